@@ -1,0 +1,44 @@
+# Two commands for a newcomer: `make survey` and `make test`. Both set up their own environment.
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Without bytecode files each process would compile torch and Lightning again, 10 s of CPU time.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: survey report tune test verify lint format bench setup clean
+
+survey: setup          ## fetch CIFAR-10, train the losses, write reports/quick/
+	$(BIN)/lossatlas data fetch
+	$(BIN)/lossatlas train -m sweep=quick_survey || test $$? -eq 1
+	$(BIN)/lossatlas report -o reports/quick
+
+report: setup          ## write reports/quick/ from the runs that are there
+	$(BIN)/lossatlas report -o reports/quick
+
+tune: setup            ## the learning-rate grid of every loss, stored in conf/tuned/
+	$(BIN)/lossatlas tune
+
+test: setup            ## the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+verify: setup          ## run the contract suite and record which losses passed it
+	$(BIN)/python -m pytest tests/losses --record
+
+lint: setup            ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup           ## Lightning's cost over a bare loop
+	$(BIN)/python scripts/bench_training.py
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: scripts/setup.sh pyproject.toml constraints.txt
+	sh scripts/setup.sh $(VENV)
+
+clean:                 ## the environment only; runs and reports stay
+	rm -rf $(VENV)

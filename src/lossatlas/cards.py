@@ -1,0 +1,266 @@
+"""The card of a loss: typed front matter and prose in one Markdown file, the source of its facts.
+
+A card is also test input: its examples, limits, ranges, defaults and properties are executed.
+This module knows no torch, so that listing and showing losses starts fast.
+"""
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from lossatlas.errors import UserError
+from lossatlas.intervals import Interval
+
+Family = Literal[
+    "likelihood", "margin", "angular_margin", "fenchel_young", "noise_robust", "long_tail",
+    "calibration", "partial_label", "contrastive_two_view", "redundancy_reduction",
+    "negative_free", "clustering", "supervised_contrastive", "pair_metric", "proxy_metric",
+    "ranking_metric",
+]  # fmt: skip
+Target = Literal[
+    "class_index", "distribution", "label_set", "complementary",
+    "two_view", "two_view_labelled", "labelled_embedding",
+]  # fmt: skip
+Requirement = Literal[
+    "class_counts", "num_classes", "feature_dim", "epoch_progress", "sample_indices",
+    "learned_weights", "cosine_head", "momentum_encoder", "queue",
+]  # fmt: skip
+Property = Literal[
+    "convex_in_logits", "shift_invariant", "bounded", "symmetric_sum_constant",
+    "classification_calibrated", "strictly_proper", "lipschitz", "nonnegative",
+    "differentiable_everywhere", "rotation_invariant", "scale_invariant", "permutation_invariant",
+]  # fmt: skip
+
+FAMILIES: tuple[str, ...] = get_args(Family)
+TARGETS: tuple[str, ...] = get_args(Target)
+EMBEDDING_TARGETS = ("two_view", "two_view_labelled", "labelled_embedding")
+SECTIONS = ("What it computes", "(x, y)", "Why it is different", "Traps")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paper(_Strict):
+    """The citation; `arxiv`, `doi` and `code` are null unless confirmed."""
+
+    title: str
+    authors: list[str] = Field(min_length=1)
+    venue: str
+    year: int = Field(ge=1900, le=2100)
+    arxiv: str | None = None
+    doi: str | None = None
+    code: str | None = None
+    code_licence: str | None = None
+    see_also: str | None = None
+
+    @property
+    def url(self) -> str | None:
+        """The best link known: arXiv, then DOI."""
+        if self.arxiv:
+            return f"https://arxiv.org/abs/{self.arxiv}"
+        return f"https://doi.org/{self.doi}" if self.doi else None
+
+    @property
+    def citation(self) -> str:
+        """`Lin et al. (2017)`, as used in tables."""
+        names = [author.split()[-1] for author in self.authors]
+        who = names[0] if len(names) == 1 else " and ".join(names) if len(names) == 2 else None
+        return f"{who or names[0] + ' et al.'} ({self.year})"
+
+
+class Hyperparameter(_Strict):
+    """One keyword of the constructor."""
+
+    default: float
+    range: str
+    meaning: str
+    source: str
+
+    @model_validator(mode="after")
+    def _default_is_legal(self) -> "Hyperparameter":
+        if self.default not in Interval.parse(self.range):
+            raise ValueError(f"default {self.default} lies outside its own range {self.range}")
+        return self
+
+
+class Claim(_Strict):
+    """What the sources say of one property; `printed` quotes a source that says it wrongly."""
+
+    value: bool | Literal["unknown"]
+    note: str | None = None
+    printed: str | None = None
+
+
+class Limit(_Strict):
+    """With hyperparameters `when`, the loss equals `equals` (built with `and_there`) on any labels.
+
+    Targets are lifted: a class index becomes a one-hot distribution or a one-element label set.
+    """
+
+    equals: str
+    when: dict[str, float] = {}
+    and_there: dict[str, float] = {}
+    tolerance: float = 1e-9
+    note: str | None = None
+
+
+class Example(_Strict):
+    """A worked number: `quantity` at the given input must equal `value` within `tolerance`.
+
+    `target` is a class index (from 0), a distribution, or the list of classes of a label set,
+    as the card's own target says. `printed` is the number a source prints instead, if it is wrong.
+    """
+
+    says: str
+    source: str
+    value: float | list[float]
+    quantity: Literal["loss", "margin", "logsumexp", "softmax"] = "loss"
+    logits: list[float] | None = None
+    embeddings: list[list[list[float]]] | None = None
+    target: int | list[float] | None = None
+    hyperparameters: dict[str, float] = {}
+    tolerance: float = Field(default=1e-4, gt=0)
+    printed: float | None = None
+
+    @model_validator(mode="after")
+    def _has_one_input(self) -> "Example":
+        if (self.logits is None) == (self.embeddings is None):
+            raise ValueError("an example has either logits or embeddings")
+        return self
+
+
+class Discrepancy(_Strict):
+    """Where sources disagree on the formula or a constant, and which one is followed here."""
+
+    between: str
+    what: str
+    ours: str
+
+
+class Evidence(_Strict):
+    """How the citation and the formula were checked.
+
+    A: formula read in official code and citation confirmed; B: formula read in a well-kept
+    third-party implementation; C: classical formula, re-derived; unverified: from memory.
+    """
+
+    level: Literal["A", "B", "C", "unverified"]
+    checked: str
+
+
+def _claim(value: Any) -> Any:
+    return value if isinstance(value, dict | Claim) else {"value": value}
+
+
+class Card(_Strict):
+    """The facts of one loss; `prose` maps each heading of the body to its Markdown."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    family: Family
+    target: Target
+    paper: Paper
+    formula: str
+    hyperparameters: dict[str, Hyperparameter] = {}
+    requires: list[Requirement] = []
+    properties: dict[Property, Annotated[Claim, BeforeValidator(_claim)]] = {}
+    limits: list[Limit] = []
+    examples: list[Example] = []
+    discrepancies: list[Discrepancy] = []
+    claims: list[str] = []
+    evidence: Evidence
+    prose: dict[str, str]
+
+    @property
+    def todo(self) -> list[str]:
+        """What a fresh card still lacks: fields left at TODO, missing examples or sections."""
+        left = [
+            f"{field} says TODO"
+            for field in ("name", "formula", "paper", "evidence", "hyperparameters")
+            if "TODO" in str(getattr(self, field))
+        ]
+        left += [f"section '{s}' is empty" for s in SECTIONS if not self.prose.get(s)]
+        left += [f"section '{s}' says TODO" for s, text in self.prose.items() if "TODO" in text]
+        return left if self.examples else [*left, "no worked example"]
+
+
+def read(path: Path) -> Card:
+    """Parse and validate one card; raises UserError naming file, field, value and what is legal."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    marker, _, rest = text.partition("---\n")
+    front, found, body = rest.partition("\n---\n")
+    if marker.strip() or not found:
+        raise UserError(f"{path}: a card begins with YAML front matter between two lines '---'")
+    try:
+        facts = yaml.load(front, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise UserError(
+            f"{path}: front matter is not YAML: {' '.join(str(error).split())}"
+        ) from None
+    if not isinstance(facts, dict):
+        raise UserError(f"{path}: front matter must be a mapping of fields, not {facts!r}")
+    for field in facts:
+        if not isinstance(field, str) or field == "prose":
+            raise UserError(f"{path}: field '{field}' is not front matter; write it below")
+    try:
+        card = Card(**facts, prose=_sections(body))
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first(error)}") from None
+    for field, given, expected in (
+        ("id", card.id, path.stem),
+        ("family", card.family, path.parent.name),
+    ):
+        if given != expected:
+            raise UserError(
+                f"{path}: field '{field}' is {given!r}, but the file's place says {expected!r}"
+            )
+    return card
+
+
+def differences(card: Card, cls: type) -> list[str]:
+    """Where the constructor and attributes of `cls` disagree with the card; empty if nowhere."""
+    found = []
+    signature = inspect.signature(cls)
+    code = {name: p.default for name, p in signature.parameters.items()}
+    stated = {name: h.default for name, h in card.hyperparameters.items()}
+    if set(code) != set(stated):
+        found.append(f"hyperparameters: card {sorted(stated)}, code {sorted(code)}")
+    found += [
+        f"default of {name}: card {stated[name]}, code {code[name]}"
+        for name in sorted(set(code) & set(stated))
+        if code[name] != stated[name]
+    ]
+    for field in ("target", "requires"):
+        mine, theirs = getattr(card, field), getattr(cls, field)
+        if (list(mine) if field == "requires" else mine) != (
+            list(theirs) if field == "requires" else theirs
+        ):
+            found.append(f"{field}: card {mine}, code {theirs}")
+    return found
+
+
+def _sections(body: str) -> dict[str, str]:
+    sections: dict[str, str] = {}
+    heading = ""
+    for line in body.splitlines():
+        if line.startswith("## "):
+            heading = line[3:].strip()
+            sections[heading] = ""
+        elif heading:
+            sections[heading] += line + "\n"
+    return {heading: text.strip() for heading, text in sections.items()}
+
+
+def _first(error: ValidationError) -> str:
+    first, *more = error.errors()
+    field = ".".join(str(part) for part in first["loc"])
+    came = "" if first["type"] == "missing" else f" (came: {str(first['input'])[:80]!r})"
+    others = f"; and {len(more)} more" if more else ""
+    return f"field '{field}': {first['msg']}{came}{others}"

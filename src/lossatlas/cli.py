@@ -1,0 +1,212 @@
+"""The one command. Heavy imports stay inside the subcommands: `list` and `--help` start at once."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lossatlas import cards
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+
+app = typer.Typer(
+    help="Loss Atlas: a survey of loss functions that runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Fetch or verify CIFAR-10.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+def main() -> None:
+    """Entry point: exit code 0 done, 1 a run failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except UserError as error:
+        _stop(str(error), 2)
+    except KeyboardInterrupt:
+        _stop("interrupted; what was finished is kept, start it again to go on", 130)
+
+
+def _stop(message: str, code: int) -> None:
+    print(f"lossatlas: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command("list")
+def list_(
+    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this type of target.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """List the losses: id, status, family, target, paper."""
+    names = registry.list_losses(family, target)
+    rows = [_facts(registry.find(name)) for name in names]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    widths = [max((len(row[key]) for row in rows), default=0) for key in ("id", "status", "family")]
+    for row in rows:
+        cells = (
+            row[key].ljust(w) for key, w in zip(("id", "status", "family"), widths, strict=True)
+        )
+        print("  ".join(cells), row["target"].ljust(18), row["citation"], sep="  ")
+    verified = sum(row["status"] == "verified" for row in rows)
+    print(f"{verified} verified losses, {len(rows) - verified} drafts", file=sys.stderr)
+
+
+def _facts(entry: registry.Entry) -> dict[str, str]:
+    card = cards.read(entry.card) if entry.card.is_file() else None
+    return {
+        "id": entry.id,
+        "status": registry.status(entry),
+        "family": entry.family,
+        "target": card.target if card else "?",
+        "name": card.name if card else "(no card)",
+        "citation": card.paper.citation if card else f"no card at {entry.card}",
+    }
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Id of a loss.")]) -> None:
+    """Show a card: paper, formula, hyperparameters, properties, prose, status."""
+    entry, card = registry.find(name), registry.get_card(name)
+    paper = card.paper
+    print(f"{card.name} ({card.id}), {registry.status(entry)}")
+    print(f"family {card.family}, target {card.target}")
+    print(f"paper  {', '.join(paper.authors)}: {paper.title}. {paper.venue}, {paper.year}.")
+    for label, value in (("link", paper.url), ("code", paper.code), ("see", paper.see_also)):
+        if value:
+            print(f"{label:<6} {value}")
+    print(f"\nformula\n  {card.formula.strip()}")
+    if card.hyperparameters:
+        print("\nhyperparameters (train with loss.NAME=VALUE)")
+    for key, h in card.hyperparameters.items():
+        print(f"  {key} = {h.default:g} in {h.range}: {h.meaning} ({h.source})")
+    if card.properties:
+        print("\nproperties, as the sources say")
+    for key, claim in card.properties.items():
+        print(f"  {key}: {str(claim.value).lower()}{f' ({claim.note})' if claim.note else ''}")
+    for heading, text in card.prose.items():
+        print(f"\n{heading}\n{text}")
+    print(f"\ncard {entry.card}\ncode {entry.code}")
+    for gap in card.todo:
+        print(f"to do: {gap}")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Id of the loss: my_loss.")],
+    family: Annotated[str, typer.Option(help="One of the families of `lossatlas list`.")],
+    target: Annotated[str, typer.Option(help="Type of the target.")] = "class_index",
+    path: Annotated[Path | None, typer.Option(help="Folder for a loss of your own.")] = None,
+) -> None:
+    """Write the two files of a new loss: its card and its code."""
+    from lossatlas.scaffold import write_loss
+
+    for file in write_loss(name, family, target, path):
+        print(file)
+    if path is not None:
+        print(f"make it known with: export {registry.PATH_VARIABLE}={path.expanduser().resolve()}")
+
+
+@data_app.command()
+def fetch() -> None:
+    """Get CIFAR-10 if it is not there, verified against its published digests."""
+    from lossatlas.data import cifar10
+
+    print(cifar10.fetch())
+
+
+@data_app.command()
+def verify() -> None:
+    """Recompute the digests of the six batches from the cache."""
+    from lossatlas.data import cifar10
+
+    for file, md5 in cifar10.verify():
+        print(md5, file)
+
+
+@app.command(context_settings=HYDRA)
+def train(context: typer.Context) -> None:
+    """Train: OVERRIDES such as loss=focal seed=1; -m sweeps; --help shows all options."""
+    _hydra(context.args)
+
+
+@app.command(context_settings=HYDRA)
+def tune(context: typer.Context) -> None:
+    """Search learning rates, equally for each loss (study conf/sweep/tune.yaml), and store them."""
+    from lossatlas.training import tuning
+
+    _hydra(["-m", "sweep=tune", *context.args])
+    print(tuning.write_table())
+
+
+def _hydra(overrides: list[str]) -> None:
+    from lossatlas.training import app as application
+    from lossatlas.training.wording import HYDRA_ERRORS, word
+
+    try:
+        application.main(overrides)
+    except HYDRA_ERRORS as error:
+        raise UserError(word(error)) from error
+
+
+@app.command()
+def runs(
+    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Table of runs: their states and main numbers."""
+    from lossatlas import results
+
+    table = results.load(path)
+    if as_json:
+        print(table.to_json(orient="records", indent=1))
+        return
+    if table.empty:
+        print(f"no runs in {path or results.store.runs_dir()}; start one with 'lossatlas train'")
+        return
+    for row in table.to_dict("records"):
+        print(_run_line(row))
+    print(", ".join(f"{n} {state}" for state, n in table["state"].value_counts().items()))
+
+
+def _run_line(row: dict[Any, Any]) -> str:
+    numbers = [
+        f"{word} {100 * row[key]:.2f} %"
+        for key, word in (
+            ("test_accuracy", "accuracy"),
+            ("knn_accuracy", "kNN"),
+            ("probe_accuracy", "probe"),
+            ("score", "held-out score"),
+        )
+        if row[key] == row[key] and row[key] is not None
+    ]
+    reason = row["reason"] if isinstance(row["reason"], str) else ""
+    return f"{row['state']:<9} {row['run_id']:<58} {', '.join(numbers) or reason}"
+
+
+@app.command()
+def report(
+    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
+        "reports/quick"
+    ),
+) -> None:
+    """Write REPORT.md and a self-contained index.html from the runs."""
+    from lossatlas import resources
+    from lossatlas.report.build import build
+    from lossatlas.results import store
+
+    table = resources.folder("conf") / "tuned" / "quick.yaml"
+    print(build(path or store.runs_dir(), out, table if table.is_file() else None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Batches cut from tensors that already lie on the device: the whole data path of a run.
+
+All randomness of an epoch comes from (seed, epoch), so that an epoch can be made again exactly.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from lossatlas.data import augment
+from lossatlas.seeds import derive
+
+
+class Images(NamedTuple):
+    """Images of one split: pixels uint8 (N, 32, 32, 3), what the loss sees, and the true labels."""
+
+    pixels: Tensor
+    target: Tensor
+    labels: Tensor
+    indices: Tensor
+
+    def to(self, device: torch.device) -> "Images":
+        """The same on `device`."""
+        return Images(*(tensor.to(device) for tensor in self))
+
+    def take(self, rows: Tensor) -> "Images":
+        """The chosen rows."""
+        return Images(*(tensor[rows] for tensor in self))
+
+
+class TrainBatches:
+    """One epoch of (images, target) or, with `two_views`, ((view, view), labels) batches.
+
+    Rows come in a random order, the last incomplete batch is dropped.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        padded: Tensor,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        two_views: bool,
+    ):
+        self.images, self.padded, self.two_views = images, padded, two_views
+        self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.images.pixels) // self.batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        n, device = len(self.images.pixels), self.images.pixels.device
+        generator = Generator().manual_seed(derive(self.seed, "order", self.epoch))
+        order = torch.randperm(n, generator=generator).to(device)
+        flip = augment.alternating_flip(n, derive(self.seed, "flip"), self.epoch).to(device)
+        for i in range(len(self)):
+            rows = order[i * self.batch_size : (i + 1) * self.batch_size]
+            if self.two_views:
+                pixels = self.images.pixels[rows]
+                views = [augment.simclr_view(pixels, generator) for _ in range(2)]
+                yield torch.cat(views), self.images.labels[rows]
+            else:
+                crops = augment.crop_and_flip(self.padded, rows, flip[rows], generator)
+                yield augment.normalise(crops), self.images.target[rows]
+
+
+class PlainBatches:
+    """All rows in order, normalised, not augmented: (images, target, labels)."""
+
+    def __init__(self, images: Images, batch_size: int = 500):
+        self.images, self.batch_size = images, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.images.pixels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for pixels, target, labels in zip(
+            *(t.split(self.batch_size) for t in self.images[:3]), strict=True
+        ):
+            yield augment.normalise(pixels), target, labels

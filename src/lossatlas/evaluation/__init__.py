@@ -1,0 +1,1 @@
+"""Metrics computed from a frozen evaluation bundle: no model, no GPU."""

@@ -1,0 +1,92 @@
+"""Discrimination, calibration and margins of frozen logits.
+
+Probabilities are the softmax of the logits for every loss, also for those (the hinges) whose
+scores are not meant as log-probabilities; reports say so beside the number.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+BINS = 15
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of rows of logits (N, K) whose largest entry is the label (N,)."""
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def per_class_recall(logits: Tensor, labels: Tensor) -> Tensor:
+    """Recall of each class, (K,) float64; NaN for a class without samples."""
+    hits = torch.zeros(logits.shape[1], dtype=torch.float64)
+    counts = torch.bincount(labels, minlength=logits.shape[1]).double()
+    hits.index_add_(0, labels, (logits.argmax(1) == labels).double())
+    return hits / counts
+
+
+def nll(logits: Tensor, labels: Tensor) -> float:
+    """Mean negative log-likelihood in nats of softmax(logits)."""
+    return torch.nn.functional.cross_entropy(logits.double(), labels).item()
+
+
+def brier(logits: Tensor, labels: Tensor) -> float:
+    """Mean squared distance, in [0, 2], of softmax(logits) to the one-hot label (Brier, 1950)."""
+    p = logits.double().softmax(1)
+    return (p.pow(2).sum(1) - 2 * p.gather(1, labels[:, None])[:, 0] + 1).mean().item()
+
+
+def ece(logits: Tensor, labels: Tensor) -> float:
+    """Top-label expected calibration error with 15 equal-width bins, as a fraction."""
+    p = logits.double().softmax(1)
+    return multiclass_calibration_error(p, labels, logits.shape[1], n_bins=BINS, norm="l1").item()
+
+
+def ece_floor(logits: Tensor, replicates: int = 40, seed: int = 0) -> tuple[float, float]:
+    """Mean and standard deviation of the ECE that a perfectly calibrated model would get.
+
+    Labels are drawn from the model's own probabilities, `replicates` times: with finitely many
+    samples the ECE of such a model is above zero, and an ECE near this floor is no evidence of
+    miscalibration.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    p = logits.double().softmax(1).cpu()
+    draws = torch.multinomial(p, replicates, replacement=True, generator=generator)
+    values = torch.tensor([ece(logits.cpu(), draws[:, r]) for r in range(replicates)])
+    return values.mean().item(), values.std().item()
+
+
+class Reliability(NamedTuple):
+    """Per confidence bin: edges (15 + 1), counts, mean confidence and accuracy (NaN when empty)."""
+
+    edges: Tensor
+    counts: Tensor
+    confidence: Tensor
+    accuracy: Tensor
+
+
+def reliability(logits: Tensor, labels: Tensor) -> Reliability:
+    """The reliability diagram with the bins of `ece`: 15 of equal width, closed on the right."""
+    confidence, predicted = logits.double().softmax(1).max(1)
+    edges = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)
+    bins = (torch.bucketize(confidence, edges) - 1).clamp(0, BINS - 1)
+    counts = torch.bincount(bins, minlength=BINS).double()
+
+    def mean(values: Tensor) -> Tensor:
+        return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, values) / counts
+
+    return Reliability(edges, counts, mean(confidence), mean((predicted == labels).double()))
+
+
+def summary(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """The scalars that go into a run's row."""
+    floor, floor_sd = ece_floor(logits)
+    return {
+        "test_accuracy": accuracy(logits, labels),
+        "test_nll": nll(logits, labels),
+        "test_brier": brier(logits, labels),
+        "test_ece": ece(logits, labels),
+        "test_ece_floor": floor,
+        "test_ece_floor_sd": floor_sd,
+    }

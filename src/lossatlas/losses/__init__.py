@@ -1,0 +1,1 @@
+"""Losses, one small file each: `<family>/<id>.py`. Importing this package does not import torch."""

@@ -1,0 +1,107 @@
+"""Executes the worked examples of a card; the tests and the report both read the outcome."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
+from lossatlas.errors import UserError
+from lossatlas.losses import quantities
+from lossatlas.losses.registry import get_loss
+
+
+class Outcome(NamedTuple):
+    """What one example says and what the code gives; `error` is the largest absolute deviation.
+
+    `printed` is the number a source prints instead, where the source is wrong.
+    """
+
+    says: str
+    source: str
+    expected: float | list[float]
+    measured: float | list[float]
+    error: float
+    passed: bool
+    printed: float | None
+
+
+def run_examples(card: Card) -> list[Outcome]:
+    """Run every example of `card` in float64, in the card's order.
+
+    A loss whose `value` is a list is compared sample by sample (or anchor by anchor), one whose
+    value is a number by its mean.
+
+    Raises:
+        UserError: an example lacks a target, or names an illegal hyperparameter.
+        ValueError: an example's input is not what the loss is defined on.
+    """
+    return [_run(card, example) for example in card.examples]
+
+
+def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
+    """Class indices (N,) int64 as the target of type `kind` that means the same.
+
+    A distribution becomes one-hot (N, K) float64, a label set one-element (N, K) bool; class
+    indices and the labels of embeddings stay as they are.
+
+    Raises:
+        ValueError: `kind` cannot express a known class.
+    """
+    if kind == "distribution":
+        return quantities.one_hot(target, num_classes).double()
+    if kind == "label_set":
+        return quantities.one_hot(target, num_classes)
+    if kind in ("class_index", *EMBEDDING_TARGETS):
+        return target
+    raise ValueError(f"a class index cannot be written as a target of type {kind!r}")
+
+
+def _run(card: Card, example: Example) -> Outcome:
+    measured = _measure(card, example)
+    expected = torch.tensor(example.value, dtype=torch.float64)
+    if measured.shape != expected.shape:
+        raise UserError(
+            f"card {card.id}, example {example.says!r}: field 'value' has shape "
+            f"{list(expected.shape)}, the {example.quantity} has {list(measured.shape)}"
+        )
+    error = (measured - expected).abs().max().item()
+    return Outcome(
+        example.says, example.source, example.value, measured.tolist(),
+        error, error <= example.tolerance, example.printed,
+    )  # fmt: skip
+
+
+def _measure(card: Card, example: Example) -> Tensor:
+    given = example.embeddings if example.logits is None else [example.logits]
+    inputs = torch.tensor(given, dtype=torch.float64)
+    if example.quantity == "logsumexp":
+        return quantities.logsumexp(inputs)[0]
+    if example.quantity == "softmax":
+        return quantities.softmax(inputs)[0]
+    target = _target(card, example)
+    if target is None and (example.quantity == "margin" or card.target != "two_view"):
+        raise UserError(f"card {card.id}, example {example.says!r}: field 'target' is missing")
+    if target is not None and example.quantity == "margin":
+        return quantities.margin(inputs, target)[0]
+    reduction = "none" if isinstance(example.value, list) else "mean"
+    return get_loss(card.id, reduction, **example.hyperparameters)(inputs, target)
+
+
+def _target(card: Card, example: Example) -> Tensor | None:
+    y = example.target
+    if y is None:
+        return None
+    if isinstance(y, int):
+        return torch.tensor([y])
+    if card.target in EMBEDDING_TARGETS:
+        return torch.tensor(y).long()
+    if card.target == "label_set" and example.logits is not None:
+        classes = range(len(example.logits))
+        if not set(y) <= set(classes):
+            raise UserError(
+                f"card {card.id}, example {example.says!r}: field 'target' holds {y}, "
+                f"but the classes are 0 to {len(classes) - 1}"
+            )
+        return torch.tensor([[k in y for k in classes]])
+    return torch.tensor([y], dtype=torch.float64)

@@ -1,0 +1,32 @@
+"""Focal loss on the softmax."""
+
+import torch
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class Focal(LogitLoss):
+    """Focal loss (Lin et al., 2017, arXiv:1708.02002): -alpha (1 - p_y)^gamma log p_y.
+
+    The factor (1 - p_y)^gamma is differentiated, as in the paper.
+    """
+
+    target = "class_index"
+
+    def __init__(self, gamma: float = 2.0, alpha_y: float = 1.0):
+        super().__init__()
+        self.gamma = in_range("gamma", gamma, "[0, inf)")
+        self.alpha_y = in_range("alpha_y", alpha_y, "(0, inf)")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        log_p = torch.log_softmax(logits, 1)
+        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        # (1 - p_y)^gamma = exp(gamma log(1 - p_y)), where 1 - p_y is the mass of the other classes:
+        # its log-sum-exp stays exact, and its gradient finite, when p_y rounds to one.
+        log_rest = torch.logsumexp(log_p.scatter(1, target[:, None], float("-inf")), 1)
+        return -self.alpha_y * torch.exp(self.gamma * log_rest) * log_p_y

@@ -1,0 +1,31 @@
+"""Quantities of logits that cards, losses and evaluation share: margin, log-sum-exp, softmax."""
+
+import torch
+from torch import Tensor
+
+
+def margin(logits: Tensor, target: Tensor) -> Tensor:
+    """Margin (N,) of logits (N, K): best score inside the target minus best score outside.
+
+    `target` is class indices (N,) int64, giving s_y - max_{j != y} s_j (Crammer & Singer, 2001),
+    or label sets (N, K) bool, giving max over K+ minus max over its complement.
+    """
+    inside = target if target.ndim == 2 else one_hot(target, logits.shape[1])
+    lowest = float("-inf")
+    best_inside = logits.masked_fill(~inside, lowest).amax(1)
+    return best_inside - logits.masked_fill(inside, lowest).amax(1)
+
+
+def one_hot(target: Tensor, num_classes: int) -> Tensor:
+    """Class indices (N,) as a bool matrix (N, num_classes)."""
+    return target[:, None] == torch.arange(num_classes, device=target.device)
+
+
+def logsumexp(logits: Tensor) -> Tensor:
+    """log sum_k exp(s_k), (N,)."""
+    return torch.logsumexp(logits, dim=1)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Class probabilities (N, K)."""
+    return torch.softmax(logits, dim=1)

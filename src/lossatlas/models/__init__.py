@@ -1,0 +1,1 @@
+"""Networks for 32x32 images, and their heads."""

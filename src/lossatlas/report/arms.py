@@ -1,0 +1,186 @@
+"""From rows to numbers: which runs are compared with which, and the statistics of each.
+
+An arm is one loss with one set of hyperparameters; a condition is what its arms share: scenario,
+recipe, model and data. Arms of a condition are compared with the arm of `cross_entropy` in it.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.report import statistics
+
+BASELINE = "cross_entropy"
+SHARED = ("scenario", "recipe", "model", "data")
+SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum")
+ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One loss with one set of hyperparameters in one condition; `runs` are its rows, by seed."""
+
+    label: str
+    loss: str
+    runs: tuple[Row, ...]
+
+    def by_seed(self, metric: str) -> dict[int, float]:
+        """The values of a row's field, by seed."""
+        return {int(run["seed"]): float(run[metric]) for run in self.runs if metric in run}
+
+    def cell(self, metric: str) -> statistics.Cell:
+        """The statistics of a row's field over the seeds that have it."""
+        return statistics.cell(list(self.by_seed(metric).values()))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The arms that can be compared with each other; `replaced` counts superseded runs."""
+
+    key: str  # for file names
+    scenario: str
+    recipe: str
+    title: str
+    embeds: bool
+    arms: tuple[Arm, ...]
+    baseline: Arm | None
+    replaced: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """An arm in numbers; fractions, not percent.
+
+    The difference is to the baseline, for embedders to the same encoder before training;
+    `calibrated` says whether each seed's ECE lies within two sd of its own floor.
+    """
+
+    arm: Arm
+    cell: statistics.Cell
+    differences: dict[int, float]
+    difference: statistics.Difference
+    p_holm: float | None
+    conclusion: str
+    diverged: int
+    calibrated: bool | None
+
+
+def rows(table: pd.DataFrame) -> list[Row]:
+    """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out."""
+    found = [
+        {str(key): v for key, v in record.items() if not _is_empty(v)}
+        for record in table.to_dict("records")
+    ]
+    return [row for row in found if not row.get("holdout")]
+
+
+def is_finished(row: Row) -> bool:
+    """Whether a row is a result: done, or diverged."""
+    return row["state"] in ("done", "diverged")
+
+
+def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
+    """Group rows into conditions and arms; `order` lists loss ids in the order to show them.
+
+    Runs that are done or diverged make the arms. A loss whose runs all failed or still run gets
+    an arm without runs, so that it is not dropped. Of two runs of one arm and seed (the source of
+    the loss changed) the one started later counts.
+    """
+    groups: dict[tuple[bool, tuple[str, ...]], list[Row]] = defaultdict(list)
+    for row in runs:
+        if all(field in row for field in ("loss", "seed", *SHARED)):
+            embeds = row.get("target") in EMBEDDING_TARGETS
+            groups[embeds, tuple(str(row[field]) for field in SHARED)].append(row)
+    found = []
+    for embeds, shared in sorted(groups, key=lambda g: (g[0], g[1][0] != "clean", g[1])):
+        scenario, recipe, model, data = shared
+        parts = [scenario, *(["embeddings"] if embeds else [])]
+        if sum(other == embeds and names[0] == scenario for other, names in groups) > 1:
+            parts += [recipe, model, data]
+        arms, replaced = _arms(groups[embeds, shared], order)
+        what = f"{scenario}, embedding losses" if embeds else scenario
+        found.append(
+            Condition(
+                key="-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts),
+                scenario=scenario,
+                recipe=recipe,
+                title=f"{what} (recipe {recipe}, model {model}, data {data})",
+                embeds=embeds,
+                arms=tuple(arms),
+                baseline=next((arm for arm in arms if arm.loss == BASELINE and arm.runs), None),
+                replaced=replaced,
+            )
+        )
+    return found
+
+
+def results(condition: Condition) -> list[Result]:
+    """The numbers of every arm; Holm's correction runs over the arms of the condition."""
+    metric = "knn_accuracy" if condition.embeds else "test_accuracy"
+    base = condition.baseline
+    pairs = []
+    for arm in condition.arms:
+        ours, theirs = arm.by_seed(metric), {}
+        if condition.embeds:
+            theirs = arm.by_seed("knn_accuracy_untrained")
+        elif base is not None and arm is not base:
+            theirs = base.by_seed(metric)
+        pairs.append((ours, theirs))
+    tested = [statistics.paired(ours, theirs) for ours, theirs in pairs]
+    adjusted = statistics.holm([difference.p for difference in tested])
+    return [
+        Result(
+            arm=arm,
+            cell=arm.cell(metric),
+            differences={s: ours[s] - theirs[s] for s in sorted(ours) if s in theirs},
+            difference=difference,
+            p_holm=p,
+            conclusion=statistics.conclusion(difference, p),
+            diverged=sum(run["state"] == "diverged" for run in arm.runs),
+            calibrated=_is_calibrated(arm),
+        )
+        for arm, (ours, theirs), difference, p in zip(
+            condition.arms, pairs, tested, adjusted, strict=True
+        )
+    ]
+
+
+def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]:
+    def place(loss: str) -> tuple[bool, int, str]:
+        return (loss != BASELINE, order.index(loss) if loss in order else len(order), loss)
+
+    arms, replaced = [], 0
+    for loss in sorted({row["loss"] for row in members}, key=place):
+        mine = [row for row in members if row["loss"] == loss and is_finished(row)]
+        mine.sort(key=lambda row: row.get("started", 0))
+        own = sorted({key for row in mine for key in row if key.startswith("loss.")})
+        varying = [k for k in (*own, *SETTINGS) if len({str(row.get(k)) for row in mine}) > 1]
+        variants: dict[tuple[str, ...], dict[int, Row]] = defaultdict(dict)
+        for row in mine:
+            variants[tuple(str(row.get(k)) for k in varying)][int(row["seed"])] = row
+        replaced += len(mine) - sum(map(len, variants.values()))
+        for values, by_seed in sorted(variants.items(), key=lambda v: (-len(v[1]), v[0])):
+            names = (key.removeprefix("loss.") for key in varying)
+            what = ", ".join(f"{k} {v}" for k, v in zip(names, values, strict=True))
+            runs = tuple(by_seed[seed] for seed in sorted(by_seed))
+            arms.append(Arm(f"{loss} ({what})" if what else loss, loss, runs))
+        if not mine:
+            arms.append(Arm(loss, loss, ()))
+    return arms, replaced
+
+
+def _is_calibrated(arm: Arm) -> bool | None:
+    told = [run for run in arm.runs if all(field in run for field in ECE)]
+    within = [run[ECE[0]] <= run[ECE[1]] + 2 * run[ECE[2]] for run in told]
+    return all(within) if within else None
+
+
+def _is_empty(v: Any) -> bool:
+    return v is None or (isinstance(v, float) and not math.isfinite(v))

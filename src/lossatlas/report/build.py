@@ -1,0 +1,98 @@
+"""Writes the report's folder: reads the run store, renders both pages, and moves them in whole."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lossatlas import results
+from lossatlas.errors import UserError
+from lossatlas.report import arms, model, pages
+from lossatlas.results.store import COLUMNS
+
+PAGES = ("REPORT.md", "index.html", "results.csv")
+TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
+
+
+def build(runs: Path, out: Path, tuned: Path | None = None) -> Path:
+    """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
+
+    The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
+    YAML that `lossatlas tune` writes): the same inputs give the same bytes.
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        UserError: `runs` is missing or holds no runs, `tuned` cannot be read, or `out` cannot be
+            written or holds pages that are not a report's.
+    """
+    if not runs.is_dir():
+        raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
+    rows = arms.rows(results.load(runs))
+    if not rows:
+        raise UserError(f"{runs}: holds no runs to report, not counting those of tuning")
+    report = model.assemble(rows, runs, _read_tuned(tuned))
+    files = {
+        f"figures/{picture.file}": picture.svg
+        for part in report["conditions"]
+        for picture in part["pictures"]
+    }
+    files["results.csv"] = _csv(rows)
+    files["REPORT.md"] = pages.markdown(report)
+    files["index.html"] = pages.html(report)
+    _publish(files, out)
+    return out / "index.html"
+
+
+def _csv(rows: list[arms.Row]) -> str:
+    table = pd.DataFrame([row for row in rows if row["state"] != "running"])
+    first = [column for column in COLUMNS if column in table]
+    columns = first + sorted(column for column in table if column not in first)
+    # fields that some runs lack made pandas turn their integers into floats
+    return str(table[columns].convert_dtypes().to_csv(index=False, lineterminator="\n"))
+
+
+def _read_tuned(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: the tuning table cannot be read ({error})") from None
+    missing = [f for f in TUNING_FIELDS if not isinstance(found, dict) or f not in found]
+    if missing:
+        legal = ", ".join(TUNING_FIELDS)
+        raise UserError(f"{path}: field {missing[0]!r} is missing; a tuning table has {legal}")
+    return dict(found)
+
+
+def _publish(files: Mapping[str, str], out: Path) -> None:
+    """Write everything beside `out`, then move it in; a stranger's files are left alone."""
+    old = out / "REPORT.md"
+    try:
+        before = old.read_text(encoding="utf-8") if old.is_file() else ""
+        strangers = [name for name in PAGES if (out / name).exists()]
+        if strangers and not before.startswith(pages.MARK):
+            made = "is not a page of 'lossatlas report'"
+            raise UserError(f"{out / strangers[0]}: {made}; give another folder with -o")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            (beside / "figures").mkdir()
+            for name, text in files.items():
+                (beside / name).write_text(text, encoding="utf-8", newline="\n")
+            (out / "figures").mkdir(parents=True, exist_ok=True)
+            for name in files:
+                (beside / name).replace(out / name)
+        finally:
+            shutil.rmtree(beside)
+        for name in set(re.findall(r"\]\((figures/[\w.-]+\.svg)\)", before)) - set(files):
+            (out / name).unlink(missing_ok=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{out}: the report cannot be written there ({error})") from error

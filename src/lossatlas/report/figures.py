@@ -1,0 +1,310 @@
+"""Figures of a condition as SVG with their alternative text; every seed is drawn.
+
+Sized to be read on a phone: 5.2 inches wide, text of 8 points and more.
+"""
+
+import io
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lossatlas.evaluation import metrics
+from lossatlas.evaluation.bundle import Outputs
+from lossatlas.losses import quantities
+from lossatlas.report.arms import BASELINE, Arm, Condition, Result
+from lossatlas.report.tables import percent, points
+
+WIDTH = 5.2  # inches
+OTHER = "#8a8a8a"
+LEAST_IN_BIN = 10  # a bin of the reliability diagram with fewer images says nothing
+LEVELS = np.linspace(0.005, 0.995, 100)
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lossatlas",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+}
+
+
+class Material(NamedTuple):
+    """What is drawn beside the rows: epochs and test outputs by run id, a colour by loss."""
+
+    epochs: Mapping[str, Sequence[Mapping[str, Any]]]
+    outputs: Mapping[str, Outputs]
+    palette: Mapping[str, str]
+    class_names: Sequence[str]
+
+
+class Picture(NamedTuple):
+    """A figure as SVG, with its file name, caption and alternative text."""
+
+    file: str
+    caption: str
+    alt: str
+    svg: str
+
+
+class Tested(NamedTuple):
+    """An arm with the logits (N, K) and labels (N,) of its seeds on the test images."""
+
+    arm: Arm
+    seeds: list[tuple[Tensor, Tensor]]
+
+
+def colours(losses: Sequence[str], embedders: Collection[str]) -> dict[str, str]:
+    """A colour a loss: black for the baseline, seven colour-blind-safe ones, grey for the rest.
+
+    Classifiers and embedders never share a figure, so each kind gets the seven.
+    """
+    palette = [c for i, c in enumerate(sns.color_palette("colorblind").as_hex()) if i != 7][:7]
+    chosen = {BASELINE: "#000000"}
+    for kind in (True, False):
+        mine = [loss for loss in losses if (loss in embedders) is kind and loss != BASELINE]
+        chosen |= dict.fromkeys(mine, OTHER) | dict(zip(mine, palette, strict=False))
+    return chosen
+
+
+def pictures(condition: Condition, results: Sequence[Result], material: Material) -> list[Picture]:
+    """All figures that the data of a condition allow, in the order to show them."""
+    mpl.use("agg")
+    with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+        drawn = [differences(condition, results, material), curves(condition, material)]
+        tested = [] if condition.embeds else _tested(condition, material)
+        if tested:
+            drawn += [
+                reliability(condition, tested, material),
+                margins(condition, tested, material),
+                recalls(condition, tested, material),
+            ]
+        return [picture for picture in drawn if picture is not None]
+
+
+def differences(
+    condition: Condition, results: Sequence[Result], material: Material
+) -> Picture | None:
+    """Forest plot: every seed's difference to the reference, the mean and its t-interval."""
+    shown = sorted(
+        (one for one in results if one.differences), key=lambda one: one.difference.mean or 0
+    )
+    if not shown:
+        return None
+    figure, [ax] = _canvas(1, 1, 0.9 + 0.42 * len(shown))
+    dots = [0.0, *(100 * d for one in shown for d in one.differences.values())]
+    # an interval of two seeds may be far wider than all that was seen: it is cut, with an arrow
+    pad = 0.8 * (max(dots) - min(dots) or 1)
+    left, right = min(dots) - pad, max(dots) + pad
+    told: list[str] = []
+    for y, one in enumerate(shown):
+        d, colour = one.difference, material.palette[one.arm.loss]
+        if d.low is not None and d.high is not None:
+            low, high = 100 * d.low, 100 * d.high
+            ax.plot([max(low, left), min(high, right)], [y, y], color=colour, linewidth=1.5)
+            for end, marker in ((low, "<"), (high, ">")):
+                inside = left <= end <= right
+                ax.plot(
+                    np.clip(end, left, right), y, "|" if inside else marker,
+                    color=colour, markersize=7, clip_on=False,
+                )  # fmt: skip
+        ax.plot(100 * (d.mean or 0), y, "D", color=colour, markersize=6)
+        for value in one.differences.values():
+            ax.plot(100 * value, y + 0.24, "o", color=colour, markersize=4, alpha=0.75)
+        span = "no interval" if d.low is None else f"interval {points(d.low)} to {points(d.high)}"
+        told.insert(0, f"{one.arm.label} {points(d.mean)} points (n={d.n}, {span})")
+    against = condition.baseline.label if condition.baseline else "the untrained encoder"
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set(xlim=(left, right), ylim=(-0.6, len(shown) - 0.3), xlabel=f"points above {against}")
+    ax.set_yticks(range(len(shown)), [_wrap(one.arm.label) for one in shown])
+    ax.grid(axis="y", visible=False)
+    what = f"difference in {'kNN' if condition.embeds else 'test'} accuracy to {against}"
+    caption = (
+        f"The {what}: dots are seeds, diamonds their mean, bars the 95 % t-interval; an arrow "
+        "marks an interval that goes on beyond the picture."
+    )
+    return _picture(figure, condition, "difference", caption, f"Forest plot of the {what}", told)
+
+
+def curves(condition: Condition, material: Material) -> Picture | None:
+    """Accuracy by epoch, a panel a loss, a line a seed; behind in grey the baseline on test."""
+    fields = ["knn_accuracy"] if condition.embeds else ["test_accuracy", "train_accuracy"]
+
+    def lines(arm: Arm, field: str) -> list[tuple[list[int], list[float]]]:
+        runs = [material.epochs.get(run["run_id"], []) for run in arm.runs]
+        held = [[e for e in epochs if e.get(field) is not None] for epochs in runs]
+        return [([e["epoch"] for e in es], [100 * e[field] for e in es]) for es in held if es]
+
+    shown = [arm for arm in condition.arms if lines(arm, fields[0])]
+    if not shown:
+        return None
+    figure, axes = _canvas(len(shown), 2, 1.75)
+    last = max(xs[-1] for arm in shown for xs, _ in lines(arm, fields[0]))
+    told = []
+    for ax, arm in zip(axes, shown, strict=True):
+        if condition.baseline is not None and arm is not condition.baseline:
+            for xs, ys in lines(condition.baseline, fields[0]):
+                ax.plot(xs, ys, color="#b0b0b0", linewidth=2.5)
+        for field, style in zip(fields, ("o-", "--"), strict=False):
+            for xs, ys in lines(arm, field):
+                ax.plot(
+                    xs, ys, style, color=material.palette[arm.loss], linewidth=1.2, markersize=3
+                )
+        ax.set_title(_wrap(arm.label, 30))
+        ax.set_xticks(range(1, last + 1, max(1, last // 5)))
+        ends = [(ys[0], ys[-1]) for _, ys in lines(arm, fields[0])]
+        told.append("{} from {:.1f} to {:.1f} %".format(arm.label, *np.mean(ends, 0)))
+    what = "kNN accuracy" if condition.embeds else "accuracy"
+    _outer_labels(axes, "epoch", f"{what}, %")
+    caption = "kNN accuracy of the features by epoch, a line a seed."
+    if not condition.embeds:
+        caption = (
+            "Accuracy by epoch, a line a seed: solid on test images, dashed on the augmented "
+            "training images while training; grey is the baseline on test images."
+        )
+    alt = f"Learning curves over {last} epochs, first to last {what}"
+    return _picture(figure, condition, "curves", caption, alt, told)
+
+
+def reliability(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
+    """Accuracy against confidence, a panel a loss, a line a seed."""
+    figure, axes = _canvas(len(tested), 2, 2.1)
+    told = []
+    for ax, (arm, seeds) in zip(axes, tested, strict=True):
+        ax.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
+        for logits, labels in seeds:
+            bins = metrics.reliability(logits, labels)
+            full = bins.counts >= LEAST_IN_BIN
+            ax.plot(
+                bins.confidence[full], bins.accuracy[full], "o-",
+                color=material.palette[arm.loss], markersize=3, linewidth=1.2,
+            )  # fmt: skip
+        ece, floor = (percent(arm.cell(field).mean) for field in ("test_ece", "test_ece_floor"))
+        note = f"ECE {ece} %\nfloor {floor} %"
+        ax.text(0.96, 0.05, note, transform=ax.transAxes, ha="right", fontsize=8)
+        ax.set_title(_wrap(arm.label, 30))
+        ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        told.append(f"{arm.label} {ece} % (floor {floor} %)")
+    _outer_labels(axes, "confidence", "accuracy")
+    caption = (
+        "Reliability diagrams: accuracy against confidence in 15 bins of equal width, a line a "
+        f"seed, bins of fewer than {LEAST_IN_BIN} images left out. Below the dotted line a model "
+        "is overconfident. The floor is the ECE that a perfectly calibrated model would get."
+    )
+    alt = "Reliability diagrams with the expected calibration error, mean of seeds"
+    return _picture(figure, condition, "reliability", caption, alt, told)
+
+
+def margins(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
+    """Distribution functions of the logit margin, raw and divided by the spread of the logits."""
+    figure, axes = _canvas(2, 1, 2.2)
+    told = []
+    for number, (arm, seeds) in enumerate(tested):
+        medians = []
+        for seed, (logits, labels) in enumerate(seeds):
+            margin = quantities.margin(logits.double(), labels).numpy()
+            spread = (logits.double() - logits.double().mean(1, keepdim=True)).std().item() or 1.0
+            medians.append(float(np.median(margin)) / spread)
+            for ax, scale in zip(axes, (1.0, spread), strict=True):
+                ax.plot(
+                    np.quantile(margin, LEVELS) / scale, LEVELS, ("-", "--", "-.", ":")[number % 4],
+                    color=material.palette[arm.loss], linewidth=1.3,
+                    label="_" if seed else arm.label,
+                )  # fmt: skip
+        told.append(f"{arm.label} {np.mean(medians):.2f}")
+    for ax, unit in zip(axes, ("logits", "standard deviations of the logits"), strict=True):
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.margins(x=0)
+        ax.set(ylim=(0, 1), xlabel=f"margin, {unit}", ylabel="share of images")
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=2, frameon=False)
+    caption = (
+        "Margins on the test images, the score of the true class minus the best other one: the "
+        "share of images with a margin up to x, a line a seed. Left of zero an image is "
+        "misclassified. Losses set their own scale of logits, so compare only in the lower panel."
+    )
+    alt = "Distribution of margins, the median in standard deviations of the logits"
+    return _picture(figure, condition, "margins", caption, alt, told)
+
+
+def recalls(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
+    """Heat map of per-class recall, mean over seeds."""
+    table = 100 * np.array(
+        [np.mean([metrics.per_class_recall(*s).numpy() for s in seeds], 0) for _, seeds in tested]
+    )
+    names = list(material.class_names)
+    if len(names) != table.shape[1]:
+        names = [str(k) for k in range(table.shape[1])]
+    figure, [ax] = _canvas(1, 1, 1.1 + 0.36 * len(tested))
+    sns.heatmap(
+        table, ax=ax, annot=True, fmt=".0f", annot_kws={"fontsize": 8}, linewidths=0.5, cbar=False,
+        cmap="cividis", vmin=10 * np.floor(np.nanmin(table) / 10), vmax=100,
+        xticklabels=names, yticklabels=[_wrap(arm.label) for arm, _ in tested],
+    )  # fmt: skip
+    ax.tick_params(axis="x", rotation=60)
+    ax.tick_params(axis="y", rotation=0)
+    told = []
+    for (arm, _), row in zip(tested, table, strict=True):
+        low, high = int(np.nanargmin(row)), int(np.nanargmax(row))
+        extremes = f"{row[low]:.0f} % ({names[low]}) to {row[high]:.0f} % ({names[high]})"
+        told.append(f"{arm.label} from {extremes}")
+    caption = "Recall of each class on the test images in %, mean over seeds."
+    return _picture(figure, condition, "recall", caption, "Heat map of recall by class", told)
+
+
+def _tested(condition: Condition, material: Material) -> list[Tested]:
+    found = []
+    for arm in condition.arms:
+        held = [material.outputs[r["run_id"]] for r in arm.runs if r["run_id"] in material.outputs]
+        seeds = [(one.logits, one.labels) for one in held if one.logits is not None]
+        if seeds:
+            found.append(Tested(arm, seeds))
+    return found
+
+
+def _canvas(panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
+    down = -(-panels // columns)
+    figure = Figure(figsize=(WIDTH, height * down), layout="constrained")
+    share = columns > 1
+    grid = figure.subplots(down, columns, squeeze=False, sharex=share, sharey=share)
+    for spare in grid.flat[panels:]:
+        spare.set_visible(False)
+    return figure, list(grid.flat[:panels])
+
+
+def _outer_labels(axes: Sequence[Axes], x: str, y: str) -> None:
+    """Label a grid of two columns at its left side and below the last panel of each column."""
+    for ax in axes[::2]:
+        ax.set_ylabel(y)
+    for ax in axes[-2:]:
+        ax.set_xlabel(x)
+        ax.tick_params(labelbottom=True)
+
+
+def _wrap(label: str, width: int = 20) -> str:
+    lines = [""]
+    for part in label.replace("_", "_\0").replace(" ", " \0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.strip() for line in lines)
+
+
+def _picture(
+    figure: Figure, condition: Condition, name: str, caption: str, what: str, told: Sequence[str]
+) -> Picture:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+    svg = "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    file = f"{condition.key}-{name}.svg"
+    return Picture(file, caption, f"{what}, {condition.scenario}: {'; '.join(told)}.", svg)

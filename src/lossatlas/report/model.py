@@ -1,0 +1,137 @@
+"""The report as plain data, assembled once and rendered by every page."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from lossatlas.cards import Card
+from lossatlas.data.cifar10 import CLASSES
+from lossatlas.evaluation import bundle
+from lossatlas.losses import registry
+from lossatlas.losses.examples import run_examples
+from lossatlas.report import arms, figures, sentences, tables
+from lossatlas.results.store import VOLATILE, read_epochs
+
+
+def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
+    order = list(registry.index())
+    rows = [row | _config(runs / row["run_id"]) for row in rows]
+    names = {row["loss"] for row in rows if "loss" in row}
+    losses = [n for n in order if n in names] + sorted(names - set(order))
+    cards = {name: registry.get_card(name) for name in losses if _has_card(name)}
+    found = [(c, arms.results(c)) for c in arms.conditions(rows, order)]
+    material = figures.Material(
+        epochs={row["run_id"]: read_epochs(runs / row["run_id"]) for row in rows},
+        outputs=_outputs(rows, runs),
+        palette=figures.colours(losses, {a.loss for c, _ in found if c.embeds for a in c.arms}),
+        class_names=CLASSES,
+    )
+    improper = [name for name, card in cards.items() if not _is_proper(card)]
+    return {
+        "conditions": [
+            {
+                "condition": condition,
+                "tables": _tables(condition, results, improper, tuned),
+                "answer": sentences.answer(condition, results),
+                "pictures": figures.pictures(condition, results, material),
+            }
+            for condition, results in found
+        ],
+        "protocol": tables.protocol_table(rows),
+        "tuned": tuned,
+        "tuning": tables.tuning_tables(tuned),
+        "losses": [
+            _section(name, cards.get(name)) | {"measured": sentences.of_loss(name, found)}
+            for name in losses
+        ],
+        "limits": sentences.limits(found),
+        "trouble": tables.trouble_table(rows),
+        "days": sorted({_day(row["started"]) for row in rows if "started" in row}),
+        "counts": {
+            "runs": sum(row["state"] != "running" for row in rows),
+            "losses": len(losses),
+            "scenarios": len({condition.scenario for condition, _ in found}),
+        },
+    }
+
+
+def _tables(
+    condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
+) -> list[tables.Table]:
+    if condition.embeds:
+        return [tables.embedding_table(condition, results, tuned)]
+    against = tables.difference_table(condition, results)
+    return [
+        tables.accuracy_table(condition, results, improper, tuned),
+        *([against] if against else []),
+    ]
+
+
+def _section(name: str, card: Card | None) -> dict[str, Any]:
+    if card is None:
+        return {"id": name, "card": None, "examples": None, "problem": None}
+    section = {"id": name, "card": card, "status": registry.status(registry.find(name))}
+    try:
+        return section | {"examples": _examples(card), "problem": None}
+    except ValueError as error:
+        return section | {"examples": None, "problem": f"Could not be run: {error}"}
+
+
+def _examples(card: Card) -> tables.Table | None:
+    body = []
+    for outcome in run_examples(card):
+        check = "✓\u00a0agrees" if outcome.passed else "✗\u00a0disagrees"
+        numbers = [_number(v) for v in (outcome.expected, outcome.printed, outcome.measured)]
+        texts = [outcome.says, outcome.source, *numbers, check]
+        body.append([tables.value(text) for text in texts])
+    head = ["Example", "source", "expected", "printed otherwise", "measured", "check"]
+    return tables.table(f"Worked examples of {card.name}", head, body, words=True) if body else None
+
+
+def _number(v: float | list[Any] | None) -> str:
+    if isinstance(v, list):
+        return ", ".join(_number(entry) for entry in v)
+    return "–" if v is None else f"{v:.6g}".replace("-", "−")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The resolved configuration as `config.<group>.<field>`, without what rows already hold."""
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    return {
+        f"config.{group}.{field}": value
+        for group, fields in config.items()
+        if isinstance(fields, dict) and group not in (*VOLATILE, "loss")
+        for field, value in fields.items()
+        if field not in ("name", *arms.SETTINGS)
+        and value is not None
+        and (group, value) != ("data", 0)  # 0: the data set has the size it has
+    }
+
+
+def _outputs(rows: list[arms.Row], runs: Path) -> dict[str, bundle.Outputs]:
+    found = {}
+    for row in rows:
+        path = runs / row["run_id"] / "bundle.safetensors"
+        outputs = bundle.load(path) if path.is_file() else None
+        if outputs is not None and outputs.logits is not None and outputs.logits.isfinite().all():
+            found[row["run_id"]] = outputs
+    return found
+
+
+def _has_card(name: str) -> bool:
+    entry = registry.index().get(name)
+    return entry is not None and entry.card.is_file()
+
+
+def _is_proper(card: Card) -> bool:
+    claim = card.properties.get("strictly_proper")
+    return claim is not None and claim.value is True
+
+
+def _day(started: float) -> str:
+    return str(pd.Timestamp(started, unit="s").strftime("%Y-%m-%d"))

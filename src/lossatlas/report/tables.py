@@ -1,0 +1,261 @@
+"""From numbers to tables of strings, which both pages print; the numbers stay beside the strings.
+
+A table is a dict: caption, head, rows of cells, notes, and `words` where text is to wrap.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lossatlas.report.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
+
+ENVIRONMENT = (
+    "parameters", "threads", "device", "hardware", "python", "torch", "lightning", "lossatlas",
+)  # fmt: skip
+SIGN = {"higher": "▲ higher", "lower": "▼ lower", "not resolved": "≈ not resolved"}
+IMPROPER = (
+    "† Not strictly proper by its card: the softmax of its scores is read as probabilities here as "
+    "for every loss, but the loss was not made to produce them."
+)
+
+Table = dict[str, Any]
+Tuned = Mapping[str, Any] | None
+
+
+def accuracy_table(
+    condition: Condition, results: Sequence[Result], improper: Sequence[str], tuned: Tuned
+) -> Table:
+    """Classifiers: accuracy with its interval, calibration, time and tuning budget."""
+    body = []
+    for one in sorted(results, key=_best_first):
+        best, nll, ece, floor, floor_sd = (
+            one.arm.cell(f"{field}").mean
+            for field in (
+                "best_test_accuracy", "test_nll", "test_ece", "test_ece_floor", "test_ece_floor_sd",
+            )
+        )  # fmt: skip
+        gap = None if best is None or one.cell.mean is None else best - one.cell.mean
+        mark = " †" if one.arm.loss in improper and nll is not None else ""
+        body.append(
+            [
+                *_accuracy_cells(one),
+                value(percent(gap), gap),
+                value(("–" if nll is None else f"{nll:.3f}") + mark, nll),
+                value(percent(ece) + mark, ece),
+                value(_plus_minus(floor, floor_sd), floor),
+                *_cost_cells(one.arm, condition, tuned),
+            ]
+        )
+    head = ["Loss", *_accuracy_head("accuracy"), "best − last epoch, points", "NLL, nats"]
+    head += ["ECE, %", "ECE floor, % (± sd)", *COST_HEAD]
+    notes = ["Sorted by the mean; rows that the seeds cannot tell apart are not a ranking."]
+    notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
+    return table(f"Test accuracy in the last epoch: {condition.title}", head, body, notes)
+
+
+def embedding_table(condition: Condition, results: Sequence[Result], tuned: Tuned) -> Table:
+    """Embedders: kNN and linear-probe accuracy of frozen features, and the gain by training."""
+    body = []
+    for one in sorted(results, key=_best_first):
+        untrained = one.arm.cell("knn_accuracy_untrained").mean
+        gain, probe = one.difference, one.arm.cell("probe_accuracy")
+        body.append(
+            [
+                *_accuracy_cells(one),
+                value(percent(untrained), untrained),
+                value(points(gain.mean), gain.mean),
+                value(_interval(gain.low, gain.high, signed=True), gain.low),
+                value(SIGN.get(one.conclusion, one.conclusion)),
+                value(_plus_minus(probe.mean, probe.sd), probe.mean),
+                *_cost_cells(one.arm, condition, tuned),
+            ]
+        )
+    head = ["Loss", *_accuracy_head("kNN accuracy"), "kNN untrained, %", "gain, points"]
+    head += ["95 % interval", "after Holm", "linear probe, % (± sd)", *COST_HEAD]
+    note = "Untrained is the same encoder before training: the zero line of this table."
+    return table(f"Frozen features: {condition.title}", head, body, [note])
+
+
+def difference_table(condition: Condition, results: Sequence[Result]) -> Table | None:
+    """Classifiers against the baseline, paired by seed; None without a baseline."""
+    if condition.baseline is None or len(results) < 2:
+        return None
+    body = [
+        [
+            named(one.arm),
+            value(points(d.mean), d.mean),
+            value(_interval(d.low, d.high, signed=True), d.low),
+            value(str(d.n), d.n),
+            value(_p(d.p), d.p),
+            value(_p(one.p_holm), one.p_holm),
+            value(percent(d.detectable), d.detectable),
+            value(SIGN.get(one.conclusion, one.conclusion)),
+        ]
+        for one in sorted(results, key=_best_first)
+        for d in [one.difference]
+        if one.arm is not condition.baseline
+    ]
+    head = ["Loss", "difference, points", "95 % interval", "pairs", "p", "p (Holm)"]
+    head += ["detectable, points", "conclusion"]
+    note = (
+        "Detectable: the true difference that a paired t-test at level 0.05, before Holm, finds in "
+        "80 % of such surveys."
+    )
+    caption = f"Difference to {condition.baseline.label}, paired by seed: {condition.title}"
+    return table(caption, head, body, [note])
+
+
+def trouble_table(runs: Sequence[Row]) -> Table | None:
+    """Runs that diverged, failed or are not finished, with their reason; None if there are none."""
+    body = []
+    for row in sorted(runs, key=lambda row: (row["state"], row["run_id"])):
+        # how far a running run has come changes with the clock, and the page must not
+        reason = "not finished" if row["state"] == "running" else row.get("reason", "none given")
+        accuracy = row.get("test_accuracy", row.get("knn_accuracy"))
+        texts = (row["run_id"], row["state"], reason, percent(accuracy))
+        if row["state"] != "done":
+            body.append([value(text) for text in texts])
+    head = ["Run", "state", "reason", "accuracy, %"]
+    return table("Runs that are not done", head, body, words=True) if body else None
+
+
+def tuning_tables(tuned: Tuned) -> list[Table]:
+    """Held-out scores, a table a scenario, a row a loss, a column a learning rate."""
+    found = []
+    for scenario in dict.fromkeys(row["scenario"] for row in (tuned or {"rows": []})["rows"]):
+        assert tuned is not None
+        scored = [row for row in tuned["rows"] if row["scenario"] == scenario]
+        grid = sorted({float(lr) for lr in (*tuned["grid"], *(row["lr"] for row in scored))})
+        chosen = tuned["chosen"].get(scenario, {})
+        body = []
+        for loss in dict.fromkeys(row["loss"] for row in scored):
+            by_rate = {float(row["lr"]): row for row in scored if row["loss"] == loss}
+            cells = [by_rate.get(lr, {"lr": lr, "state": "not run"}) for lr in grid]
+            line = [_tuning_cell(cell, chosen.get(loss)) for cell in cells]
+            body.append([{"text": loss, "loss": loss, "sort": None}, *line])
+        edge = [f"`{loss}`" for loss, lr in chosen.items() if lr in (grid[0], grid[-1])]
+        notes = ["◆ the rate used in the survey; score in % of the held-out images."]
+        if edge:
+            where = "At the edge of the grid, so that a better rate may lie outside"
+            notes.append(f"{where}: {', '.join(edge)}.")
+        head = ["Loss", *(f"lr {lr:g}" for lr in grid)]
+        found.append(table(f"Tuning: {scenario}", head, body, notes))
+    return found
+
+
+def protocol_table(runs: Sequence[Row]) -> Table:
+    """What the runs share, computed from them; what differs is told by scenario or by loss."""
+    finished = [row for row in runs if is_finished(row)]
+    fields = ["recipe", "model", "data", *SETTINGS[1:], *ENVIRONMENT]
+    fields += sorted({key for row in finished for key in row if key.startswith("config.")})
+    body = []
+    for field in fields:
+        held = [(row, _plain(row[field])) for row in finished if field in row]
+        if held:
+            equal = len({text for _, text in held}) == 1
+            cells = (field.removeprefix("config."), _told(held), "equal" if equal else "differs")
+            body.append([value(text) for text in cells])
+    seeds = ", ".join(map(str, sorted({int(row["seed"]) for row in finished})))
+    body.append([value("seeds"), value(seeds), value("paired")])
+    return table("Settings of all runs", ["Setting", "value", "over the runs"], body, words=True)
+
+
+def table(
+    caption: str,
+    head: Sequence[str],
+    rows: Sequence[Any],
+    notes: Sequence[str] = (),
+    words: bool = False,
+) -> Table:
+    """What the templates print; the first cell of a row is its heading."""
+    return {"caption": caption, "head": head, "rows": rows, "notes": notes, "words": words}
+
+
+def value(text: str, sort: float | None = None) -> dict[str, Any]:
+    """A table's cell: what is printed, and the number it is sorted by."""
+    return {"text": str(text), "sort": sort}
+
+
+def named(arm: Arm) -> dict[str, Any]:
+    """A cell that links to the section of the arm's loss."""
+    return {"text": arm.label, "loss": arm.loss, "sort": None}
+
+
+def percent(fraction: float | None) -> str:
+    """0.70125 as 70.13; the minus is a real one; None is a dash."""
+    return "–" if fraction is None else f"{100 * fraction:.2f}".replace("-", "−")
+
+
+def points(fraction: float | None) -> str:
+    """A signed difference in percentage points."""
+    return "–" if fraction is None else f"{100 * fraction:+.2f}".replace("-", "−")
+
+
+COST_HEAD = ("training, s", "learning rate", "tuning runs")
+
+
+def _accuracy_head(what: str) -> list[str]:
+    return [f"{what}, %", "sd, points", "95 % t-interval, %", "n"]
+
+
+def _accuracy_cells(one: Result) -> list[dict[str, Any]]:
+    c = one.cell
+    n = f"{c.n} ({one.diverged} diverged)" if one.diverged else str(c.n)
+    interval = value(_interval(c.low, c.high), c.low)
+    return [named(one.arm), value(percent(c.mean), c.mean), value(percent(c.sd), c.sd), interval, value(n, c.n)]  # fmt: skip  # noqa: E501
+
+
+def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, Any]]:
+    seconds = arm.cell("train_s").mean
+    rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
+    sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))
+    tried = None
+    if tuned is not None and tuned["recipe"] == condition.recipe:
+        place = (arm.loss, condition.scenario)
+        tried = sum((row["loss"], row["scenario"]) == place for row in tuned["rows"])
+    return [
+        value("–" if seconds is None else f"{seconds:.0f}", seconds),
+        value((f"{rates} ({sources})" if sources else rates) or "–"),
+        value("–" if tried is None else str(tried), tried),
+    ]
+
+
+def _tuning_cell(row: Mapping[str, Any], chosen: float | None) -> dict[str, Any]:
+    score = row.get("score")
+    text = percent(score)
+    if row["state"] != "done":
+        text = row["state"] if score is None else f"{row['state']} ({text})"
+    return value(text + (" ◆" if chosen == row["lr"] else ""), score)
+
+
+def _told(held: Sequence[tuple[Row, str]]) -> str:
+    distinct = sorted({text for _, text in held})
+    for group in ("scenario", "loss") if len(distinct) > 1 else ():
+        names: dict[str, set[str]] = defaultdict(set)
+        for row, text in held:
+            names[text].add(str(row.get(group)))
+        if sum(map(len, names.values())) == len(set().union(*names.values())):
+            return "; ".join(f"{text} ({', '.join(sorted(names[text]))})" for text in distinct)
+    return ", ".join(distinct)
+
+
+def _best_first(one: Result) -> tuple[float, str]:
+    return (-one.cell.mean if one.cell.mean is not None else math.inf, one.arm.label)
+
+
+def _interval(low: float | None, high: float | None, signed: bool = False) -> str:
+    form = points if signed else percent
+    return "–" if low is None or high is None else f"[{form(low)}, {form(high)}]"
+
+
+def _plus_minus(mean: float | None, sd: float | None) -> str:
+    return percent(mean) if sd is None else f"{percent(mean)} ± {percent(sd)}"
+
+
+def _p(p: float | None) -> str:
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def _plain(v: Any) -> str:
+    return f"{v:.12g}" if isinstance(v, float) else str(v)

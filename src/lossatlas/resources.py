@@ -1,0 +1,19 @@
+"""Where the package's own data lies: inside the wheel, or at the top of a source checkout."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parents[1]
+
+
+def folder(name: str) -> Path:
+    """The folder `conf` or `papers`; raises FileNotFoundError when the installation lacks it."""
+    for candidate in (PACKAGE / name, CHECKOUT / name):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"this installation of lossatlas lacks its folder '{name}'")
+
+
+def is_checkout() -> bool:
+    """Whether the package runs from a source checkout (and may write new losses into it)."""
+    return (CHECKOUT / "pyproject.toml").is_file() and (CHECKOUT / "papers").is_dir()

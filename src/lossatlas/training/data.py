@@ -1,0 +1,88 @@
+"""The images of a run, on their device, cut into batches for Lightning."""
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Generator
+
+from lossatlas.data import augment, cifar10
+from lossatlas.data.batches import Images, PlainBatches, TrainBatches
+from lossatlas.data.scenarios import targets
+from lossatlas.data.synthetic import synthetic
+from lossatlas.errors import UserError
+from lossatlas.seeds import derive
+from lossatlas.training.config import Config
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import pytorch_lightning as pl
+
+SUBSET = 10_000  # training images, not augmented, whose outputs go into the evaluation bundle
+
+
+class ImageData(pl.LightningDataModule):
+    """Training images with the scenario's targets, and the images that the run is scored on.
+
+    Those are the test images, or with `holdout` that many training images, set apart by one
+    fixed permutation; then the test images are not even loaded.
+    """
+
+    def __init__(self, cfg: Config, kind: str, device: torch.device):
+        super().__init__()
+        self.cfg, self.kind = cfg, kind
+        self.two_views = kind in ("two_view", "two_view_labelled", "labelled_embedding")
+        pool = self._images("train", device)
+        order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
+        held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]
+        if len(rest) < cfg.recipe.batch_size:
+            raise UserError(
+                f"recipe.batch_size is {cfg.recipe.batch_size}, but only {len(rest)} training "
+                f"images are left (data {cfg.data.name}, holdout {cfg.holdout})"
+            )
+        self.train = pool.take(rest.sort().values)
+        self.subset = self.train.take(torch.arange(min(SUBSET, len(rest)), device=device))
+        self.scored = pool.take(held) if cfg.holdout else self._images("test", device)
+        if cfg.recipe.test_limit is not None and not cfg.holdout:
+            self.scored = self.scored.take(torch.arange(cfg.recipe.test_limit, device=device))
+        self.padded = augment.pad(self.train.pixels)
+
+    def _images(self, split: str, device: torch.device) -> Images:
+        conf = self.cfg.data
+        source = (
+            synthetic(conf.n_train, conf.n_test) if conf.name == "synthetic" else cifar10.load()
+        )
+        images = getattr(source, split)
+        labels = torch.from_numpy(np.array(images.labels))
+        scenario = self.cfg.scenario if split == "train" else None
+        target = targets(
+            scenario.name if scenario else "clean",
+            labels,
+            self.kind,
+            self.cfg.seed,
+            scenario.probability if scenario else 0.0,
+        )
+        pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images.images, 1, 3)))
+        return Images(pixels, target, labels, torch.arange(len(labels))).to(device)
+
+    def stem_images(self) -> torch.Tensor:
+        """The first 5,000 training images, normalised: what a whitening stem looks at."""
+        return augment.normalise(self.train.pixels[:5000])
+
+    def train_dataloader(self) -> TrainBatches:
+        """The batches of the trainer's current epoch (Lightning asks anew each epoch)."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        torch.manual_seed(derive(self.cfg.seed, "epoch", epoch))  # for losses that draw numbers
+        size = self.cfg.recipe.batch_size
+        return TrainBatches(
+            self.train, self.padded, size, self.cfg.seed, epoch, two_views=self.two_views
+        )
+
+    def val_dataloader(self) -> list[PlainBatches]:
+        """The scored images; for embedders the training subset before them."""
+        scored = PlainBatches(self.scored)
+        return [PlainBatches(self.subset), scored] if self.two_views else [scored]
+
+    def predict_dataloader(self) -> list[PlainBatches]:
+        """The scored images and the training subset, for the evaluation bundle."""
+        return [PlainBatches(self.scored), PlainBatches(self.subset)]

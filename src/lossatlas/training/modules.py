@@ -1,0 +1,136 @@
+"""The two LightningModules: a classifier of single images, an embedder of two views."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lossatlas.data.scenarios import hits
+from lossatlas.evaluation.probes import knn_accuracy
+from lossatlas.losses.base import Loss
+from lossatlas.training.config import RecipeConf
+from lossatlas.training.optim import build_optimiser, triangle
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a deprecation inside Lightning's own import
+    import pytorch_lightning as pl
+
+CHECK_EVERY = 50  # steps between looks at the running loss; each look makes a GPU wait
+
+
+class Diverged(ArithmeticError):
+    """The training loss is no longer finite."""
+
+
+class LossModule(pl.LightningModule):
+    """What both kinds share: the optimiser, the running training loss, and its check.
+
+    `results` holds the numbers of the last validation and epoch.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, loss: Loss, recipe: RecipeConf):
+        super().__init__()
+        self.backbone, self.head, self.loss, self.recipe = backbone, head, loss, recipe
+        self.results: dict[str, float] = {}
+
+    def configure_optimizers(self) -> Any:
+        """See `optim`: the same optimiser and schedule for every loss."""
+        optimiser = build_optimiser([self.backbone, self.head, self.loss], self.recipe)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: triangle(step, steps, self.recipe)
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_train_epoch_start(self) -> None:
+        self._total = torch.zeros((), device=self.device)
+        self._hits = torch.zeros((), device=self.device)
+        self._seen = 0
+
+    def count(self, value: Tensor, n: int, right: Tensor | None = None) -> None:
+        """Add one step to the epoch's means; raises Diverged when the loss is not finite."""
+        self._total += value.detach() * n
+        self._seen += n
+        if right is not None:
+            self._hits += right.sum()
+        if self.trainer.global_step % CHECK_EVERY == 0:
+            self._check()
+
+    def finish_epoch(self) -> dict[str, float]:
+        """The numbers of the epoch that just ended; raises Diverged."""
+        self._check()
+        self.results["train_loss"] = (self._total / self._seen).item()
+        return self.results
+
+    def _check(self) -> None:
+        if not torch.isfinite(self._total):
+            raise Diverged(
+                f"the training loss is not finite in epoch {self.current_epoch + 1}, "
+                f"by step {self.trainer.global_step + 1}"
+            )
+
+    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, Tensor]:
+        """Features (N, D) and outputs of the head for one plain batch."""
+        features = self.backbone(batch[0])
+        return features, self.head(features)
+
+
+class Classifier(LossModule):
+    """Trains backbone and linear head with a loss on logits."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, target = batch
+        logits = self.head(self.backbone(images))
+        value = self.loss(logits, target)
+        self.count(value, len(images), hits(logits.detach(), target))
+        return value
+
+    def finish_epoch(self) -> dict[str, float]:
+        return super().finish_epoch() | {"train_accuracy": (self._hits / self._seen).item()}
+
+    def on_validation_epoch_start(self) -> None:
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
+        images, target, labels = batch
+        self._outputs.append((self.head(self.backbone(images)).float(), target, labels))
+
+    def on_validation_epoch_end(self) -> None:
+        logits, target, labels = (torch.cat(parts) for parts in zip(*self._outputs, strict=True))
+        self._outputs.clear()
+        self.results["eval_accuracy"] = (logits.argmax(1) == labels).double().mean().item()
+        self.results["eval_nll"] = nn.functional.cross_entropy(logits, labels).item()
+        self.results["eval_score"] = hits(logits, target).double().mean().item()
+
+
+class Embedder(LossModule):
+    """Trains backbone and projector with a loss on two views; watched by a kNN on the features."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        views, labels = batch
+        embeddings = self.head(self.backbone(views)).unflatten(0, (2, -1))
+        value = self.loss(embeddings, labels)
+        self.count(value, len(labels))
+        return value
+
+    def on_validation_epoch_start(self) -> None:
+        self._features: dict[int, list[tuple[Tensor, Tensor]]] = {0: [], 1: []}
+
+    def validation_step(
+        self, batch: tuple[Tensor, Tensor, Tensor], _: int, dataloader_idx: int = 0
+    ) -> None:
+        images, _target, labels = batch
+        self._features[dataloader_idx].append((self.backbone(images), labels))
+
+    def on_validation_epoch_end(self) -> None:
+        (train, train_labels), (test, test_labels) = (
+            (torch.cat([f for f, _ in parts]), torch.cat([y for _, y in parts]))
+            for parts in self._features.values()
+        )
+        self._features.clear()
+        accuracy = knn_accuracy(train, train_labels, test, test_labels)
+        self.results["knn_accuracy"] = accuracy

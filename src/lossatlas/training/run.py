@@ -1,0 +1,304 @@
+"""One run: a resolved configuration becomes a folder with one row."""
+
+import hashlib
+import logging
+import os
+import platform
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+from torch import nn
+
+import lossatlas
+from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.data.scenarios import hits
+from lossatlas.errors import UserError
+from lossatlas.evaluation import bundle, metrics
+from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
+from lossatlas.losses import registry
+from lossatlas.losses.base import Loss
+from lossatlas.models.airnet import AirNet
+from lossatlas.models.heads import LinearHead, projector
+from lossatlas.models.resnet import ResNet18
+from lossatlas.results import store
+from lossatlas.seeds import derive
+from lossatlas.training.config import Config, ModelConf, resolve
+from lossatlas.training.data import ImageData
+from lossatlas.training.journal import CHECKPOINT, Journal
+from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule, pl
+
+warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+class Interrupted(SystemExit):
+    """The process was told to stop; the run goes on from its last epoch when started again."""
+
+
+def execute(cfg: Config, lr_source: str = "given") -> dict[str, Any]:
+    """Make the run that `cfg` describes, unless it is made already; return its row.
+
+    A diverged run is a result; an exception becomes a row of state "failed" with its reason and
+    a traceback in the run's folder. A run that another process is making gives state "running".
+
+    Raises:
+        UserError: the configuration names a loss, device or data set that cannot be used.
+        Interrupted: on SIGTERM.
+    """
+    config = resolve(cfg)
+    loss = build_loss(config["loss"])
+    root, run = place(config)
+    if store.is_finished(root, run):
+        return store.read_row(root / run) or {}
+    device = pick_device(cfg.accelerator)
+    with store.workshop(root, run) as folder:
+        if folder is None:
+            return {"run_id": run, "state": "running", "reason": "another process is making it"}
+        if store.is_finished(root, run):  # it was finished while we waited for the lock
+            folder.rmdir()
+            return store.read_row(root / run) or {}
+        row = _start_row(folder, run, cfg, config, device, lr_source)
+        begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
+        try:
+            row |= {"state": "done", "reason": None} | _train(cfg, loss, folder, device, row)
+        except Diverged as error:
+            row |= {"state": "diverged", "reason": str(error)}
+        except (UserError, KeyboardInterrupt, SystemExit):
+            raise
+        except Exception as error:
+            (folder / "error.txt").write_text(traceback.format_exc())
+            row |= {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
+        row["wall_s"] = round(time.perf_counter() - begun, 2)
+        store.publish(root, run, row | _from_epochs(folder, cfg))
+    return store.read_row(root / run) or {}
+
+
+def place(config: dict[str, Any]) -> tuple[Path, str]:
+    """The run store and the run's id of a resolved configuration.
+
+    The id depends on the source of the loss: an edited loss is another experiment.
+    """
+    root = Path(config["runs"]).expanduser().resolve() if config["runs"] else store.runs_dir()
+    entry = registry.find(config["loss"]["name"])
+    return root, store.run_id(config, registry.digest(entry.code))
+
+
+def build_loss(conf: dict[str, Any]) -> Loss:
+    """The loss of a configuration; raises UserError for what no runner provides yet."""
+    hyperparameters = {key: value for key, value in conf.items() if key != "name"}
+    loss = registry.get_loss(conf["name"], **hyperparameters)
+    if loss.requires:
+        raise UserError(
+            f"loss {conf['name']!r} requires {', '.join(loss.requires)}, "
+            "which the runner does not provide yet"
+        )
+    return loss
+
+
+def build_backbone(conf: ModelConf, images: torch.Tensor) -> nn.Module:
+    """The network of a configuration, its whitening stem (if any) set from `images`."""
+    if conf.arch == "resnet18":
+        return ResNet18(list(conf.widths))
+    if conf.arch != "airnet":
+        raise UserError(f"model.arch {conf.arch!r} is unknown; legal: airnet, resnet18")
+    net = AirNet(
+        list(conf.widths), conf.stem_kernel, conf.stem_stride, conf.stem_pad,
+        conf.directions, list(conf.pools),
+    )  # fmt: skip
+    net.whiten(images)
+    return net
+
+
+def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
+    """Backbone, head and loss, initialised from the run's seed."""
+    torch.manual_seed(derive(cfg.seed, "init"))
+    backbone = build_backbone(cfg.model, data.stem_images().cpu())
+    backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    dim = int(backbone.feature_dim)
+    if loss.target in EMBEDDING_TARGETS:
+        head: nn.Module = projector(dim, cfg.model.projector_width, cfg.model.projector_dim)
+        return Embedder(backbone, head, loss, cfg.recipe)
+    return Classifier(backbone, LinearHead(dim, 10, cfg.model.head_scale), loss, cfg.recipe)
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device of `cpu`, `gpu` or `auto`; raises UserError when there is no such GPU."""
+    if accelerator not in ("auto", "cpu", "gpu"):
+        raise UserError(f"accelerator must be auto, cpu or gpu, not {accelerator!r}")
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise UserError("accelerator is gpu, but torch sees no CUDA device; use accelerator=cpu")
+    cuda = accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if cuda else "cpu")
+
+
+def build_trainer(cfg: Config, device: torch.device, **options: Any) -> pl.Trainer:
+    """A Trainer that leaves files, seeds and output to us."""
+    from pytorch_lightning.plugins.environments import LightningEnvironment
+
+    cuda = device.type == "cuda"
+    return pl.Trainer(
+        accelerator="gpu" if cuda else "cpu",
+        devices=1,
+        max_epochs=cfg.recipe.epochs,
+        precision=cfg.recipe.precision if cuda else "32-true",  # type: ignore[arg-type]
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        plugins=[LightningEnvironment()],  # keeps Lightning's own SLURM handling out
+        **options,
+    )
+
+
+def _train(
+    cfg: Config, loss: Loss, folder: Path, device: torch.device, row: dict[str, Any]
+) -> dict[str, Any]:
+    torch.set_num_threads(cfg.threads)
+    data = ImageData(cfg, loss.target, device)
+    module = build_module(cfg, loss, data).to(device)
+    extra: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
+    loss.validate = False  # the scenario's targets were built here, once, and are legal
+    embedder = isinstance(module, Embedder)
+    logger = _logger(cfg, folder, row)
+    trainer = build_trainer(
+        cfg, device, logger=logger, enable_progress_bar=cfg.progress, callbacks=[Journal(folder)]
+    )
+    checkpoint = folder / CHECKPOINT
+    if embedder:  # how good are the features of an untrained net? The zero line of the table.
+        trainer.validate(module, data, verbose=False)
+        extra["knn_accuracy_untrained"] = module.results["knn_accuracy"]
+    try:
+        trainer.fit(module, data, ckpt_path=str(checkpoint) if checkpoint.is_file() else None)
+        result = extra | _evaluate(cfg, module, data, trainer, folder)
+        if logger:
+            logger.experiment.summary.update(result)
+        return result
+    except SIGTERMException:  # Lightning would end the process with exit code 0
+        raise Interrupted(143) from None
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
+    finally:
+        if logger:
+            logger.experiment.finish()
+
+
+def _evaluate(
+    cfg: Config, module: LossModule, data: ImageData, trainer: pl.Trainer, folder: Path
+) -> dict[str, Any]:
+    sets = {}
+    for name, images, parts in zip(
+        ("test", "train"),
+        (data.scored, data.subset),
+        trainer.predict(module, data.predict_dataloader()) or [],
+        strict=True,
+    ):
+        features, outputs = (torch.cat([part[i].float().cpu() for part in parts]) for i in (0, 1))
+        logits = None if isinstance(module, Embedder) else outputs
+        sets[name] = bundle.Outputs(logits, features, images.labels.cpu(), images.indices.cpu())
+    test, train = sets["test"], sets["train"]
+    if test.logits is not None and not torch.isfinite(test.logits).all():
+        raise Diverged("the trained model's logits are not finite")
+    probe = (train.features, train.labels, test.features, test.labels)
+    if cfg.holdout:  # scored on held-out training images: none of its numbers is a test number
+        if test.logits is None:
+            return {"score": knn_accuracy(*probe)}
+        return {"score": hits(test.logits, data.scored.target.cpu()).double().mean().item()}
+    bundle.save(folder / "bundle.safetensors", sets)
+    numbers: dict[str, Any] = {"weights_sha256": _digest(module)}
+    if test.logits is None:
+        numbers["knn_accuracy"] = knn_accuracy(*probe)
+        numbers["probe_accuracy"] = linear_probe_accuracy(*probe)
+        return numbers
+    return numbers | metrics.summary(test.logits, test.labels)
+
+
+def _digest(module: nn.Module) -> str:
+    """SHA-256 of all weights and buffers: equal digests mean bit-identical models."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _start_row(
+    folder: Path,
+    run: str,
+    cfg: Config,
+    config: dict[str, Any],
+    device: torch.device,
+    lr_source: str,
+) -> dict[str, Any]:
+    """What is known before training."""
+    entry = registry.find(cfg.loss.name)
+    hyperparameters = {f"loss.{k}": v for k, v in config["loss"].items() if k != "name"}
+    row = {
+        "run_id": run,
+        "loss": entry.id,
+        "family": entry.family,
+        "target": registry.get_class(entry.id).target,
+        "scenario": cfg.scenario.name,
+        "recipe": cfg.recipe.name,
+        "model": cfg.model.name,
+        "data": cfg.data.name,
+        "seed": cfg.seed,
+        **hyperparameters,
+        "epochs": cfg.recipe.epochs,
+        "batch_size": cfg.recipe.batch_size,
+        "lr": cfg.recipe.lr,
+        "lr_source": lr_source,
+        "momentum": cfg.recipe.momentum,
+        "weight_decay": cfg.recipe.weight_decay,
+        "holdout": cfg.holdout,
+        "threads": cfg.threads,
+        "device": device.type,
+        "hardware": _hardware(device),
+        "torch": torch.__version__,
+        "lightning": pl.__version__,
+        "lossatlas": lossatlas.__version__,
+        "python": platform.python_version(),
+        "started": round(time.time()),
+    }
+    store.write_json(folder / "start.json", row)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+    return row
+
+
+def _from_epochs(folder: Path, cfg: Config) -> dict[str, Any]:
+    """The part of the row that the epochs say."""
+    epochs = store.read_epochs(folder)
+    accuracies = [e["test_accuracy"] for e in epochs if "test_accuracy" in e]
+    return {
+        "best_test_accuracy": max(accuracies) if accuracies and not cfg.holdout else None,
+        "train_s": round(sum(e["seconds"] for e in epochs), 2),
+        "cpu_s": round(sum(e["cpu_seconds"] for e in epochs), 2),
+    }
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _logger(cfg: Config, folder: Path, row: dict[str, Any]) -> Any:
+    if cfg.logger.name == "none":
+        return False
+    if cfg.logger.name != "wandb":
+        raise UserError(f"logger.name {cfg.logger.name!r} is unknown; legal: none, wandb")
+    from lossatlas.training.wandb_mirror import wandb_logger
+
+    return wandb_logger(cfg, folder, row)

@@ -1,0 +1,71 @@
+"""The option `--record`: writes the ledger of verified losses from the contract suite's outcome."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+CONTRACT = "test_contract.py"
+NARROWING = ("keyword", "markexpr", "maxfail", "lf", "deselect", "stepwise")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare `--record`."""
+    parser.addoption(
+        "--record",
+        action="store_true",
+        help="write papers/verified.json: the packaged losses whose contract tests all passed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to record what only a part of the suite has seen."""
+    if not config.getoption("record"):
+        return
+    narrowed = [name for name in NARROWING if config.getoption(name, None)]
+    if narrowed or any("::" in arg for arg in config.args):
+        raise pytest.UsageError(
+            f"--record needs the whole contract suite; leave out {', '.join(narrowed) or '::'}"
+        )
+    config.pluginmanager.register(_Recorder())
+
+
+class _Recorder:
+    """Collects, for each loss, whether every one of its contract tests passed."""
+
+    def __init__(self) -> None:
+        self.passed: dict[str, bool] = {}
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        # The ledger is about to be rewritten: whether the old one is current does not matter.
+        stale = [item for item in items if item.name == "test_ledger_is_current"]
+        config.hook.pytest_deselected(items=stale)
+        items[:] = [item for item in items if item not in stale]
+        for item in items:
+            if isinstance(item, pytest.Function) and item.path.name == CONTRACT:
+                item.user_properties.append(("loss", item.callspec.params["name"]))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = dict(report.user_properties).get("loss")
+        if isinstance(name, str):
+            self.passed[name] = self.passed.get(name, True) and report.passed
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        finished = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        if not self.passed or not finished or hasattr(session.config, "workerinput"):
+            return
+        from lossatlas.losses import registry
+
+        ledgers: dict[Path, dict[str, str]] = {}
+        for name, entry in registry.index().items():
+            if entry.module.startswith("lossatlas.losses."):
+                ledger = ledgers.setdefault(entry.ledger, {})
+                if self.passed.get(name):
+                    ledger[name] = registry.digest(entry.code, entry.card)
+        for path, ledger in ledgers.items():
+            beside = path.with_suffix(".part")
+            beside.write_text(json.dumps(ledger, indent=2, sort_keys=True) + "\n")
+            beside.replace(path)
+            print(f"\n{len(ledger)} verified losses recorded in {path.name}")

@@ -1,0 +1,159 @@
+"""Inputs for the contract suite: for any loss, legal batches, extreme ones, and hyperparameters."""
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mpmath import mpf
+from torch import Tensor
+
+import lossatlas
+from lossatlas import cards
+from lossatlas.errors import UserError
+from lossatlas.intervals import Interval
+from lossatlas.losses import registry
+from lossatlas.losses.examples import lift
+
+Settings = dict[str, float]
+DIMENSION = 8
+
+
+def card_or_none(name: str) -> cards.Card | None:
+    """The card, or None where it is missing or wrong (one test of the suite says why)."""
+    try:
+        return lossatlas.get_card(name)
+    except UserError:
+        return None
+
+
+def is_packaged(name: str) -> bool:
+    """Whether the loss is the package's own, not a user's."""
+    return registry.find(name).module.startswith("lossatlas.losses.")
+
+
+def settings(card: cards.Card) -> list[Settings]:
+    """The defaults, then each hyperparameter moved to both ends of its range and inside it."""
+    found: list[Settings] = [{}]
+    for key, hyperparameter in card.hyperparameters.items():
+        points = _points(Interval.parse(hyperparameter.range))
+        found += [{key: value} for value in points if value != hyperparameter.default]
+    return found
+
+
+def _points(interval: Interval) -> list[float]:
+    """Both ends (a point just inside an open one, 100 for infinity) and one point between."""
+    step = 1e-3 * min(1.0, interval.high - interval.low)
+    low = interval.low + step * interval.low_open if interval.low > -torch.inf else -100.0
+    high = interval.high - step * interval.high_open if interval.high < torch.inf else 100.0
+    middle = low + 0.5 if high == 100.0 else (low + high) / 2
+    return [low, middle, high]
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator of its own, so that no test depends on another."""
+    return torch.Generator().manual_seed(seed)
+
+
+def random_target(kind: str, n: int, k: int, generator: torch.Generator) -> Tensor:
+    """A legal target of type `kind` for n rows of k classes."""
+    if kind == "distribution":
+        q = torch.softmax(2 * torch.randn(n, k, generator=generator, dtype=torch.float64), 1)
+        q[::2, 0] = 0  # every other row has an impossible class
+        return q / q.sum(1, keepdim=True)
+    if kind == "label_set":
+        inside = torch.rand(n, k, generator=generator).argsort(1)
+        return inside < torch.randint(1, k, (n, 1), generator=generator)
+    return torch.randint(k, (n,), generator=generator)
+
+
+def every_target(kind: str, k: int) -> Tensor:
+    """A few targets of each sort: all classes, and what lies between them."""
+    classes = torch.arange(k)
+    if kind == "distribution":
+        between = torch.zeros(3, k, dtype=torch.float64)
+        between[0] = 1 / k
+        between[1, :2] = 0.5
+        between[2] = 2.0 ** -(classes + 1)
+        between[2, -1] *= 2
+        return torch.cat([lift(classes, kind, k), between])
+    single = labelled(kind, classes, k)
+    return torch.cat([single, ~single]) if kind == "label_set" and k > 2 else single
+
+
+def batch(
+    kind: str, n: int = 6, k: int = 5, scale: float = 2.0, seed: int = 0
+) -> tuple[Tensor, Tensor | None]:
+    """Random float64 inputs and a target: logits (n, k), or two views (2, n, 8) with labels."""
+    generator = seeded(seed)
+    if kind in cards.EMBEDDING_TARGETS:
+        z = scale * torch.randn(2, n, DIMENSION, generator=generator, dtype=torch.float64)
+        return z, None if kind == "two_view" else torch.arange(n) // 2
+    logits = scale * torch.randn(n, k, generator=generator, dtype=torch.float64)
+    return logits, random_target(kind, n, k, generator)
+
+
+def extremes(kind: str, size: float, k: int = 5) -> tuple[Tensor, Tensor | None]:
+    """Logits up to ±size crossed with every sort of target, so right and wrong; or long vectors.
+
+    The vectors are nearly the corners of a simplex, so that all their similarities are negative.
+    """
+    if kind in cards.EMBEDDING_TARGETS:
+        noise, labels = batch(kind, n=3, scale=0.05)
+        z = torch.eye(6, DIMENSION, dtype=torch.float64).view(2, 3, DIMENSION) + noise
+        return size * (z - z.mean((0, 1))), labels
+    rows = torch.zeros(5, k, dtype=torch.float64)
+    rows[0, 0] = size
+    rows[1, 0] = -size
+    rows[2, 0], rows[2, 1:] = size, -size
+    rows[3, :2], rows[3, 2:] = size, -size
+    rows[4] = torch.linspace(-size, size, k)
+    targets = every_target(kind, k)
+    row, column = torch.meshgrid(torch.arange(5), torch.arange(len(targets)), indexing="ij")
+    return rows[row.flatten()], targets[column.flatten()]
+
+
+def labelled(kind: str, classes: Tensor, k: int) -> Tensor:
+    """The target of type `kind` that class indices (or complementary labels) amount to."""
+    return classes if kind == "complementary" else lift(classes, kind, k)
+
+
+def wrong(kind: str, size: float, k: int = 5) -> tuple[Tensor, Tensor]:
+    """One confident mistake: all the score on class 0, which the target does not want."""
+    logits = torch.zeros(1, k, dtype=torch.float64)
+    logits[0, 0] = size
+    return logits, labelled(kind, torch.tensor([0 if kind == "complementary" else 1]), k)
+
+
+def find_reference(name: str) -> Callable[..., Any] | None:
+    """The function `reference` of tests/reference/<name>.py, or None."""
+    if importlib.util.find_spec(f"reference.{name}") is None:
+        return None
+    function: Callable[..., Any] = importlib.import_module(f"reference.{name}").reference
+    return function
+
+
+def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Settings) -> Tensor:
+    """The reference's values, computed in many digits and rounded to float64 once."""
+    function = find_reference(name)
+    card = lossatlas.get_card(name)
+    stated = {key: h.default for key, h in card.hyperparameters.items()} | given
+    exact = {key: mpf(value) for key, value in stated.items()}
+    if card.target in cards.EMBEDDING_TARGETS:
+        labels = None if target is None else target.tolist()
+        values = function(_mpf(inputs.tolist()), labels, **exact)  # type: ignore[misc]
+    else:
+        assert target is not None
+        rows = zip(inputs.tolist(), target.tolist(), strict=True)
+        values = [function(_mpf(s), _plain(y), **exact) for s, y in rows]  # type: ignore[misc]
+    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+
+
+def _plain(y: int | list[float] | list[bool]) -> int | list[mpf] | set[int]:
+    if isinstance(y, int):
+        return y
+    return {k for k, inside in enumerate(y) if inside} if isinstance(y[0], bool) else _mpf(y)
+
+
+def _mpf(values: Any) -> Any:
+    return [_mpf(value) for value in values] if isinstance(values, list) else mpf(values)

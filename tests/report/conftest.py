@@ -1,0 +1,64 @@
+"""A made-up run store and the report of it."""
+
+from pathlib import Path
+
+import pytest
+
+from lossatlas.results import store
+from report.fakes import add_run
+
+TUNED = """\
+recipe: quick
+protocol: one epoch on 45,000 training images, scored on the other 5,000; seed 0
+grid: [0.125, 0.375, 1.125]
+rows:
+- {loss: cross_entropy, scenario: clean, lr: 0.125, score: 0.6512, state: done}
+- {loss: cross_entropy, scenario: clean, lr: 0.375, score: 0.7012, state: done}
+- {loss: cross_entropy, scenario: clean, lr: 1.125, score: 0.6712, state: done}
+- {loss: focal, scenario: clean, lr: 0.125, score: 0.6412, state: done}
+- {loss: focal, scenario: clean, lr: 0.375, score: 0.6612, state: done}
+- {loss: focal, scenario: clean, lr: 1.125, score: 0.6812, state: done}
+- {loss: nt_xent, scenario: clean, lr: 0.125, score: 0.3412, state: done}
+- {loss: nt_xent, scenario: clean, lr: 1.125, state: diverged}
+chosen:
+  clean: {cross_entropy: 0.375, focal: 1.125, nt_xent: 0.125}
+"""
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four losses in `clean`, three in `ambiguous_pets`, an embedder, and runs in every state."""
+    root = tmp_path_factory.mktemp("store") / "runs"
+    for seed in (0, 1):
+        for loss in ("cross_entropy", "focal", "label_smoothing"):
+            add_run(root, loss, "clean", seed)
+        for loss in ("cross_entropy", "set_margin_hinge"):
+            add_run(root, loss, "ambiguous_pets", seed)
+        add_run(root, "nt_xent", "clean", seed)
+    add_run(root, "crammer_singer_hinge", "clean", 0)
+    add_run(root, "crammer_singer_hinge", "clean", 1, "diverged", reason="loss is nan in epoch 3")
+    add_run(
+        root, "soft_target_kl", "ambiguous_pets", 0, "failed", reason="out of memory | in step 7"
+    )
+    add_run(root, "focal", "clean", 7, holdout=5000, test_accuracy=0.999)
+    waiting = root / ".running" / "label_smoothing-clean-quick-s2-0000000001"
+    waiting.mkdir(parents=True)
+    store.write_json(
+        waiting / "start.json", {"run_id": waiting.name, "loss": "label_smoothing", "seed": 2}
+    )
+    return root
+
+
+@pytest.fixture(scope="session")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("conf") / "quick.yaml"
+    path.write_text(TUNED)
+    return path
+
+
+@pytest.fixture(scope="session")
+def report(runs: Path, tuned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report built once for all tests that only read it."""
+    from lossatlas.report import build
+
+    return build(runs, tmp_path_factory.mktemp("out") / "quick", tuned).parent

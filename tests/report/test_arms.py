@@ -1,0 +1,124 @@
+"""Which runs are compared with which."""
+
+import pandas as pd
+import pytest
+
+from lossatlas.report import arms, sentences, tables
+
+SHARED = {"scenario": "clean", "recipe": "quick", "model": "airnet", "data": "cifar10"}
+
+
+def row(loss, seed, accuracy=None, state="done", **more):
+    held = {"run_id": f"{loss}-{seed}", "loss": loss, "seed": seed, "state": state, **SHARED}
+    held |= {"target": "class_index", "lr": 0.375}
+    return held | ({} if accuracy is None else {"test_accuracy": accuracy}) | more
+
+
+def only(rows):
+    [condition] = arms.conditions(rows, ["cross_entropy", "focal"])
+    return condition, {one.arm.label: one for one in arms.results(condition)}
+
+
+def test_tuning_runs_and_empty_fields_are_left_out():
+    table = pd.DataFrame([row("focal", 0, 0.5), row("focal", 1, float("nan"), holdout=5000)])
+    [kept] = arms.rows(table)
+    assert kept["seed"] == 0
+    assert "holdout" not in kept
+
+
+def test_a_diverged_run_counts_and_is_counted():
+    runs = [row("cross_entropy", s, 0.7 + s / 100) for s in (0, 1)]
+    runs += [
+        row("focal", 0, 0.6),
+        row("focal", 1, 0.1, "diverged"),
+        row("focal", 2, None, "diverged"),
+    ]
+    condition, found = only(runs)
+    assert found["focal"].cell.n == 2
+    assert found["focal"].cell.mean == pytest.approx(0.35)
+    assert found["focal"].diverged == 2
+    said = " ".join(sentences.limits([(condition, list(found.values()))]))
+    assert "Diverged runs: 2, of which 1 left no accuracy." in said
+
+
+def test_a_loss_that_only_failed_keeps_its_row():
+    condition, found = only([row("cross_entropy", 0, 0.7), row("focal", 0, None, "failed")])
+    assert found["focal"].cell.n == 0
+    body = tables.accuracy_table(condition, list(found.values()), [], None)["rows"]
+    assert [cell["text"] for cell in body[1]][:5] == ["focal", "–", "–", "–", "0"]
+
+
+def test_other_hyperparameters_make_another_arm():
+    runs = [
+        row("focal", 0, 0.6, **{"loss.gamma": 2.0}),
+        row("focal", 0, 0.5, **{"loss.gamma": 3.0}),
+    ]
+    _, found = only(runs)
+    assert sorted(found) == ["focal (gamma 2.0)", "focal (gamma 3.0)"]
+
+
+def test_the_newer_of_two_equal_runs_counts():
+    runs = [row("focal", 0, 0.6, started=2.0), row("focal", 0, 0.5, started=1.0)]
+    condition, found = only(runs)
+    assert found["focal"].cell.mean == 0.6
+    assert condition.replaced == 1
+    assert any("replaced by newer ones: 1" in s for s in sentences.limits([(condition, [])]))
+
+
+def test_without_a_baseline_no_difference_is_given():
+    condition, found = only([row("focal", s, 0.5 + s / 10) for s in (0, 1)])
+    results = list(found.values())
+    assert found["focal"].difference.n == 0
+    assert tables.difference_table(condition, results) is None
+    assert "no run of `cross_entropy`" in sentences.answer(condition, results)[0]
+
+
+def test_one_seed_gives_no_interval_and_says_so():
+    condition, found = only([row("cross_entropy", 0, 0.7), row("focal", 0, 0.65)])
+    results = list(found.values())
+    said = " ".join(sentences.answer(condition, results))
+    assert "`focal` cannot be tested with one pair of seeds: −5.00 points" in said
+    assert "nan" not in said
+    assert sentences.ONE_SEED in sentences.limits([(condition, results)])
+
+
+def test_resolved_and_unresolved_losses_are_told_apart():
+    base = {s: 0.70 + s / 1000 for s in range(4)}
+    runs = [row("cross_entropy", s, a) for s, a in base.items()]
+    runs += [row("focal", s, a + 0.05 + 0.001 * (s % 2)) for s, a in base.items()]
+    runs += [row("gce", s, a + 0.02 * (-1) ** s) for s, a in base.items()]
+    condition, found = only(runs)
+    assert found["focal"].conclusion == "higher"
+    assert found["gce"].conclusion == "not resolved"
+    said = sentences.answer(condition, list(found.values()))
+    assert "`focal` is 5.05 points higher than `cross_entropy` (n=4, 95 % interval" in said[1]
+    assert "`gce` does not differ from `cross_entropy` by more than" in said[2]
+
+
+def test_recipes_models_and_data_are_not_mixed():
+    runs = [row("focal", 0, 0.5), row("focal", 0, 0.6, model="resnet18")]
+    found = arms.conditions(runs, [])
+    assert [len(c.arms) for c in found] == [1, 1]
+    assert len({c.key for c in found}) == 2
+
+
+def test_embedders_have_their_own_condition_and_the_untrained_encoder_as_zero():
+    more = {"target": "two_view", "knn_accuracy": 0.45, "knn_accuracy_untrained": 0.30}
+    runs = [row("cross_entropy", 0, 0.7), row("nt_xent", 0, **more)]
+    classes, embeddings = arms.conditions(runs, [])
+    assert [arm.loss for arm in classes.arms] == ["cross_entropy"]
+    [found] = arms.results(embeddings)
+    assert found.difference.mean == pytest.approx(0.15)
+    assert "above the same encoder before training" in sentences.answer(embeddings, [found])[0]
+
+
+def test_protocol_names_what_differs_by_the_smallest_group():
+    runs = [
+        row("focal", 0, 0.5, batch_size=256, threads=1, epochs=3),
+        row("focal", 0, 0.5, batch_size=256, threads=2, epochs=3, scenario="noisy"),
+        row("gce", 0, 0.5, batch_size=128, threads=1, epochs=3),
+    ]
+    told = {r[0]["text"]: [c["text"] for c in r[1:]] for r in tables.protocol_table(runs)["rows"]}
+    assert told["epochs"] == ["3", "equal"]
+    assert told["threads"] == ["1 (clean); 2 (noisy)", "differs"]
+    assert told["batch_size"] == ["128 (gce); 256 (focal)", "differs"]

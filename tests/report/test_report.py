@@ -1,0 +1,295 @@
+"""The pages: offline, stable, complete, escaped, and safe to write."""
+
+import base64
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.report import build, formulas, pages
+from lossatlas.results import store
+from report.fakes import add_run
+
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags with their attributes, and refuses tags that close what is not open."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def html(report: Path) -> str:
+    return (report / "index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def markdown(report: Path) -> str:
+    return (report / "REPORT.md").read_text()
+
+
+@pytest.fixture
+def few(runs: Path, tmp_path: Path) -> Path:
+    """One run of cross-entropy alone, quick to build from."""
+    kept = "cross_entropy-clean-quick-s0-000000000d"
+    shutil.copytree(runs / kept, tmp_path / "runs" / kept)
+    return tmp_path / "runs"
+
+
+def test_html_needs_no_network(html):
+    pictures = [base64.b64decode(text).decode() for text in re.findall(r"base64,([\w+/=]+)", html)]
+    assert pictures
+    for text in (html, *pictures):
+        for tag, attributes in Page(re.sub(r"<\?xml.*?\?>|<!DOCTYPE[^>]*>", "", text)).tags:
+            for name in ("src", "href", "xlink:href", "srcset", "poster", "data", "action"):
+                address = attributes.get(name) or "#"
+                outside = tag == "a" and address.startswith("https://")
+                assert outside or address.startswith(("#", "data:image/svg+xml;base64,")), address
+        assert "@import" not in text
+        assert re.findall(r"url\((?!#)", text) == []
+
+
+def test_html_ids_are_unique_and_its_links_resolve(html):
+    tags = Page(html).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    inside = {a["href"][1:] for t, a in tags if t == "a" and (a["href"] or "").startswith("#")}
+    assert inside <= set(ids)
+
+
+def test_tables_have_captions_and_scoped_headings(html):
+    tags = Page(html).tags
+    assert sum(t == "table" for t, _ in tags) == sum(t == "caption" for t, _ in tags) > 5
+    assert all(a.get("scope") in ("col", "row") for t, a in tags if t == "th")
+
+
+def test_every_picture_has_alternative_text_with_numbers(html, markdown):
+    texts = [a.get("alt") or "" for t, a in Page(html).tags if t == "img"]
+    texts += re.findall(r"!\[(.*?)\]\(figures", markdown)
+    assert len(texts) == 2 * 12
+    assert all(re.search(r"\d", text) and len(text) > 40 for text in texts)
+
+
+def test_markdown_links_resolve(report, markdown):
+    targets = re.findall(r"\]\(([^)#]+)\)", markdown)
+    assert all((report / target).is_file() for target in targets if "://" not in target)
+    drawn = {path.name for path in (report / "figures").iterdir()}
+    assert drawn == {
+        target.removeprefix("figures/") for target in targets if target.endswith(".svg")
+    }
+    headings = re.findall(r"^#+ (.*)$", markdown, re.M)
+    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+    anchors |= set(re.findall(r'<a id="(.*?)">', markdown))
+    assert set(re.findall(r"\]\(#(.*?)\)", markdown)) <= anchors
+
+
+def test_markdown_tables_are_rectangular(markdown):
+    blocks = re.findall(r"(?:^\|.*\|$\n?)+", markdown, re.M)
+    assert len(blocks) > 5
+    for block in blocks:
+        lines = block.strip().splitlines()
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1, lines[0]
+
+
+def test_every_loss_of_the_rows_has_a_section_with_its_card(html, markdown, runs):
+    losses = {row["loss"] for row in map(store.read_row, runs.glob("[a-z]*")) if row}
+    assert len(losses) == 7
+    for loss in losses:
+        assert f'<article id="loss-{loss}">' in html
+        assert f'<a id="loss-{loss}"></a>' in markdown
+        assert registry.get_card(loss).formula in markdown
+    assert html.count('display="block"') == len(losses)
+
+
+def test_worked_examples_are_checked_again(html):
+    assert html.count("✓\u00a0agrees") == sum(
+        len(registry.get_card(name).examples)
+        for name in ("cross_entropy", "focal", "label_smoothing", "crammer_singer_hinge",
+                     "set_margin_hinge", "soft_target_kl", "nt_xent")
+    )  # fmt: skip
+
+
+def test_failed_diverged_and_unfinished_runs_appear_with_their_reason(html, markdown):
+    for text in (html, markdown):
+        assert "loss is nan in epoch 3" in text
+        assert "out of memory" in text
+        assert "cut off after 0 epochs" in text
+        assert "2 (1 diverged)" in text
+
+
+def test_a_running_run_is_shown_without_its_clock(few, tmp_path):
+    folder = few / ".running" / "focal-clean-quick-s1-0000000001"
+    folder.mkdir(parents=True)
+    start = {"run_id": folder.name, "loss": "focal", "seed": 1, "started": 0.0}
+    store.write_json(folder / "start.json", start)
+    with FileLock(folder.with_suffix(".lock")):
+        page = build(few, tmp_path / "out").read_text()
+    assert "not finished" in page
+    assert " min<" not in page
+
+
+def test_tuning_runs_are_not_part_of_the_comparison(html, markdown, report):
+    for text in (html, markdown, (report / "results.csv").read_text()):
+        assert "99.90" not in text
+        assert "0.999," not in text
+
+
+def test_tuning_table_is_shown_with_its_budget(markdown):
+    assert "| [cross_entropy](#loss-cross_entropy) | 65.12 | 70.12 ◆ | 67.12 |" in markdown
+    assert "| [nt_xent](#loss-nt_xent) | 34.12 ◆ | not run | diverged |" in markdown
+    assert "better rate may lie outside: `focal`, `nt_xent`." in markdown
+    line = next(r for r in markdown.splitlines() if r.startswith("| [focal]") and "(tuned)" in r)
+    assert line.endswith("| 3 |")
+
+
+def test_no_row_is_emphasised(markdown):
+    assert not [line for line in markdown.splitlines() if line.startswith("|") and "**" in line]
+
+
+def test_no_number_is_nan_and_no_folder_of_the_machine_is_told(report, html, markdown, runs):
+    for text in (html, markdown, (report / "results.csv").read_text()):
+        assert not re.search(r"\bnan\b(?! in epoch)", re.sub(r"base64,[\w+/=]+|NaN", "", text))
+        assert str(runs) not in text
+        assert "/a/folder" not in text
+        assert "n_train" not in text
+
+
+def test_second_build_is_byte_identical(runs, tuned, report, tmp_path):
+    again = build(runs, tmp_path / "again", tuned).parent
+    names = sorted(p.relative_to(report) for p in report.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
+    for name in names:
+        assert (again / name).read_bytes() == (report / name).read_bytes(), name
+
+
+def test_report_is_small(report):
+    # the budget of 3 MB is for 8 losses and 3 seeds on 10,000 images; curves have 100 points each
+    assert sum(p.stat().st_size for p in report.rglob("*") if p.is_file()) < 1_000_000
+
+
+def test_hostile_rows_and_cards_are_escaped(few, tmp_path, monkeypatch):
+    reason = "<script>alert(1)</script> | `x` \n ![a](http://evil/x.png)"
+    add_run(few, "cross_entropy", "clean", 1, "diverged", reason=reason)
+    card = registry.get_card("cross_entropy")
+    hostile = {
+        "name": '"><img src=http://evil/y.png>', "formula": r"\text{<script>alert(2)</script>}",
+        "prose": {"Traps": "<iframe src=http://evil></iframe> ![p](http://evil/z.png)"},
+    }  # fmt: skip
+    monkeypatch.setattr(registry, "get_card", lambda name: card.model_copy(update=hostile))
+    page = build(few, tmp_path / "out").read_text()
+    tags = Page(page).tags
+    assert sum(tag == "script" for tag, _ in tags) == 1
+    assert not [a for tag, a in tags if tag == "iframe" or "evil" in (a.get("src") or "")]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    markdown = (tmp_path / "out" / "REPORT.md").read_text()
+    assert "&lt;script>alert(1)&lt;/script> \\| \\`x\\` !\\[a\\](http://evil/x.png)" in markdown
+
+
+def test_one_run_without_tuning_table_gives_a_report(few, tmp_path):
+    page = build(few, tmp_path / "out").read_text()
+    assert "With one seed a number has no interval" in page
+    assert "No tuning table was given" in page
+    assert "None: every run finished, and none diverged." in page
+
+
+def test_loss_without_card_gets_a_section(few, tmp_path):
+    add_run(few, "a_removed_loss", "clean", 0)
+    page = build(few, tmp_path / "out").read_text()
+    assert "<code>a_removed_loss</code> has no card" in page
+
+
+def test_rebuilding_drops_stale_figures_and_leaves_other_files(few, tmp_path):
+    out = tmp_path / "out"
+    build(few, out)
+    (out / "figures" / "mine.svg").write_text("mine")
+    (out / "notes.txt").write_text("mine")
+    add_run(few, "cross_entropy", "ambiguous_pets", 0)
+    build(few, out)
+    assert (out / "figures" / "ambiguous_pets-curves.svg").is_file()
+    shutil.rmtree(next(few.glob("*ambiguous*")))
+    build(few, out)
+    assert not (out / "figures" / "ambiguous_pets-curves.svg").exists()
+    assert (out / "figures" / "mine.svg").read_text() == "mine"
+    assert (out / "notes.txt").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "REPORT.md", "results.csv"])
+def test_a_strangers_page_is_not_overwritten(few, tmp_path, name):
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / name).write_text("my own page")
+    with pytest.raises(UserError, match=name):
+        build(few, out)
+    assert [(p.name, p.read_text()) for p in out.iterdir()] == [(name, "my own page")]
+
+
+def test_missing_and_empty_folders_of_runs_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        build(tmp_path / "nowhere", tmp_path / "out")
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(UserError, match="holds no runs"):
+        build(tmp_path / "runs", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_cannot_be_written_is_refused(few, tmp_path):
+    (tmp_path / "file").write_text("a file, not a folder")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match="cannot be written"):
+            build(few, out)
+    assert (tmp_path / "file").read_text() == "a file, not a folder"
+
+
+@pytest.mark.parametrize("text", [None, "rows: [", "recipe: quick", "- 1"])
+def test_unreadable_tuning_table_is_refused(few, tmp_path, text):
+    table = tmp_path / "quick.yaml"
+    if text is not None:
+        table.write_text(text)
+    with pytest.raises(UserError, match=re.escape(str(table))):
+        build(few, tmp_path / "out", table)
+
+
+@pytest.mark.parametrize(
+    ("latex", "part"),
+    [
+        (r"\frac{1}{2}", "<mfrac>"),
+        (r"\mathrm{softmax}(s)", "<mo>softmax</mo>"),
+        (r"a < b", "&#x0003C;"),
+        (r"\frac{", r"<code>\frac{</code>"),
+        (r"\text{<b>x</b>}", r"<code>\text{&lt;b&gt;x&lt;/b&gt;}</code>"),
+    ],
+)
+def test_formulas_become_mathml_or_code(latex, part):
+    assert part in formulas.mathml(latex)
+
+
+def test_prose_keeps_formulas_and_code_apart():
+    html = formulas.markdown("With $x_1 < y_2$ and `$x$`; it costs 5 $ or 6 $.\n\n- *one*\n")
+    assert "<msub><mi>x</mi><mn>1</mn></msub>" in html
+    assert "<code>$x$</code>" in html
+    assert "5 $ or 6 $" in html
+    assert "<em>one</em>" in html
+
+
+def test_markdown_cells_stay_in_their_cell():
+    assert pages.markdown_cell("a|b\nc <i> [x](y)") == r"a\|b c &lt;i> \[x\](y)"

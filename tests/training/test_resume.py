@@ -1,0 +1,73 @@
+"""A run killed at random moments ends bit-identical to one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lossatlas.results import store
+
+COMMAND = [
+    sys.executable, "-m", "lossatlas.cli", "train", "data=synthetic", "recipe=smoke",
+    "recipe.batch_size=64", "recipe.epochs=8", "progress=false",
+]  # fmt: skip
+
+
+def start(runs, *overrides):
+    env = os.environ | {"LOSSATLAS_RUNS": str(runs), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*COMMAND, *overrides], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def epochs_made(runs):
+    return max((len(store.read_epochs(f)) for f in runs.glob(".running/*/")), default=0)
+
+
+def kill_after(process, runs, epochs, delay, how):
+    """Signal the process `delay` seconds after it has made that many epochs (or let it end)."""
+    while process.poll() is None and epochs_made(runs) < epochs:
+        time.sleep(0.01)
+    time.sleep(delay)
+    process.send_signal(how)
+    return process.wait(60)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "nt_xent"])
+def test_killed_at_random_and_started_again_is_bit_identical(tmp_path, loss):
+    calm = start(tmp_path / "calm", f"loss={loss}")
+    assert calm.wait(120) == 0, calm.stdout.read()
+    seed = time.time_ns()
+    rng = random.Random(seed)
+    hurt = tmp_path / "hurt"
+    for epochs in (1, 3, 5):  # at least that many epochs, then some moment within the next ones
+        kill_after(start(hurt, f"loss={loss}"), hurt, epochs, rng.random() * 0.4, signal.SIGKILL)
+    last = start(hurt, f"loss={loss}")
+    assert last.wait(120) == 0, last.stdout.read()
+    (one,), (other,) = (list(root.glob("*/row.json")) for root in (tmp_path / "calm", hurt))
+    rows = [store.read_row(path.parent) for path in (one, other)]
+    assert rows[0]["weights_sha256"] == rows[1]["weights_sha256"], f"seed of the kills: {seed}"
+    assert (one.parent / "bundle.safetensors").read_bytes() == (
+        other.parent / "bundle.safetensors"
+    ).read_bytes()
+    timeless = [
+        [{k: v for k, v in e.items() if "seconds" not in k} for e in store.read_epochs(p.parent)]
+        for p in (one, other)
+    ]
+    assert timeless[0] == timeless[1]
+    assert len(timeless[0]) == 8
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_told_to_stop_it_stops_without_a_row_and_can_go_on(tmp_path, how, code):
+    process = start(tmp_path)
+    assert kill_after(process, tmp_path, 1, 0.0, how) == code
+    assert "Traceback" not in process.stdout.read()
+    assert not list(tmp_path.glob("*/row.json"))
+    again = start(tmp_path)
+    assert again.wait(120) == 0
+    assert "done" in again.stdout.read()

@@ -1,0 +1,186 @@
+"""One run: what its folder holds, when it is made again, and how it may end."""
+
+import json
+
+import pytest
+import torch
+
+from lossatlas import list_losses, results
+from lossatlas.data import cifar10
+from lossatlas.errors import UserError
+from lossatlas.evaluation import bundle, metrics
+from lossatlas.losses import registry
+from lossatlas.results import store
+from lossatlas.training import run
+from lossatlas.training.config import resolve
+
+
+@pytest.mark.parametrize("name", list_losses())
+def test_every_loss_trains(name, make_cfg, tmp_path):
+    row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets"))
+    assert row["state"] == "done", row["reason"]
+    folder = tmp_path / "runs" / row["run_id"]
+    assert {f.name for f in folder.iterdir()} == {
+        "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors",
+    }  # fmt: skip
+    assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
+    test = bundle.load(folder / "bundle.safetensors")
+    if row["target"] == "two_view":
+        assert test.logits is None
+        assert 0.1 < row["knn_accuracy"] <= 1
+        assert 0.1 < row["probe_accuracy"] <= 1
+        assert 0 < row["knn_accuracy_untrained"] <= 1
+    else:
+        assert row["test_accuracy"] == metrics.accuracy(test.logits, test.labels)
+        assert row["test_accuracy"] > 0.15  # chance is 0.1
+        assert row["best_test_accuracy"] >= row["test_accuracy"]
+    assert len(test.labels) == 500
+    train = bundle.load(folder / "bundle.safetensors", "train")
+    assert len(train.features) == 1280  # recipe.train_limit of smoke
+
+
+def test_a_finished_run_is_not_made_again(make_cfg, monkeypatch):
+    first = run.execute(make_cfg())
+    monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
+    assert run.execute(make_cfg("accelerator=cpu", "progress=true")) == first
+
+
+def test_the_id_is_of_the_experiment_not_of_its_spelling(make_cfg):
+    def id_of(*overrides):
+        return run.place(resolve(make_cfg(*overrides)))[1]
+
+    assert id_of("loss=focal") == id_of("loss=focal", "loss.gamma=2", "runs=elsewhere")
+    others = [
+        (),
+        ("seed=1",),
+        ("loss=focal",),
+        ("recipe.lr=0.2",),
+        ("threads=2",),
+        ("holdout=100",),
+    ]
+    assert len({id_of(*o) for o in others}) == len(others)
+
+
+def test_an_edited_loss_is_another_experiment(make_cfg, own_loss):
+    own_loss("mine", "return torch.logsumexp(logits, 1)")
+    before = run.place(resolve(make_cfg("loss=mine")))[1]
+    own_loss("mine", "return torch.logsumexp(logits, 1) * 2")
+    assert run.place(resolve(make_cfg("loss=mine")))[1] != before
+
+
+def test_divergence_is_a_result(make_cfg):
+    row = run.execute(make_cfg("recipe.lr=1e30"))
+    assert row["state"] == "diverged"
+    assert "not finite in epoch 1" in row["reason"]
+    assert store.is_finished(store.runs_dir(), row["run_id"])
+    assert results.load().loc[0, "state"] == "diverged"
+
+
+def test_a_failure_is_a_row_with_a_reason_and_is_tried_again(make_cfg, own_loss, tmp_path):
+    own_loss("broken", "raise RuntimeError('out of luck')")
+    row = run.execute(make_cfg("loss=broken"))
+    assert (row["state"], row["reason"]) == ("failed", "RuntimeError: out of luck")
+    assert "out of luck" in (tmp_path / "runs" / row["run_id"] / "error.txt").read_text()
+    assert run.execute(make_cfg("loss=broken"))["started"] >= row["started"]
+    assert len(results.load()) == 1
+
+
+def test_a_loss_that_needs_what_nobody_provides_is_refused(make_cfg, own_loss):
+    head = "target = 'class_index'; requires = ('class_counts',)"
+    own_loss("needy", "return logits.sum(1)", head=head)
+    with pytest.raises(UserError, match="'needy' requires class_counts"):
+        run.execute(make_cfg("loss=needy"))
+
+
+def test_a_run_in_other_hands_is_left_alone(make_cfg):
+    root, name = run.place(resolve(make_cfg()))
+    with store.workshop(root, name) as folder:
+        assert folder is not None
+        assert run.execute(make_cfg())["state"] == "running"
+        assert results.load().loc[0, "state"] == "running"
+    assert results.load().loc[0, "state"] == "failed"
+    assert "cut off after 0 epochs" in results.load().loc[0, "reason"]
+    assert run.execute(make_cfg())["state"] == "done"
+
+
+def test_a_held_out_score_never_touches_the_test_set(make_cfg, monkeypatch):
+    original = run.ImageData._images
+
+    def no_test(self, split, device):
+        assert split == "train", "the test images were loaded"
+        return original(self, split, device)
+
+    monkeypatch.setattr(run.ImageData, "_images", no_test)
+    row = run.execute(make_cfg("holdout=200"))
+    assert row["state"] == "done", row["reason"]
+    assert 0.1 < row["score"] <= 1
+    assert not [key for key in row if key.startswith("test_")]
+    assert row["best_test_accuracy"] is None
+    embedder = run.execute(make_cfg("holdout=200", "loss=nt_xent"))
+    assert 0.1 < embedder["score"] <= 1
+
+
+def test_seeds_change_the_run_and_repeat_it(make_cfg, tmp_path):
+    rows = [
+        run.execute(make_cfg(f"seed={seed}", f"runs={tmp_path / str(i)}"))
+        for i, seed in enumerate([0, 0, 1])
+    ]
+    digests = [row["weights_sha256"] for row in rows]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("recipe.epochs=0", "recipe.epochs must be a number in"),
+        ("recipe.lr=-1", "recipe.lr must be a number in"),
+        ("scenario.probability=2", "scenario.probability must be"),
+        ("accelerator=tpu", "accelerator must be auto, cpu or gpu, not 'tpu'"),
+        ("model.arch=vgg", "model.arch 'vgg' is unknown; legal: airnet, resnet18"),
+        ("holdout=1990", "only 10 training images are left"),
+        ("logger.name=paper", "logger.name 'paper' is unknown"),
+    ],
+)
+def test_an_illegal_value_is_one_sentence_and_leaves_no_row(override, said, make_cfg):
+    with pytest.raises(UserError, match=said):
+        run.execute(make_cfg(override))
+    assert not list(store.runs_dir().glob("*/row.json"))
+
+
+def test_resnet18_learns(make_cfg):
+    cfg = make_cfg("model=resnet18", "model.widths=[8,8,16,16]", "recipe.lr=0.05")
+    row = run.execute(cfg)
+    assert row["test_accuracy"] > 0.15
+
+
+def test_real_cifar10_for_two_hundred_steps(make_cfg):
+    """The one test on real images: 200 steps of cross-entropy, far above chance."""
+    assert cifar10.fetch().is_dir()
+    row = run.execute(
+        make_cfg(
+            "data=cifar10", "recipe=quick", "recipe.batch_size=128", "recipe.epochs=1",
+            "recipe.train_limit=25600", "recipe.test_limit=2000",
+        )
+    )  # fmt: skip
+    assert row["state"] == "done", row["reason"]
+    assert row["test_accuracy"] > 0.5
+    assert row["test_nll"] < 1.5
+
+
+def test_the_row_says_what_it_was_made_with(make_cfg):
+    row = run.execute(make_cfg("loss=label_smoothing", "loss.epsilon=0.2", "seed=3"))
+    assert row["loss.epsilon"] == 0.2
+    assert (row["seed"], row["family"], row["recipe"], row["data"]) == (
+        3,
+        "likelihood",
+        "smoke",
+        "synthetic",
+    )
+    assert row["torch"] == torch.__version__
+    table = results.load()
+    assert set(store.COLUMNS) <= set(table.columns)
+    assert table.loc[0, "loss.epsilon"] == 0.2
+    assert json.loads((store.runs_dir() / row["run_id"] / "row.json").read_text()) == row
+    assert registry.digest(registry.find("focal").code) != registry.digest(
+        registry.find("focal").card
+    )

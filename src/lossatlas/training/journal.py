@@ -22,20 +22,20 @@ class Journal(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._clock = (time.perf_counter(), time.process_time())
-        self._spent: tuple[float, float] | None = None
+        self.spent: tuple[float, float] | None = None
 
     def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
         if trainer.state.fn == "fit":
             wall, cpu = self._clock
-            self._spent = (time.perf_counter() - wall, time.process_time() - cpu)
+            self.spent = (time.perf_counter() - wall, time.process_time() - cpu)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: LossModule) -> None:  # type: ignore[override]
-        assert self._spent is not None
+        assert self.spent is not None
         scored = "held_out" if trainer.datamodule.cfg.holdout else "test"  # type: ignore[attr-defined]
         line: dict[str, Any] = {"epoch": trainer.current_epoch + 1}
         line |= {key.replace("eval", scored): value for key, value in module.finish_epoch().items()}
         line |= {"lr": trainer.optimizers[0].param_groups[0]["lr"]}
-        line |= dict(zip(("seconds", "cpu_seconds"), self._spent, strict=True))
+        line |= dict(zip(("seconds", "cpu_seconds"), self.spent, strict=True))
         store.append_line(self.folder / "epochs.jsonl", line)
         if trainer.logger:
             trainer.logger.log_metrics({k: float(v) for k, v in line.items()}, line["epoch"])

@@ -34,6 +34,7 @@ from lossatlas.training.journal import CHECKPOINT, Journal
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule, pl
 
 warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+warnings.filterwarnings("ignore", message="The number of training batches")  # we log by epoch
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 

@@ -1,0 +1,97 @@
+"""Augmentation against naive versions of itself, and batches that can be made again."""
+
+import torch
+
+from lossatlas.data import augment
+from lossatlas.data.batches import Images, PlainBatches, TrainBatches
+
+GENERATOR = torch.Generator().manual_seed(0)
+PIXELS = torch.randint(0, 256, (40, 32, 32, 3), dtype=torch.uint8, generator=GENERATOR)
+LABELS = torch.arange(40) % 10
+IMAGES = Images(PIXELS, LABELS, LABELS, torch.arange(40))
+
+
+def test_normalised_images_have_the_channels_of_the_formula():
+    x = augment.normalise(PIXELS)
+    assert x.shape == (40, 3, 32, 32)
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    expected = (PIXELS[5, 6, 7, 2] / 255 - augment.MEAN[2]) / augment.STD[2]
+    torch.testing.assert_close(x[5, 2, 6, 7], expected)
+
+
+def test_padding_reflects_without_the_edge():
+    planes = PIXELS.permute(0, 3, 1, 2).float()
+    expected = torch.nn.functional.pad(planes, (2, 2, 2, 2), mode="reflect").permute(0, 2, 3, 1)
+    assert torch.equal(augment.pad(PIXELS), expected.byte())
+
+
+def test_each_crop_is_a_window_mirrored_when_told():
+    padded = augment.pad(PIXELS)
+    rows = torch.randperm(40, generator=GENERATOR)
+    flip = torch.arange(40) % 2 == 0
+    crops = augment.crop_and_flip(padded, rows, flip, GENERATOR)
+    offsets = set()
+    for crop, row, mirrored in zip(crops, rows, flip, strict=True):
+        crop = crop.flip(1) if mirrored else crop
+        places = [
+            (i, j)
+            for i in range(5)
+            for j in range(5)
+            if torch.equal(padded[row, i : i + 32, j : j + 32], crop)
+        ]
+        assert len(places) == 1
+        offsets.add(places[0])
+    assert len(offsets) > 10  # of 25
+
+
+def test_flips_alternate_by_epoch():
+    first, second, third = (augment.alternating_flip(100, 3, epoch) for epoch in range(3))
+    assert torch.equal(first, ~second)
+    assert torch.equal(first, third)
+    assert 30 < first.sum() < 70
+
+
+def test_views_are_random_finite_and_of_the_same_image():
+    views = [augment.simclr_view(PIXELS, GENERATOR) for _ in range(2)]
+    assert views[0].shape == (40, 3, 32, 32)
+    assert views[0].isfinite().all()
+    assert not torch.equal(*views)
+    flat = torch.full((64, 32, 32, 3), 128, dtype=torch.uint8)  # grey stays grey under any hue
+    channels = augment.simclr_view(flat, GENERATOR) * torch.tensor(augment.STD)[:, None, None]
+    channels = channels + torch.tensor(augment.MEAN)[:, None, None]
+    spread = channels.amax((1, 2, 3)) - channels.amin((1, 2, 3))
+    # the published YIQ matrix has three decimals, so grey is kept to about a hundredth
+    assert spread.max() < 0.02
+
+
+def test_some_views_are_grey_and_some_keep_their_colours():
+    colour = torch.zeros(200, 32, 32, 3, dtype=torch.uint8)
+    colour[..., 0] = 200
+    x = augment.simclr_view(colour, GENERATOR) * torch.tensor(augment.STD)[:, None, None]
+    x = (x + torch.tensor(augment.MEAN)[:, None, None]).mean((2, 3))
+    grey = (x.amax(1) - x.amin(1)) < 0.02
+    assert 0.1 < grey.float().mean() < 0.3  # probability 0.2, 200 draws
+
+
+def test_an_epoch_can_be_made_again_and_differs_from_the_next():
+    padded = augment.pad(PIXELS)
+
+    def epoch(number, seed=0, two_views=False):
+        batches = TrainBatches(IMAGES, padded, 16, seed, number, two_views)
+        assert len(batches) == len(list(batches)) == 2
+        return [torch.cat([x.flatten(1) for x, _ in batches]), torch.cat([y for _, y in batches])]
+
+    for two_views in (False, True):
+        one, same, later, other = (
+            epoch(n, s, two_views) for n, s in ((0, 0), (0, 0), (1, 0), (0, 1))
+        )
+        assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
+        assert not torch.equal(one[0], later[0])
+        assert not torch.equal(one[0], other[0])
+    assert len(epoch(0, two_views=True)[0]) == 2 * len(epoch(0, two_views=True)[1])
+
+
+def test_plain_batches_cover_everything_in_order():
+    parts = list(PlainBatches(IMAGES, 16))
+    assert [len(labels) for _, _, labels in parts] == [16, 16, 8]
+    assert torch.equal(torch.cat([x for x, _, _ in parts]), augment.normalise(PIXELS))

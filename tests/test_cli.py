@@ -1,0 +1,149 @@
+"""The command line: what it prints, its exit codes, and one sentence for each mistake."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lossatlas import cli, list_losses
+from lossatlas.results import store
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run `lossatlas ARGUMENTS` in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lossatlas", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_list_shows_every_loss_with_its_status(command):
+    code, out, err = command("list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list_losses()
+    assert f"{out.count(' verified ')} verified losses" in err
+    code, out, _ = command("list", "--family", "margin", "--json")
+    assert {row["family"] for row in json.loads(out)} == {"margin"}
+    assert command("list", "--target", "label_set")[1].split()[0] == "set_margin_hinge"
+
+
+def test_show_prints_the_card(command):
+    code, out, _ = command("show", "focal")
+    assert code == 0
+    for part in (
+        "Focal loss (focal), verified", "1708.02002", "gamma = 2 in [0, inf)", r"\gamma",
+        "convex_in_logits: false", "Why it is different",
+    ):  # fmt: skip
+        assert part in out
+
+
+MISTAKES = [
+    (["show", "focall"], "there is no loss 'focall'; did you mean focal?"),
+    (["list", "--family", "x"], "family 'x' is unknown; legal: likelihood, margin"),
+    (["new", "My-Loss", "--family", "margin"], "name 'My-Loss' must be lower case"),
+    (["new", "focal", "--family", "margin"], "loss 'focal' exists already"),
+    (["new", "x", "--family", "y"], "family 'y' is unknown"),
+    (["report", "--runs", "nowhere"], "nowhere: there is no such folder of runs"),
+    (["train", "loss=focall"], "there is no loss 'focall'; did you mean focal?"),
+    (["train", "scenario=x"], "there is no scenario 'x'; legal: ambiguous_pets, clean"),
+    (["train", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),
+    (["train", "loss=focal", "loss.gama=3"], "loss focal has no key 'gama'; legal: alpha_y, gamma"),
+    (["train", "loss=focal", "+loss.gama=3"], "focal has no hyperparameter 'gama'; legal: gamma, "),
+    (["train", "loss=focal", "loss.gamma=-3"], "focal: gamma must be a number in [0, inf), not -3"),
+    (["train", "loss=focal", "loss.gamma=x"], "loss.gamma: Value 'x' of type 'str' could not"),
+    (["train", "epocs=3"], "the configuration has no key 'epocs'; legal: accelerator, data"),
+    (["train", "recipe.epochs=0"], "recipe.epochs must be a number in [1, inf), not 0"),
+    (["train", "seed=one"], "seed: Value 'one' of type 'str' could not be converted to Integer"),
+    (["train", "focal"], "Error parsing override 'focal'"),
+    (["train", "accelerator=tpu"], "accelerator must be auto, cpu or gpu, not 'tpu'"),
+    (["train", "-m", "loss=focal", "loss.gamma=1,-1"], "focal: gamma must be a number in"),
+    (["train", "-m", "sweep=nothing"], "there is no sweep 'nothing'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=lambda v: " ".join(v)[:40])
+def test_a_mistake_is_one_sentence_and_code_2(arguments, said, command, tmp_path):
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("lossatlas: ")
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("arguments", [["frobnicate"], ["list", "--nonsense"], ["show"]])
+def test_wrong_usage_is_code_2(arguments, command):
+    code, _, err = command(*arguments)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_train_runs_report_end_to_end(command, tmp_path):
+    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
+    code, out, _ = command("train", *tiny, "loss=label_smoothing", "loss.epsilon=0.2")
+    assert code == 0
+    assert "label_smoothing-clean-smoke-s0-" in out
+    assert "test accuracy (last epoch)" in out
+    code, out, _ = command("runs")
+    assert out.startswith("done ")
+    assert out.endswith("1 done\n")
+    row = json.loads(command("runs", "--json")[1])[0]
+    assert row["loss.epsilon"] == 0.2
+    code, out, err = command("report", "-o", "page")
+    assert (code, err) == (0, "")
+    assert out.strip().endswith("index.html")
+    assert "label_smoothing" in (tmp_path / "page" / "REPORT.md").read_text()
+
+
+def test_a_failed_or_diverged_run_is_code_1(command):
+    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
+    code, out, _ = command("train", *tiny, "recipe.lr=1e30")
+    assert code == 1
+    assert "diverged" in out
+
+
+def test_runs_of_an_empty_folder_and_a_broken_row(command, tmp_path):
+    code, out, _ = command("runs")
+    assert (code, out.startswith("no runs in")) == (0, True)
+    folder = tmp_path / "runs" / "x"
+    folder.mkdir(parents=True)
+    (folder / "row.json").write_text("{")
+    code, _, err = command("runs")
+    assert code == 2
+    assert f"{folder / 'row.json'}: is not JSON" in err
+    assert store.read_epochs(folder) == []
+
+
+def test_train_help_shows_groups_and_losses(command):
+    code, out, _ = command("train", "--help")
+    assert code == 0
+    for name in ("crammer_singer_hinge", "ambiguous_pets", "airnet_s", "quick_survey"):
+        assert name in out
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["show", "focal"]])
+def test_the_light_commands_do_not_import_torch(arguments):
+    code = (
+        "import sys; from lossatlas.cli import app\n"
+        f"try: app({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'hydra', 'pandas', 'pytorch_lightning'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert done.returncode == 0, done.stderr

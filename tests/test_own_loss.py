@@ -1,0 +1,93 @@
+"""A user's own loss: two files, no other edit, and it is everywhere."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lossatlas import resources, scaffold
+from lossatlas.errors import UserError
+
+README = resources.CHECKOUT / "README.md"
+TINY = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
+
+
+def fenced(language, starts):
+    """The block of the README in that language whose text starts so."""
+    blocks = README.read_text().split(f"```{language}\n")[1:]
+    found = [block.split("```")[0] for block in blocks if block.startswith(starts)]
+    assert len(found) == 1, f"{len(found)} blocks start with {starts!r}"
+    return found[0]
+
+
+def lossatlas(*arguments, cwd, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=cwd, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_walk_through_of_the_readme(tmp_path):
+    """`new`, fill in as the README does, then list, show, train, report and the contract suite."""
+    card, code = scaffold.write_loss("my_gce", "noise_robust", "class_index", tmp_path / "mine")
+    assert "TODO" in card.read_text()
+    own = {"LOSSATLAS_PATH": str(tmp_path / "mine"), "LOSSATLAS_RUNS": str(tmp_path / "runs")}
+    fresh = lossatlas("lossatlas.cli", "show", "my_gce", cwd=tmp_path, **own)
+    assert "to do: name says TODO" in fresh
+    code.write_text(fenced("python", '"""Generalised cross-entropy'))
+    card.write_text(fenced("markdown", "---\nid: my_gce"))
+    listed = lossatlas("lossatlas.cli", "list", "--family", "noise_robust", cwd=tmp_path, **own)
+    assert [line.split()[:2] for line in listed.splitlines() if "my_gce" in line] == [
+        ["my_gce", "draft"]
+    ]
+    shown = lossatlas("lossatlas.cli", "show", "my_gce", cwd=tmp_path, **own)
+    assert "1805.07836" in shown
+    assert "to do" not in shown
+    trained = lossatlas(
+        "lossatlas.cli", "train", *TINY, "loss=my_gce", "loss.q=0.5", cwd=tmp_path, **own
+    )
+    assert "done" in trained
+    lossatlas("lossatlas.cli", "report", "-o", "page", cwd=tmp_path, **own)
+    assert "my_gce" in (tmp_path / "page" / "REPORT.md").read_text()
+    suite = lossatlas(
+        "pytest", str(resources.CHECKOUT / "tests/losses/test_contract.py"), "-k", "my_gce", "-rs",
+        "-c", str(resources.CHECKOUT / "pyproject.toml"), cwd=resources.CHECKOUT, **own,
+    )  # fmt: skip
+    assert "my_gce" not in suite or "SKIPPED" in suite
+
+
+@pytest.mark.parametrize("target", ["label_set", "distribution", "two_view"])
+def test_what_new_writes_imports_and_says_what_is_left(target, tmp_path, monkeypatch):
+    from lossatlas import get_card, get_loss
+    from lossatlas.losses import registry
+
+    name = f"fresh_{target}"
+    for file in scaffold.write_loss(name, "partial_label", target, tmp_path):
+        assert file.is_file()
+        assert file.stem == name
+    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
+    assert get_loss(name, scale=2.0).scale == 2.0
+    assert len(get_card(name).todo) > 5
+    assert registry.status(registry.find(name)) == "draft"
+    registry._classes.pop(name)
+
+
+def test_new_writes_nothing_if_a_file_is_in_the_way(tmp_path):
+    code = tmp_path / "losses" / "margin" / "mine.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("mine")
+    with pytest.raises(UserError, match="exists already; nothing was written"):
+        scaffold.write_loss("mine", "margin", "class_index", tmp_path)
+    assert code.read_text() == "mine"
+    assert not (tmp_path / "papers").exists()
+
+
+def test_new_outside_a_checkout_asks_for_a_path(monkeypatch):
+    monkeypatch.setattr(resources, "CHECKOUT", Path("/nonexistent"))
+    with pytest.raises(UserError, match="--path FOLDER"):
+        scaffold.write_loss("mine", "margin", "class_index", None)

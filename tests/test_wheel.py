@@ -1,0 +1,40 @@
+"""The built wheel, installed elsewhere, carries its cards, configuration and templates."""
+
+import os
+import subprocess
+import sys
+import zipfile
+
+from lossatlas import list_losses, resources
+
+
+def test_a_wheel_works_in_another_folder(tmp_path):
+    def run(*command, **environment):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=os.environ | environment, capture_output=True, text=True,
+            timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    build = ["-m", "build", "--wheel", "--no-isolation", "-o", "dist", str(resources.CHECKOUT)]
+    run(sys.executable, *build)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    installed = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:  # a pure wheel: unpacking is installing
+        archive.extractall(installed)
+    path = {"PYTHONPATH": str(installed), "LOSSATLAS_PATH": "", "OMP_NUM_THREADS": "1"}
+    where = run(sys.executable, "-c", "import lossatlas; print(lossatlas.__file__)", **path)
+    assert where.startswith(str(installed))
+    cli = [sys.executable, "-m", "lossatlas.cli"]
+    listed = run(*cli, "list", **path)
+    assert [line.split()[:2] for line in listed.splitlines()] == [
+        [name, "verified"] for name in list_losses()
+    ]
+    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1"]
+    run(*cli, "train", "-m", *tiny, "loss=cross_entropy,nt_xent", **path)
+    assert run(*cli, "runs", **path).endswith("2 done\n")
+    run(*cli, "report", "-o", "page", **path)
+    assert "NT-Xent" in (tmp_path / "page" / "REPORT.md").read_text()
+    new = run(*cli, "new", "mine", "--family", "margin", "--path", "own", **path)
+    assert "export LOSSATLAS_PATH=" in new

@@ -1,0 +1,72 @@
+"""The table of tuned learning rates, and what a configuration makes of it."""
+
+import pytest
+import yaml
+
+from lossatlas.errors import UserError
+from lossatlas.results import store
+from lossatlas.training import config, tuning
+from lossatlas.training.app import lr_source
+
+
+def add(root, loss, scenario, lr, score, **more):
+    row = {
+        "run_id": f"{loss}-{scenario}-{lr}", "loss": loss, "scenario": scenario, "recipe": "quick",
+        "lr": lr, "score": score, "state": "done" if score is not None else "diverged",
+        "holdout": 5000, "epochs": 1, "seed": 0, "hardware": "a machine",
+    } | more  # fmt: skip
+    (root / row["run_id"]).mkdir(parents=True)
+    store.write_json(root / row["run_id"] / "row.json", row)
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    monkeypatch.setattr(config.resources, "folder", lambda _: folder)
+    config.chosen.cache_clear()
+    yield folder
+    config.chosen.cache_clear()
+
+
+def test_the_best_held_out_score_is_chosen(tmp_path, conf):
+    runs = tmp_path / "runs"
+    for lr, ce, hinge in ((0.1, 0.6, 0.5), (0.3, 0.7, 0.5), (0.9, 0.65, None)):
+        add(runs, "cross_entropy", "clean", lr, ce)
+        add(runs, "hinge", "clean", lr, hinge)
+    add(runs, "hinge", "clean", 5.0, 0.99, run_id="a-real-run", holdout=0)
+    table = yaml.safe_load(tuning.write_table(runs).read_text())
+    assert table["chosen"] == {"clean": {"cross_entropy": 0.3, "hinge": 0.1}}
+    assert table["grid"] == [0.1, 0.3, 0.9]
+    assert {
+        "loss": "hinge",
+        "scenario": "clean",
+        "lr": 0.9,
+        "score": None,
+        "state": "diverged",
+    } in (table["rows"])
+    assert len(table["rows"]) == 6
+    assert config.tuned("lr", "quick", "clean", "hinge", 7.0) == 0.1
+    assert config.tuned("lr", "quick", "ambiguous_pets", "hinge", 7.0) == 7.0
+    assert config.tuned("lr", "long", "clean", "hinge", 7.0) == 7.0
+
+
+def test_unequal_grids_and_empty_stores_are_refused(tmp_path, conf):
+    with pytest.raises(UserError, match="no finished tuning runs"):
+        tuning.write_table(tmp_path / "none")
+    runs = tmp_path / "runs"
+    add(runs, "cross_entropy", "clean", 0.1, 0.5)
+    add(runs, "cross_entropy", "clean", 0.3, 0.5)
+    add(runs, "hinge", "clean", 0.1, 0.5)
+    with pytest.raises(UserError, match=r"tuning of hinge in clean lacks lr \[0.3\]"):
+        tuning.write_table(runs)
+    assert not list(conf.glob("tuned/*"))
+
+
+def test_every_rate_of_the_quick_survey_is_tuned(make_cfg):
+    for loss, scenario in (("cross_entropy", "clean"), ("set_margin_hinge", "ambiguous_pets")):
+        cfg = make_cfg(f"loss={loss}", f"scenario={scenario}", "recipe=quick")
+        assert lr_source(cfg) == "tuned"
+        assert cfg.recipe.lr == config.chosen("quick")[scenario][loss]
+    assert lr_source(make_cfg("recipe=quick", "recipe.lr=0.2")) == "given"
+    assert lr_source(make_cfg("recipe=long")) == "default"

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -45,8 +45,8 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """List the losses: id, status, family, target, paper."""
-    names = registry.list_losses(family, target)
-    rows = [_facts(registry.find(name)) for name in names]
+    entries = registry.index()
+    rows = [_facts(entries[name]) for name in registry.list_losses(family, target)]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -94,6 +94,9 @@ def show(name: Annotated[str, typer.Argument(help="Id of a loss.")]) -> None:
         print(f"  {key}: {str(claim.value).lower()}{f' ({claim.note})' if claim.note else ''}")
     for heading, text in card.prose.items():
         print(f"\n{heading}\n{text}")
+    for one in card.discrepancies:
+        print(f"\nsources disagree ({one.between}): {one.what}; here: {one.ours}")
+    print(f"\nevidence {card.evidence.level}: {card.evidence.checked}")
     print(f"\ncard {entry.card}\ncode {entry.code}")
     for gap in card.todo:
         print(f"to do: {gap}")
@@ -173,23 +176,9 @@ def runs(
         print(f"no runs in {path or results.store.runs_dir()}; start one with 'lossatlas train'")
         return
     for row in table.to_dict("records"):
-        print(_run_line(row))
+        reason = row["reason"] if isinstance(row["reason"], str) else ""
+        print(f"{row['state']:<9} {row['run_id']:<56} {results.store.headline(row) or reason}")
     print(", ".join(f"{n} {state}" for state, n in table["state"].value_counts().items()))
-
-
-def _run_line(row: dict[Any, Any]) -> str:
-    numbers = [
-        f"{word} {100 * row[key]:.2f} %"
-        for key, word in (
-            ("test_accuracy", "accuracy"),
-            ("knn_accuracy", "kNN"),
-            ("probe_accuracy", "probe"),
-            ("score", "held-out score"),
-        )
-        if row[key] == row[key] and row[key] is not None
-    ]
-    reason = row["reason"] if isinstance(row["reason"], str) else ""
-    return f"{row['state']:<9} {row['run_id']:<58} {', '.join(numbers) or reason}"
 
 
 @app.command()

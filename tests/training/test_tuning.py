@@ -51,6 +51,16 @@ def test_the_best_held_out_score_is_chosen(tmp_path, conf):
     assert config.tuned("lr", "long", "clean", "hinge", 7.0) == 7.0
 
 
+def test_within_one_standard_error_the_smaller_rate_wins(tmp_path, conf):
+    runs = tmp_path / "runs"
+    # with 5,000 images a score of 0.7 has a standard error of 0.0065
+    for loss, scores in (("near", (0.694, 0.7)), ("far", (0.693, 0.7))):
+        for lr, score in zip((0.1, 0.3), scores, strict=True):
+            add(runs, loss, "clean", lr, score)
+    table = yaml.safe_load(tuning.write_table(runs).read_text())
+    assert table["chosen"] == {"clean": {"far": 0.3, "near": 0.1}}
+
+
 def test_unequal_grids_and_empty_stores_are_refused(tmp_path, conf):
     with pytest.raises(UserError, match="no finished tuning runs"):
         tuning.write_table(tmp_path / "none")

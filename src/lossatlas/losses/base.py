@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 Reduction = Literal["mean", "sum", "none"]
-REDUCTIONS = ("mean", "sum", "none")
 
 
 class Loss(nn.Module):

@@ -1,4 +1,4 @@
-"""ResNet-18 (He et al., 2016, arXiv:1512.03385) with the usual stem for 32x32 images."""
+"""ResNet-18 (He et al., 2016) with the usual stem for 32x32 images."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

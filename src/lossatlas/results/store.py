@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,13 @@ COLUMNS = (
     "test_ece_floor", "knn_accuracy", "probe_accuracy", "score", "epochs", "lr", "holdout",
     "train_s", "wall_s", "cpu_s",
 )  # fmt: skip
+
+HEADLINES = {
+    "test_accuracy": "test accuracy (last epoch)",
+    "knn_accuracy": "kNN accuracy",
+    "probe_accuracy": "linear probe",
+    "score": "held-out score",
+}
 
 
 def runs_dir() -> Path:
@@ -114,6 +121,12 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
         file.write(json.dumps(record) + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def headline(row: Mapping[Any, Any]) -> str:
+    """The main numbers of a row in words; empty when it has none."""
+    held = ((words, row.get(key)) for key, words in HEADLINES.items())
+    return ", ".join(f"{words} {100 * x:.2f} %" for words, x in held if x is not None and x == x)
 
 
 def read_epochs(folder: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lossatlas import resources
 from lossatlas.errors import UserError
+from lossatlas.results.store import headline
 from lossatlas.training.config import chosen, register_configs
 
 register_configs()
@@ -51,17 +52,7 @@ def lr_source(cfg: DictConfig) -> str:
 
 def describe(row: dict[str, Any]) -> str:
     """One line on a run: its id, its state, its main number."""
-    numbers = [
-        f"{word} {100 * row[key]:.2f} %"
-        for key, word in (
-            ("test_accuracy", "test accuracy (last epoch)"),
-            ("knn_accuracy", "kNN accuracy"),
-            ("probe_accuracy", "linear probe"),
-            ("score", "held-out score"),
-        )
-        if row.get(key) is not None
-    ]
-    outcome = ", ".join(numbers) if row["state"] == "done" else row.get("reason")
+    outcome = headline(row) if row["state"] == "done" else row.get("reason")
     seconds = f" in {row['wall_s']:.0f} s" if "wall_s" in row else ""
     return f"{row['run_id']}: {row['state']}{seconds}: {outcome}"
 

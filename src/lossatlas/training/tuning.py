@@ -1,5 +1,6 @@
 """The table of tuned learning rates, made from the rows of a tuning sweep."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ HEADER = """\
 def write_table(runs: Path | None = None) -> Path:
     """Write `conf/tuned/<recipe>.yaml` from the tuning runs (holdout > 0) of the store.
 
-    A diverged run scores nothing. Ties go to the smaller rate.
+    Chosen is the smallest rate whose score lies within one binomial standard error of the best
+    (the one-standard-error rule): held-out images cannot tell apart what is closer, and the
+    smaller rate is the safer one. A diverged run scores nothing.
 
     Raises:
         UserError: there are no finished tuning runs, or not all of one (loss, scenario) grid.
@@ -42,14 +45,17 @@ def write_table(runs: Path | None = None) -> Path:
             score = None if row["score"] != row["score"] else round(float(row["score"]), 4)
             cell = {"loss": loss, "scenario": scenario, "lr": float(row["lr"])}
             rows.append(cell | {"score": score, "state": row["state"]})
-        best = max((r for r in rows[-len(group) :]), key=lambda r: (r["score"] or -1.0, -r["lr"]))
-        chosen.setdefault(scenario, {})[loss] = best["lr"]
+        scored = [(r["score"] or 0.0, r["lr"]) for r in rows[-len(group) :]]
+        top = max(score for score, _ in scored)
+        error = math.sqrt(top * (1 - top) / int(first["holdout"]))
+        chosen.setdefault(scenario, {})[loss] = min(lr for s, lr in scored if s >= top - error)
     document = {
         "recipe": recipe,
         "protocol": (
-            f"{int(first['epochs'])} epoch(s) on all training images but {int(first['holdout']):,},"
+            f"epochs {int(first['epochs'])} on all training images but {int(first['holdout']):,},"
             " scored on those: share whose predicted class is in the support of their label, or"
-            f" kNN accuracy for embeddings; seed {int(first['seed'])}, {first['hardware']}"
+            " kNN accuracy for embeddings; chosen is the smallest rate within one standard error"
+            f" of the best; seed {int(first['seed'])}, {first['hardware']}"
         ),
         "grid": grid,
         "rows": rows,

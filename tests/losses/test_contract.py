@@ -146,7 +146,8 @@ def test_reductions_agree(name: str, given: Settings) -> None:
 def test_limits(name: str, limit: cards.Limit, reduction: str) -> None:
     ours = lossatlas.get_loss(name, reduction, **limit.when)
     other = lossatlas.get_loss(limit.equals, reduction, **limit.and_there)
-    for k, scale in itertools.product((2, 5), (1.0, 10.0, 1e3)):
+    exact = limit.tolerance <= 1e-9  # what is only approached strays at large scores
+    for k, scale in itertools.product((2, 5), (1.0, 10.0, 1e3) if exact else (1.0, 10.0)):
         inputs, target = batch(ours.target, n=50, k=k, scale=scale)
         there = target
         if other.target != ours.target:

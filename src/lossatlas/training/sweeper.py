@@ -15,8 +15,12 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
-from omegaconf import flag_override
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, flag_override
 from rich.console import Console
 
 from lossatlas.errors import UserError
@@ -26,8 +30,6 @@ from lossatlas.results import store
 @dataclass
 class ResumableSweeperConf:
     _target_: str = "hydra_plugins.lossatlas_sweeper.ResumableSweeper"
-    max_batch_size: int | None = None
-    params: dict[str, str] | None = None
     grids: list[str] = field(default_factory=list)
 
 
@@ -40,14 +42,21 @@ class Planned:
     epochs: int
 
 
-class ResumableSweeper(BasicSweeper):
+class ResumableSweeper(Sweeper):
     """See the module; the launcher (joblib by default) decides how many runs go on at once."""
 
-    def __init__(
-        self, max_batch_size: int | None, params: dict[str, str] | None, grids: list[str]
-    ) -> None:
-        super().__init__(max_batch_size=max_batch_size, params=params)
+    def __init__(self, grids: list[str]) -> None:
         self.grids = list(grids)
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Hydra's hook before `sweep`."""
+        self.master = config
+        self.loader = hydra_context.config_loader
+        self.engine: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> list[JobReturn]:
         """Plan, launch what is missing, and exit with code 1 if a run failed."""
@@ -57,16 +66,17 @@ class ResumableSweeper(BasicSweeper):
         console.print(
             f"{len(plan)} runs in {root}: {len(plan) - len(todo)} finished, {len(todo)} to do",
             highlight=False,
+            soft_wrap=True,
         )
         if not todo:
             return []
-        assert self.launcher is not None
         with Watch(root, todo, console):
-            returns = self.launcher.launch([run.overrides for run in todo], initial_job_idx=0)
+            returns = self.engine.launch([run.overrides for run in todo], initial_job_idx=0)
         rows = [job.return_value for job in returns]  # raises what a job raised
         bad = [row for row in rows if row["state"] not in ("done", "running")]
         for row in bad:
-            console.print(f"{row['run_id']}: {row['state']}: {row['reason']}", highlight=False)
+            text = f"{row['run_id']}: {row['state']}: {row['reason']}"
+            console.print(text, highlight=False, soft_wrap=True)
         if any(row["state"] == "failed" for row in bad):
             sys.exit(1)
         return list(returns)
@@ -76,16 +86,14 @@ class ResumableSweeper(BasicSweeper):
         from lossatlas.training.config import resolve
         from lossatlas.training.run import build_loss, place
 
-        assert self.config is not None and self.hydra_context is not None
-        loader = self.hydra_context.config_loader
-        parser = OverridesParser.create(config_loader=loader)
+        parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}
         root = store.runs_dir()
         for grid in self.grids or [""]:
             parsed = parser.parse_overrides([*shlex.split(grid), *arguments])
-            for batch in self.split_arguments(parsed, max_batch_size=None):
+            for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
-                    cfg = loader.load_sweep_config(self.config, list(overrides))
+                    cfg = self.loader.load_sweep_config(self.master, list(overrides))
                     with flag_override(cfg, ["readonly", "struct"], False):
                         del cfg["hydra"]
                     config = resolve(cfg)

@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Fetch or verify CIFAR-10.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+INTERRUPTED = 130
 HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -28,14 +29,12 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        _stop(str(error), 2)
-    except KeyboardInterrupt:
-        _stop("interrupted; what was finished is kept, start it again to go on", 130)
-
-
-def _stop(message: str, code: int) -> None:
-    print(f"lossatlas: {message}", file=sys.stderr)
-    sys.exit(code)
+        print(f"lossatlas: {error}", file=sys.stderr)
+        sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("lossatlas: interrupted; start it again to go on", file=sys.stderr)
+        raise
 
 
 @app.command("list")

@@ -144,7 +144,7 @@ def test_seeds_change_the_run_and_repeat_it(make_cfg, tmp_path):
 def test_an_illegal_value_is_one_sentence_and_leaves_no_row(override, said, make_cfg):
     with pytest.raises(UserError, match=said):
         run.execute(make_cfg(override))
-    assert not list(store.runs_dir().glob("*/row.json"))
+    assert results.load().empty
 
 
 def test_resnet18_learns(make_cfg):

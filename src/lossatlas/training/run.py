@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import platform
+import shutil
 import time
 import traceback
 import warnings
@@ -70,7 +71,9 @@ def execute(cfg: Config, lr_source: str = "given") -> dict[str, Any]:
             row |= {"state": "done", "reason": None} | _train(cfg, loss, folder, device, row)
         except Diverged as error:
             row |= {"state": "diverged", "reason": str(error)}
-        except (UserError, KeyboardInterrupt, SystemExit):
+        except UserError:
+            if not store.read_epochs(folder):  # nothing was made: leave no trace of a mistake
+                shutil.rmtree(folder)
             raise
         except Exception as error:
             (folder / "error.txt").write_text(traceback.format_exc())

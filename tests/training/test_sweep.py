@@ -78,10 +78,10 @@ def test_the_watch_counts_epochs_and_says_what_is_left(tmp_path, monkeypatch):
     running.mkdir(parents=True)
     store.append_line(running / "epochs.jsonl", {"epoch": 1})
     monkeypatch.setattr(sweeper.time, "monotonic", lambda: 100.0)
-    watch._begin, watch._at_begin = 60.0, 0.0
-    # 4 of 9 epochs took 40 s, so 5 more take 50 s
+    watch._begin, watch._at_begin = 60.0, 0
+    # 4 and a half of 9 epochs took 40 s, so the rest takes 40 s
     assert watch._line() == (
-        1, "1 of 3 runs, 40 s, about 50 s left | now: ce-clean-quick-s1 1/3",
+        1, "1 of 3 runs, 40 s, about 40 s left | now: ce-clean-quick-s1 1/3",
     )  # fmt: skip
 
 

@@ -1,11 +1,11 @@
 """The images of a run, on their device, cut into batches for Lightning."""
 
-import warnings
-
 import numpy as np
+import pytorch_lightning as pl
 import torch
 from torch import Generator
 
+from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.data import augment, cifar10
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
 from lossatlas.data.scenarios import targets
@@ -13,10 +13,6 @@ from lossatlas.data.synthetic import synthetic
 from lossatlas.errors import UserError
 from lossatlas.seeds import derive
 from lossatlas.training.config import Config
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import pytorch_lightning as pl
 
 SUBSET = 10_000  # training images, not augmented, whose outputs go into the evaluation bundle
 
@@ -31,7 +27,7 @@ class ImageData(pl.LightningDataModule):
     def __init__(self, cfg: Config, kind: str, device: torch.device):
         super().__init__()
         self.cfg, self.kind = cfg, kind
-        self.two_views = kind in ("two_view", "two_view_labelled", "labelled_embedding")
+        self.two_views = kind in EMBEDDING_TARGETS
         pool = self._images("train", device)
         order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
         held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]

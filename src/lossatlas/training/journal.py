@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from lossatlas.results import store
-from lossatlas.training.modules import LossModule, pl
+from lossatlas.training.modules import LossModule
 
 CHECKPOINT = "last.ckpt"
 

@@ -1,8 +1,8 @@
 """The two LightningModules: a classifier of single images, an embedder of two views."""
 
-import warnings
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +11,6 @@ from lossatlas.evaluation.probes import knn_accuracy
 from lossatlas.losses.base import Loss
 from lossatlas.training.config import RecipeConf
 from lossatlas.training.optim import build_optimiser, triangle
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # a deprecation inside Lightning's own import
-    import pytorch_lightning as pl
 
 CHECK_EVERY = 50  # steps between looks at the running loss; each look makes a GPU wait
 

@@ -11,8 +11,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from omegaconf import OmegaConf
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import nn
 
@@ -32,7 +34,7 @@ from lossatlas.seeds import derive
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.journal import CHECKPOINT, Journal
-from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule, pl
+from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
 
 warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 warnings.filterwarnings("ignore", message="The number of training batches")  # we log by epoch
@@ -143,8 +145,6 @@ def pick_device(accelerator: str) -> torch.device:
 
 def build_trainer(cfg: Config, device: torch.device, **options: Any) -> pl.Trainer:
     """A Trainer that leaves files, seeds and output to us."""
-    from pytorch_lightning.plugins.environments import LightningEnvironment
-
     cuda = device.type == "cuda"
     return pl.Trainer(
         accelerator="gpu" if cuda else "cpu",

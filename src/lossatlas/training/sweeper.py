@@ -126,9 +126,9 @@ class Watch:
         self._stop.set()
         self._thread.join()
 
-    def _look(self) -> tuple[int, float, list[str]]:
-        """Runs that ended, epochs that passed, and what is going on."""
-        ended, epochs, going = 0, 0.0, []
+    def _look(self) -> tuple[int, int, list[str]]:
+        """Runs that ended, whole epochs that passed, and what is going on."""
+        ended, epochs, going = 0, 0, []
         for run in self.todo:
             if store.is_finished(self.root, run.run_id):
                 ended, epochs = ended + 1, epochs + run.epochs
@@ -140,11 +140,11 @@ class Watch:
 
     def _line(self) -> tuple[int, str]:
         ended, epochs, going = self._look()
-        total = sum(run.epochs for run in self.todo)
-        elapsed, passed = time.monotonic() - self._begin, epochs - self._at_begin
-        left = "time left unknown yet"
-        if passed > 0:
-            left = f"about {_minutes(elapsed / passed * (total - epochs))} left"
+        elapsed, left = time.monotonic() - self._begin, "time left unknown yet"
+        if epochs > self._at_begin:
+            passed = epochs + 0.5 * len(going)  # each run is on average halfway into an epoch
+            rest = max(0.0, sum(run.epochs for run in self.todo) - passed)
+            left = f"about {_minutes(elapsed / (passed - self._at_begin) * rest)} left"
         doing = f" | now: {', '.join(going[:4])}" if going else ""
         return ended, f"{ended} of {len(self.todo)} runs, {_minutes(elapsed)}, {left}{doing}"
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import zipfile
 
-from lossatlas import list_losses, resources
+from lossatlas import resources
+from lossatlas.losses import registry
 
 
 def test_a_wheel_works_in_another_folder(tmp_path):
@@ -28,8 +29,10 @@ def test_a_wheel_works_in_another_folder(tmp_path):
     assert where.startswith(str(installed))
     cli = [sys.executable, "-m", "lossatlas.cli"]
     listed = run(*cli, "list", **path)
+    packaged = [e for e in registry.index().values() if e.module.startswith("lossatlas.losses.")]
+    assert len(packaged) >= 7
     assert [line.split()[:2] for line in listed.splitlines()] == [
-        [name, "verified"] for name in list_losses()
+        [entry.id, registry.status(entry)] for entry in packaged
     ]
     tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1"]
     run(*cli, "train", "-m", *tiny, "loss=cross_entropy,nt_xent", **path)

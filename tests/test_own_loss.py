@@ -54,7 +54,9 @@ def test_the_walk_through_of_the_readme(tmp_path):
     lossatlas("lossatlas.cli", "report", "-o", "page", cwd=tmp_path, **own)
     assert "my_gce" in (tmp_path / "page" / "REPORT.md").read_text()
     suite = lossatlas(
-        "pytest", str(resources.CHECKOUT / "tests/losses/test_contract.py"), "-k", "my_gce", "-rs",
+        "pytest", str(resources.CHECKOUT / "tests/losses/test_contract.py"), "-rs",
+        # the example is a known loss, which may have a room of its own in the package
+        "-k", "my_gce and not same_function",
         "-c", str(resources.CHECKOUT / "pyproject.toml"), cwd=resources.CHECKOUT, **own,
     )  # fmt: skip
     assert " passed" in suite

@@ -61,6 +61,21 @@ def test_within_one_standard_error_the_smaller_rate_wins(tmp_path, conf):
     assert table["chosen"] == {"clean": {"far": 0.3, "near": 0.1}}
 
 
+def test_one_more_loss_joins_the_table_of_the_others(tmp_path, conf):
+    for folder, loss, scores in (("a", "first", (0.5, 0.7)), ("b", "second", (0.6, 0.3))):
+        for lr, score in zip((0.1, 0.3), scores, strict=True):
+            add(tmp_path / folder, loss, "clean", lr, score)
+        path = tuning.write_table(tmp_path / folder)
+    table = yaml.safe_load(path.read_text())
+    assert table["chosen"] == {"clean": {"first": 0.3, "second": 0.1}}
+    assert len(table["rows"]) == 4
+    before = path.read_text()
+    add(tmp_path / "c", "third", "clean", 0.5, 0.5)
+    with pytest.raises(UserError, match=r"field 'grid' is \[0.1, 0.3\], but these runs have"):
+        tuning.write_table(tmp_path / "c")
+    assert path.read_text() == before
+
+
 def test_unequal_grids_and_empty_stores_are_refused(tmp_path, conf):
     with pytest.raises(UserError, match="no finished tuning runs"):
         tuning.write_table(tmp_path / "none")
@@ -68,7 +83,10 @@ def test_unequal_grids_and_empty_stores_are_refused(tmp_path, conf):
     add(runs, "cross_entropy", "clean", 0.1, 0.5)
     add(runs, "cross_entropy", "clean", 0.3, 0.5)
     add(runs, "hinge", "clean", 0.1, 0.5)
-    with pytest.raises(UserError, match=r"tuning of hinge in clean lacks lr \[0.3\]"):
+    with pytest.raises(UserError, match=r"hinge in clean tried lr 0.1, not \[0.1, 0.3\]"):
+        tuning.write_table(runs)
+    add(runs, "hinge", "clean", 0.3, 0.5, epochs=2)
+    with pytest.raises(UserError, match="tuning runs differ in epochs: 1, 2"):
         tuning.write_table(runs)
     assert not list(conf.glob("tuned/*"))
 

@@ -30,6 +30,7 @@ def test_a_sweep_with_a_failing_loss_keeps_the_rest_and_resumes(tmp_path, own_lo
     assert "4 runs" in first.stderr
     assert "0 finished, 4 to do" in first.stderr
     assert "failed: RuntimeError: out of luck" in first.stderr
+    assert "4 of 4 runs" in first.stderr
     table = results.load(tmp_path).set_index(["loss", "seed"])
     assert dict(table["state"]) == {
         ("broken", 0): "failed", ("broken", 1): "failed",
@@ -78,7 +79,9 @@ def test_the_watch_counts_epochs_and_says_what_is_left(tmp_path, monkeypatch):
     running.mkdir(parents=True)
     store.append_line(running / "epochs.jsonl", {"epoch": 1})
     monkeypatch.setattr(sweeper.time, "monotonic", lambda: 100.0)
-    watch._begin, watch._at_begin = 60.0, 0
+    (tmp_path / todo[2].run_id).mkdir()  # an earlier failure, to be tried again
+    store.write_json(tmp_path / todo[2].run_id / "row.json", {"state": "failed", "started": 999})
+    watch._begin, watch._since, watch._at_begin = 60.0, 1000, 0
     # 4 and a half of 9 epochs took 40 s, so the rest takes 40 s
     assert watch._line() == (
         1, "1 of 3 runs, 40 s, about 40 s left | now: ce-clean-quick-s1 1/3",

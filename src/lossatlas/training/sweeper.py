@@ -117,7 +117,7 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "Watch":
-        self._begin = time.monotonic()
+        self._begin, self._since = time.monotonic(), int(time.time())
         self._at_begin = self._look()[1]
         self._thread.start()
         return self
@@ -130,7 +130,9 @@ class Watch:
         """Runs that ended, whole epochs that passed, and what is going on."""
         ended, epochs, going = 0, 0, []
         for run in self.todo:
-            if store.is_finished(self.root, run.run_id):
+            row = store.read_row(self.root / run.run_id)
+            # a failure from before this sweep is being tried again
+            if row and (row["state"] != "failed" or row["started"] >= self._since):
                 ended, epochs = ended + 1, epochs + run.epochs
             elif (folder := self.root / ".running" / run.run_id).is_dir():
                 passed = len(store.read_epochs(folder))

@@ -192,7 +192,7 @@ def report(
     from lossatlas.report.build import build
     from lossatlas.results import store
 
-    table = resources.folder("conf") / "tuned" / "quick.yaml"
+    table = resources.tuned_table("quick")
     print(build(path or store.runs_dir(), out, table if table.is_file() else None))
 
 

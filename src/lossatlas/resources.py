@@ -14,6 +14,11 @@ def folder(name: str) -> Path:
     raise FileNotFoundError(f"this installation of lossatlas lacks its folder '{name}'")
 
 
+def tuned_table(recipe: str) -> Path:
+    """Where the tuned learning rates of a recipe are kept; the file need not exist."""
+    return folder("conf") / "tuned" / f"{recipe}.yaml"
+
+
 def is_checkout() -> bool:
     """Whether the package runs from a source checkout (and may write new losses into it)."""
     return (CHECKOUT / "pyproject.toml").is_file() and (CHECKOUT / "papers").is_dir()

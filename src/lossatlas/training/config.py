@@ -154,5 +154,5 @@ def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> f
 @cache
 def chosen(recipe: str) -> dict[str, dict[str, float]]:
     """scenario -> loss -> learning rate, from `conf/tuned/<recipe>.yaml`; empty without a table."""
-    path = resources.folder("conf") / "tuned" / f"{recipe}.yaml"
+    path = resources.tuned_table(recipe)
     return yaml.safe_load(path.read_text())["chosen"] if path.is_file() else {}

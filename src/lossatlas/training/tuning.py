@@ -57,7 +57,7 @@ def write_table(runs: Path | None = None) -> Path:
         ),
         "grid": grid,
     }
-    path = resources.folder("conf") / "tuned" / f"{document['recipe']}.yaml"
+    path = resources.tuned_table(document["recipe"])
     rows = _merge(path, document, rows)
     document |= {"rows": rows, "chosen": _choose(rows, int(first["holdout"]))}
     path.parent.mkdir(exist_ok=True)

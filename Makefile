@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Without bytecode files each process would compile torch and Lightning again, 10 s of CPU time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: survey report tune test verify lint format bench setup clean
+.PHONY: survey report tune test verify verdicts book lint format bench setup clean
 
 survey: setup          ## fetch CIFAR-10, train the losses, write reports/quick/
 	$(BIN)/lossatlas data fetch
@@ -22,6 +22,13 @@ test: setup            ## the whole test suite
 
 verify: setup          ## run the contract suite and record which losses passed it
 	$(BIN)/python -m pytest tests/losses --record
+
+verdicts: setup        ## decide the mathematics of every loss whose code or checker changed
+	$(BIN)/lossatlas check --all --jobs 2
+
+book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/
+	$(BIN)/lossatlas card --all
+	$(BIN)/lossatlas lecture
 
 lint: setup            ## style and types
 	$(BIN)/ruff check .

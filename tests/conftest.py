@@ -1,12 +1,45 @@
-"""The option `--record`: writes the ledger of verified losses from the contract suite's outcome."""
+"""The command line as a fixture; and the option `--record`, which writes the ledger of verified
+losses from the contract suite's outcome."""
 
 import json
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+# Set before torch is imported: the workers of the suite share the cores already.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 CONTRACT = "test_contract.py"
 NARROWING = ("keyword", "markexpr", "maxfail", "lf", "deselect", "stepwise")
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Run `lossatlas ARGUMENTS` here, in an empty folder: (exit code, stdout, stderr)."""
+    from lossatlas import cli
+
+    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lossatlas", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

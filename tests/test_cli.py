@@ -7,27 +7,8 @@ import sys
 
 import pytest
 
-from lossatlas import cli, list_losses
+from lossatlas import list_losses
 from lossatlas.results import store
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run `lossatlas ARGUMENTS` in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "runs"))
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lossatlas", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_list_shows_every_loss_with_its_status(command):

@@ -32,7 +32,13 @@ Property = Literal[
     "convex_in_logits", "shift_invariant", "bounded", "symmetric_sum_constant",
     "classification_calibrated", "strictly_proper", "lipschitz", "nonnegative",
     "differentiable_everywhere", "rotation_invariant", "scale_invariant", "permutation_invariant",
+    "permutation_equivariant", "smooth", "asymmetric", "calibration_function", "probability_only",
+    "noise_invariant_minimiser", "dominates_zero_one", "decreasing_in_score", "stable_in_float32",
+    "stable_in_bfloat16", "stable_in_float16", "no_dead_gradient", "special_cases",
+    "target_algebra", "reduction_contract", "gradient_correct", "duplicate_invariant",
+    "batch_size_invariant", "collapse_is_minimal",
 ]  # fmt: skip
+Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "none"]
 
 FAMILIES: tuple[str, ...] = get_args(Family)
 TARGETS: tuple[str, ...] = get_args(Target)
@@ -88,11 +94,17 @@ class Hyperparameter(_Strict):
 
 
 class Claim(_Strict):
-    """What the sources say of one property; `printed` quotes a source that says it wrongly."""
+    """What the sources say of one property; `printed` quotes a source that says it wrongly.
+
+    `proof` names why a property holds: "dcp: EXPRESSION" for convexity (see `theory.certificates`),
+    or the id of a theorem there. The checker verifies its hypotheses; without one a property that
+    holds stays "not refuted".
+    """
 
     value: bool | Literal["unknown"]
     note: str | None = None
     printed: str | None = None
+    proof: str | None = None
 
 
 class Limit(_Strict):
@@ -122,6 +134,7 @@ class Example(_Strict):
     logits: list[float] | None = None
     embeddings: list[list[list[float]]] | None = None
     target: int | list[float] | None = None
+    class_counts: list[float] | None = None
     hyperparameters: dict[str, float] = {}
     tolerance: float = Field(default=1e-4, gt=0)
     printed: float | None = None
@@ -157,7 +170,13 @@ def _claim(value: Any) -> Any:
 
 
 class Card(_Strict):
-    """The facts of one loss; `prose` maps each heading of the body to its Markdown."""
+    """The facts of one loss; `prose` maps each heading of the body to its Markdown.
+
+    `link` turns scores into the probabilities that the loss means: softmax; sigmoid per class;
+    identity, where the scores themselves estimate them; fenchel_young, e_y + grad_s loss(s, y);
+    none, where scores are only ranked. `bayes_rule` is the decision that the loss is to be judged
+    against: the class of largest probability, or (balanced) of largest probability over prior.
+    """
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: str
@@ -165,6 +184,8 @@ class Card(_Strict):
     target: Target
     paper: Paper
     formula: str
+    link: Link = "softmax"
+    bayes_rule: Literal["accuracy", "balanced"] = "accuracy"
     hyperparameters: dict[str, Hyperparameter] = {}
     requires: list[Requirement] = []
     properties: dict[Property, Annotated[Claim, BeforeValidator(_claim)]] = {}

@@ -1,5 +1,6 @@
 """The one command. Heavy imports stay inside the subcommands: `list` and `--help` start at once."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -117,6 +118,82 @@ def new(
         print(f"make it known with: export {registry.PATH_VARIABLE}={path.expanduser().resolve()}")
 
 
+@app.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Ids of losses, or 'a + b'.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every loss.")] = False,
+    prop: Annotated[str | None, typer.Option("--property", help="This property only.")] = None,
+    witness: Annotated[
+        str | None, typer.Option(help="Print the witness against this property as Python.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    fresh: Annotated[bool, typer.Option(help="Search again, whatever is stored.")] = False,
+) -> None:
+    """Decide a loss's mathematical properties; exit code 1 if the card says otherwise."""
+    if bool(names) == everything:
+        raise UserError("name the losses to check, or give --all")
+    chosen = registry.list_losses() if everything else list(dict.fromkeys(names or []))
+    for name in chosen:
+        if name.isidentifier():
+            registry.find(name)
+    from lossatlas.theory import records, survey
+
+    only = [records.find_property(p) for p in (prop, witness) if p] or None
+    found = survey.survey(chosen, only, jobs, fresh)
+    flat = [record for one in found for record in one]
+    against = survey.contradictions(flat)
+    if as_json:
+        print(json.dumps(flat, indent=1))
+    elif witness:
+        print("\n\n".join(survey.witness_of(one, records.find_property(witness)) for one in found))
+    elif prop:
+        print(survey.table(flat, "loss"))
+    elif len(found) == 1:
+        print(survey.table(flat))
+    else:
+        print("\n".join(survey.summary(one) for one in found))
+    for sentence in against:
+        print(f"lossatlas: {sentence}", file=sys.stderr)
+    if against:
+        sys.exit(1)
+
+
+@app.command()
+def nearest(
+    loss: Annotated[str, typer.Argument(help="Id, 'a + b', or a file with loss(logits, target).")],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many losses to show.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Is it new? Fit every known loss to this one's gradients and show the closest."""
+    from lossatlas.theory import nearest as comparison
+
+    with contextlib.redirect_stdout(sys.stderr):  # a proposal's own prints
+        answer = comparison.nearest(loss)
+    if as_json:
+        print(json.dumps(comparison.as_record(answer, k), indent=1))
+    else:
+        print(comparison.table(answer, k))
+
+
+@app.command()
+def card(
+    names: Annotated[list[str] | None, typer.Argument(help="Ids of losses.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The book, with its index.")] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
+        "reports/cards"
+    ),
+) -> None:
+    """Write the one-page card of a loss, HTML and Markdown: facts, curves, verdicts, results."""
+    if bool(names) == everything:
+        raise UserError("name the losses to write cards of, or give --all")
+    from lossatlas.report.book import build
+
+    chosen = None if everything else list(dict.fromkeys(names or []))
+    for page in build(chosen, out, Path("reports/quick/results.csv")):
+        print(page)
+
+
 @data_app.command()
 def fetch() -> None:
     """Get CIFAR-10 if it is not there, verified against its published digests."""
@@ -194,6 +271,23 @@ def report(
 
     table = resources.tuned_table("quick")
     print(build(path or store.runs_dir(), out, table if table.is_file() else None))
+
+
+@app.command()
+def lecture(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
+        "reports/lecture"
+    ),
+) -> None:
+    """Check the statements of the course on K-class losses and write them up as a chapter."""
+    from lossatlas.report.lecture import build
+
+    chapter = build(out)
+    print(chapter.page)
+    for line in chapter.failures:
+        print(f"fails: {line}", file=sys.stderr)
+    if chapter.failures:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

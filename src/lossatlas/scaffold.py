@@ -26,6 +26,8 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[
     ):
         if value not in legal:
             raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
+    if name == registry.SUM:
+        raise UserError(f"name {name!r} is taken by sums of losses")
     known = registry.index()
     if name in known:
         raise UserError(f"loss {name!r} exists already: {known[name].code}")

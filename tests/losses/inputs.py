@@ -13,7 +13,8 @@ from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
-from lossatlas.losses.examples import lift
+from lossatlas.losses.base import Loss
+from lossatlas.losses.examples import lift, long_tail
 
 Settings = dict[str, float]
 DIMENSION = 8
@@ -48,6 +49,11 @@ def _points(interval: Interval) -> list[float]:
     high = interval.high - step * interval.high_open if interval.high < torch.inf else 100.0
     middle = low + 0.5 if high == 100.0 else (low + high) / 2
     return [low, middle, high]
+
+
+def make(name: str, reduction: str = "mean", k: int = 5, **given: float) -> Loss:
+    """The loss `name`, ready for k classes: class counts are given, should it need them."""
+    return lossatlas.get_loss(name, reduction, **given).provide(class_counts=long_tail(k))
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -144,6 +150,8 @@ def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Se
         values = function(_mpf(inputs.tolist()), labels, **exact)  # type: ignore[misc]
     else:
         assert target is not None
+        if "class_counts" in card.requires:
+            exact["class_counts"] = _mpf(long_tail(inputs.shape[1]))
         rows = zip(inputs.tolist(), target.tolist(), strict=True)
         values = [function(_mpf(s), _plain(y), **exact) for s, y in rows]  # type: ignore[misc]
     return torch.tensor([float(value) for value in values], dtype=torch.float64)

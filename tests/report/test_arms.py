@@ -57,6 +57,11 @@ def test_other_hyperparameters_make_another_arm():
     assert sorted(found) == ["focal (gamma 2.0)", "focal (gamma 3.0)"]
 
 
+def test_a_sum_is_named_by_its_terms():
+    runs = [row("sum", seed, 0.6, **{"loss.terms": "nce + 0.1 * rce"}) for seed in (0, 1)]
+    assert list(only(runs)[1]) == ["sum (terms nce + 0.1 * rce)"]
+
+
 def test_the_newer_of_two_equal_runs_counts():
     runs = [row("focal", 0, 0.6, started=2.0), row("focal", 0, 0.5, started=1.0)]
     condition, found = only(runs)

@@ -3,10 +3,13 @@
 A loss file defines `per_sample`; everything a caller may rely on beyond it is decided here.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
+
+from lossatlas.cards import EMBEDDING_TARGETS
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -15,7 +18,8 @@ class Loss(nn.Module):
     """A loss registered under the name of its file.
 
     Subclasses state `target` (the type of y) and implement `per_sample`; their constructor's
-    keyword arguments are the hyperparameters. `requires` names what a runner must provide.
+    keyword arguments are the hyperparameters. `requires` names what a runner must `provide`.
+    Losses can be added and weighted: `NCE() + 0.1 * RCE()` is a loss.
 
     Attributes:
         reduction: "mean" over the per-sample values (default), their "sum", or "none".
@@ -27,9 +31,40 @@ class Loss(nn.Module):
     requires: ClassVar[tuple[str, ...]] = ()
     reduction: Reduction = "mean"
     validate: bool = True
+    class_counts: Tensor | None
 
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("class_counts", None)
+
+    def provide(self, class_counts: Sequence[float] | Tensor | None = None) -> "Loss":
+        """Give the loss what it `requires`; returns the loss itself.
+
+        Args:
+            class_counts: training samples of each class, K positive numbers.
+
+        Raises:
+            ValueError: the counts are not at least two positive finite numbers.
+        """
+        if class_counts is not None:
+            counts = torch.as_tensor(class_counts, dtype=torch.float64)
+            if counts.ndim != 1 or len(counts) < 2 or not ((counts > 0) & counts.isfinite()).all():
+                raise ValueError(
+                    f"class_counts must be K >= 2 positive numbers, not {counts.tolist()}"
+                )
+            self.class_counts = counts
+        return self
+
+    def counts(self, like: Tensor) -> Tensor:
+        """The class counts (K,) in the precision and on the device of `like`."""
+        assert self.class_counts is not None
+        return self.class_counts.to(like)
+
+    def __add__(self, other: "Loss") -> "Sum":
+        return Sum(self, other) if isinstance(other, Loss) else NotImplemented
+
+    def __rmul__(self, weight: float) -> "Sum":
+        return Sum(self, weight=weight)
 
     def per_sample(self, inputs: Tensor, target: Tensor) -> Tensor:
         """The paper's formula, one value per sample (or anchor), float32 or wider."""
@@ -70,6 +105,7 @@ class LogitLoss(Loss):
             )
         if len(inputs) == 0:
             raise ValueError("logits must have at least one row; the batch is empty")
+        check_counts(self, inputs.shape[1])
         if not isinstance(target, Tensor):
             raise ValueError(f"target must be a tensor, not {type(target).__name__}")
         n, k = inputs.shape
@@ -96,6 +132,69 @@ class EmbeddingLoss(Loss):
             return
         if target.shape != inputs.shape[1:2] or target.dtype != torch.int64:
             raise ValueError(f"labels must be int64 of shape ({inputs.shape[1]},); {_is(target)}")
+
+
+class Sum(LogitLoss):
+    """A weighted sum of losses of logits; `2 * a + b` makes one.
+
+    A registered loss that is such a sum derives from it and hands its weighted parts to
+    `__init__`. The reduction of the parts does not matter; sums of sums are flattened.
+
+    Raises:
+        ValueError: a part is no loss of logits, the parts' targets differ, or a weight is not a
+            finite number of at least zero.
+    """
+
+    def __init__(self, *parts: Loss, weight: float = 1.0):
+        super().__init__()
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not 0 <= weight < float("inf"):
+            raise ValueError(f"a weight must be a number in [0, inf), not {weight!r}")
+        self.parts = nn.ModuleList()
+        self.weights: list[float] = []
+        for part in parts:
+            # A registered sum, such as SCE, stays one part: it may hold more than its terms.
+            for inner, loss in part.terms() if type(part) is Sum else [(1.0, part)]:
+                self.weights.append(weight * inner)
+                self.parts.append(loss)
+        kinds = sorted({part.target for part in parts})
+        if len(kinds) != 1 or kinds[0] in EMBEDDING_TARGETS:
+            raise ValueError(
+                "losses can be added when all are of logits and one target; "
+                f"these are of {', '.join(kinds) or 'none'}"
+            )
+        if type(self) is Sum:
+            self.target = kinds[0]  # type: ignore[misc]
+            needs = {need for _, part in self.terms() for need in part.requires}
+            self.requires = tuple(sorted(needs))  # type: ignore[misc]
+
+    def terms(self) -> list[tuple[float, Loss]]:
+        """Weight and loss of each part."""
+        return list(zip(self.weights, cast(Iterable[Loss], self.parts), strict=True))
+
+    def provide(self, class_counts: Sequence[float] | Tensor | None = None) -> "Sum":
+        """See `Loss.provide`; every part gets it."""
+        super().provide(class_counts)
+        for _, part in self.terms():
+            part.provide(class_counts)
+        return self
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,): the weighted sum of the parts' values."""
+        values = [weight * part.per_sample(logits, target) for weight, part in self.terms()]
+        return torch.stack(values).sum(0)
+
+
+def check_counts(loss: Loss, k: int) -> None:
+    """Raise ValueError when `loss` needs the counts of k classes and has not got them."""
+    if "class_counts" not in loss.requires:
+        return
+    if loss.class_counts is None:
+        raise ValueError("class_counts are needed by this loss; give them with provide()")
+    if len(loss.class_counts) != k:
+        raise ValueError(
+            f"class_counts must be of the {k} classes of the logits, not {len(loss.class_counts)}"
+        )
 
 
 def check_target(kind: str, target: Tensor, n: int, k: int, values: bool = True) -> None:

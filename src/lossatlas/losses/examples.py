@@ -39,6 +39,11 @@ def run_examples(card: Card) -> list[Outcome]:
     return [_run(card, example) for example in card.examples]
 
 
+def long_tail(num_classes: int) -> list[float]:
+    """Class counts for trying out a loss that requires them: each class is half the one before."""
+    return [10.0 * 2 ** (num_classes - 1 - k) for k in range(num_classes)]
+
+
 def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
     """Class indices (N,) int64 as the target of type `kind` that means the same.
 
@@ -85,7 +90,8 @@ def _measure(card: Card, example: Example) -> Tensor:
     if target is not None and example.quantity == "margin":
         return quantities.margin(inputs, target)[0]
     reduction = "none" if isinstance(example.value, list) else "mean"
-    return get_loss(card.id, reduction, **example.hyperparameters)(inputs, target)
+    loss = get_loss(card.id, reduction, **example.hyperparameters)
+    return loss.provide(class_counts=example.class_counts)(inputs, target)
 
 
 def _target(card: Card, example: Example) -> Tensor | None:

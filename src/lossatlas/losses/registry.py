@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
+from lossatlas.losses import expression
 
 if TYPE_CHECKING:
     from lossatlas.losses.base import Loss
@@ -27,6 +28,7 @@ T = TypeVar("T")
 PATH_VARIABLE = "LOSSATLAS_PATH"
 ENTRY_POINTS = "lossatlas.losses"
 LEDGER = "verified.json"
+SUM = "sum"  # the option `loss=sum` of a run; no loss can have this id
 
 _classes: dict[str, type["Loss"]] = {}
 
@@ -73,6 +75,8 @@ def index() -> dict[str, Entry]:
                 raise UserError(
                     f"{code}: {family!r} is not a family; legal: {', '.join(cards.FAMILIES)}"
                 )
+            if name == SUM:
+                raise UserError(f"{code}: the name {SUM!r} is taken by sums of losses")
             if name in found:
                 raise UserError(f"loss {name!r} is defined twice: {found[name].code} and {code}")
             found[name] = Entry(
@@ -110,9 +114,29 @@ def get_class(name: str) -> type["Loss"]:
 def get_loss(name: str, reduction: str = "mean", **hyperparameters: Any) -> "Loss":
     """Build the loss `name` with a reduction in {mean, sum, none} and its hyperparameters.
 
+    `name` may also be a weighted sum, "nce + 0.1 * rce" or "gce(q=0.5) + 2 * mae"; the
+    hyperparameters then stand in its terms.
+
     Raises:
-        UserError: unknown loss, reduction or hyperparameter, or a value outside its range.
+        UserError: unknown loss, reduction or hyperparameter, a value outside its range, an
+            expression that is no sum, or losses that cannot be added.
     """
+    if reduction not in ("mean", "sum", "none"):
+        raise UserError(f"reduction must be mean, sum or none, not {reduction!r}")
+    if name.isidentifier():
+        loss = _build(name, hyperparameters)
+    elif hyperparameters:
+        raise UserError(
+            f"hyperparameters of {name!r} are written into its terms, as in 'gce(q=0.5) + 2 * mae',"
+            f" not given apart ({', '.join(hyperparameters)})"
+        )
+    else:
+        loss = _build_sum(name)
+    loss.reduction = reduction  # type: ignore[assignment]
+    return loss
+
+
+def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
     cls = get_class(name)
     legal = list(inspect.signature(cls).parameters)
     for key in hyperparameters:
@@ -120,14 +144,22 @@ def get_loss(name: str, reduction: str = "mean", **hyperparameters: Any) -> "Los
             raise UserError(
                 f"{name} has no hyperparameter {key!r}; legal: {', '.join(legal) or 'none'}"
             )
-    if reduction not in ("mean", "sum", "none"):
-        raise UserError(f"reduction must be mean, sum or none, not {reduction!r}")
     try:
-        loss = cls(**hyperparameters)
+        return cls(**hyperparameters)
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
-    loss.reduction = reduction  # type: ignore[assignment]
-    return loss
+
+
+def _build_sum(text: str) -> "Loss":
+    from lossatlas.losses.base import Sum
+
+    terms = expression.parse(text)
+    parts = [_build(term.name, term.hyperparameters) for term in terms]
+    try:
+        weighted = [term.weight * part for term, part in zip(terms, parts, strict=True)]
+        return parts[0] if terms[0].weight == 1 == len(terms) else Sum(*weighted)
+    except ValueError as error:
+        raise UserError(f"{text}: {error}") from error
 
 
 def get_card(name: str) -> cards.Card:
@@ -171,6 +203,22 @@ def status(entry: Entry) -> str:
 def digest(*files: Path) -> str:
     """A short SHA-256 of the files' contents, one after the other."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def sources(loss: "Loss") -> list[Path]:
+    """The files that define `loss`: those of its class, of the losses it derives from and adds up.
+
+    The base classes, which all losses share, are left out.
+    """
+    from lossatlas.losses.base import Loss
+
+    files = dict.fromkeys(
+        inspect.getfile(cls)
+        for part in loss.modules()
+        for cls in type(part).__mro__
+        if issubclass(cls, Loss) and cls.__module__ != Loss.__module__
+    )
+    return [Path(file) for file in files]
 
 
 @cache

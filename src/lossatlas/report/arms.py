@@ -161,7 +161,12 @@ def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]
         mine = [row for row in members if row["loss"] == loss and is_finished(row)]
         mine.sort(key=lambda row: row.get("started", 0))
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
-        varying = [k for k in (*own, *SETTINGS) if len({str(row.get(k)) for row in mine}) > 1]
+        # The terms of a sum are its name, even where all runs share them.
+        varying = [
+            k
+            for k in (*own, *SETTINGS)
+            if k == "loss.terms" or len({str(row.get(k)) for row in mine}) > 1
+        ]
         variants: dict[tuple[str, ...], dict[int, Row]] = defaultdict(dict)
         for row in mine:
             variants[tuple(str(row.get(k)) for k in varying)][int(row["seed"])] = row

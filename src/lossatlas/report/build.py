@@ -15,7 +15,6 @@ from lossatlas.errors import UserError
 from lossatlas.report import arms, model, pages
 from lossatlas.results.store import COLUMNS
 
-PAGES = ("REPORT.md", "index.html", "results.csv")
 TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
 
 
@@ -46,7 +45,7 @@ def build(runs: Path, out: Path, tuned: Path | None = None) -> Path:
     files["results.csv"] = _csv(rows)
     files["REPORT.md"] = pages.markdown(report)
     files["index.html"] = pages.html(report)
-    _publish(files, out)
+    publish(files, out, "report")
     return out / "index.html"
 
 
@@ -72,27 +71,38 @@ def _read_tuned(path: Path | None) -> dict[str, Any] | None:
     return dict(found)
 
 
-def _publish(files: Mapping[str, str], out: Path) -> None:
-    """Write everything beside `out`, then move it in; a stranger's files are left alone."""
+def publish(files: Mapping[str, str], out: Path, command: str) -> None:
+    """Write the pages of a command beside `out`, then move them in; a stranger's are left alone.
+
+    `files` maps names to texts: REPORT.md, other pages, and what it links to as figures/*.svg.
+
+    Raises:
+        UserError: `out` cannot be written or holds pages that the command did not make.
+    """
     old = out / "REPORT.md"
     try:
         before = old.read_text(encoding="utf-8") if old.is_file() else ""
-        strangers = [name for name in PAGES if (out / name).exists()]
-        if strangers and not before.startswith(pages.MARK):
-            made = "is not a page of 'lossatlas report'"
+        strangers = [name for name in files if "/" not in name and (out / name).exists()]
+        if strangers and not before.startswith(pages.mark(command)):
+            made = f"is not a page of 'lossatlas {command}'"
             raise UserError(f"{out / strangers[0]}: {made}; give another folder with -o")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            (beside / "figures").mkdir()
-            for name, text in files.items():
-                (beside / name).write_text(text, encoding="utf-8", newline="\n")
-            (out / "figures").mkdir(parents=True, exist_ok=True)
-            for name in files:
-                (beside / name).replace(out / name)
-        finally:
-            shutil.rmtree(beside)
+        move_in(files, out)
         for name in set(re.findall(r"\]\((figures/[\w.-]+\.svg)\)", before)) - set(files):
             (out / name).unlink(missing_ok=True)
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{out}: the report cannot be written there ({error})") from error
+        raise UserError(f"{out}: the pages cannot be written there ({error})") from error
+
+
+def move_in(files: Mapping[str, str], out: Path) -> None:
+    """Write files (names, also below figures/, to texts) beside `out`, then move each in whole."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        (beside / "figures").mkdir()
+        for name, text in files.items():
+            (beside / name).write_text(text, encoding="utf-8", newline="\n")
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+        for name in files:
+            (beside / name).replace(out / name)
+    finally:
+        shutil.rmtree(beside)

@@ -4,7 +4,8 @@ Sized to be read on a phone: 5.2 inches wide, text of 8 points and more.
 """
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -64,6 +65,14 @@ class Tested(NamedTuple):
     seeds: list[tuple[Tensor, Tensor]]
 
 
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The style of all figures, in force inside a `with`; no window is opened."""
+    mpl.use("agg")
+    with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+        yield
+
+
 def colours(losses: Sequence[str], embedders: Collection[str]) -> dict[str, str]:
     """A colour a loss: black for the baseline, seven colour-blind-safe ones, grey for the rest.
 
@@ -79,8 +88,7 @@ def colours(losses: Sequence[str], embedders: Collection[str]) -> dict[str, str]
 
 def pictures(condition: Condition, results: Sequence[Result], material: Material) -> list[Picture]:
     """All figures that the data of a condition allow, in the order to show them."""
-    mpl.use("agg")
-    with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+    with drawing():
         drawn = [differences(condition, results, material), curves(condition, material)]
         tested = [] if condition.embeds else _tested(condition, material)
         if tested:
@@ -272,6 +280,13 @@ def _tested(condition: Condition, material: Material) -> list[Tested]:
     return found
 
 
+def svg(figure: Figure) -> str:
+    """The figure as text, the same at each call; draw and call it inside `drawing`."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
 def _canvas(panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
     down = -(-panels // columns)
     figure = Figure(figsize=(WIDTH, height * down), layout="constrained")
@@ -303,8 +318,5 @@ def _wrap(label: str, width: int = 20) -> str:
 def _picture(
     figure: Figure, condition: Condition, name: str, caption: str, what: str, told: Sequence[str]
 ) -> Picture:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
-    svg = "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
-    file = f"{condition.key}-{name}.svg"
-    return Picture(file, caption, f"{what}, {condition.scenario}: {'; '.join(told)}.", svg)
+    alt = f"{what}, {condition.scenario}: {'; '.join(told)}."
+    return Picture(f"{condition.key}-{name}.svg", caption, alt, svg(figure))

@@ -76,12 +76,13 @@ def _section(name: str, card: Card | None) -> dict[str, Any]:
         return {"id": name, "card": None, "examples": None, "problem": None}
     section = {"id": name, "card": card, "status": registry.status(registry.find(name))}
     try:
-        return section | {"examples": _examples(card), "problem": None}
+        return section | {"examples": examples_table(card), "problem": None}
     except ValueError as error:
         return section | {"examples": None, "problem": f"Could not be run: {error}"}
 
 
-def _examples(card: Card) -> tables.Table | None:
+def examples_table(card: Card) -> tables.Table | None:
+    """The worked examples of a card, run now; None if it has none."""
     body = []
     for outcome in run_examples(card):
         check = "✓\u00a0agrees" if outcome.passed else "✗\u00a0disagrees"

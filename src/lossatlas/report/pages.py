@@ -1,4 +1,4 @@
-"""One report model, rendered twice: as Markdown with pictures beside it, and as one HTML file."""
+"""A page's content, rendered twice: as Markdown with pictures beside it, and as one HTML file."""
 
 import base64
 from pathlib import Path
@@ -9,19 +9,27 @@ from markupsafe import Markup
 
 from lossatlas.report import formulas
 
-MARK = "<!-- Made by 'lossatlas report'; edits are lost. -->"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def markdown(report: dict[str, Any]) -> str:
-    """REPORT.md: GitHub's Markdown, with links to `figures/*.svg`."""
+def mark(command: str) -> str:
+    """The first line of what `lossatlas COMMAND` makes, by which it knows its own pages again."""
+    return f"<!-- Made by 'lossatlas {command}'; edits are lost. -->"
+
+
+def markdown(content: dict[str, Any], command: str = "report", page: str | None = None) -> str:
+    """A page of a command in GitHub's Markdown, with links to `figures/*.svg`.
+
+    `page` names its template if the command has several.
+    """
     environment = _environment(autoescape=False)
     environment.filters["cell"] = markdown_cell
-    return environment.get_template("report.md.j2").render(report, mark=MARK)
+    template = environment.get_template(f"{page or command}.md.j2")
+    return template.render(content, mark=mark(command))
 
 
-def html(report: dict[str, Any]) -> str:
-    """index.html: self-contained; pictures are data URIs, formulas MathML."""
+def html(content: dict[str, Any], command: str = "report", page: str | None = None) -> str:
+    """The same page in HTML: self-contained; pictures are data URIs, formulas MathML."""
     environment = _environment(autoescape=True)
     environment.filters |= {
         "prose": lambda text: Markup(formulas.markdown(text)),
@@ -29,7 +37,8 @@ def html(report: dict[str, Any]) -> str:
         "mathml": lambda latex: Markup(formulas.mathml(latex, "block")),
         "data_uri": _data_uri,
     }
-    return environment.get_template("report.html.j2").render(report, mark=Markup(MARK))
+    template = environment.get_template(f"{page or command}.html.j2")
+    return template.render(content, mark=Markup(mark(command)))
 
 
 def markdown_cell(text: Any) -> str:

@@ -18,7 +18,7 @@ from omegaconf.errors import MissingMandatoryValue
 from lossatlas import resources
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
-from lossatlas.losses import registry
+from lossatlas.losses import expression, registry
 
 
 @dataclass
@@ -73,6 +73,12 @@ class LoggerConf:
 
 
 @dataclass
+class SumConf:
+    name: str = registry.SUM
+    terms: str = MISSING  # nce + 0.1 * rce
+
+
+@dataclass
 class Config:
     loss: Any = MISSING
     scenario: ScenarioConf = field(default_factory=ScenarioConf)
@@ -103,7 +109,10 @@ BOUNDS = {
 
 
 def resolve(cfg: Any) -> dict[str, Any]:
-    """The configuration as plain data; raises UserError for a value that is missing or illegal."""
+    """The configuration as plain data; raises UserError for a value that is missing or illegal.
+
+    A sum of losses is spelt in one way, so that its spelling makes no other experiment.
+    """
     try:
         config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -113,15 +122,19 @@ def resolve(cfg: Any) -> dict[str, Any]:
         value = OmegaConf.select(cfg, key)
         if value not in Interval.parse(interval):
             raise UserError(f"{key} must be a number in {interval}, not {value!r}")
+    loss = config["loss"]
+    if loss["name"] == registry.SUM:
+        loss["terms"] = expression.write(expression.parse(loss["terms"]))
     return config  # type: ignore[return-value]
 
 
 def register_configs() -> None:
-    """Put the schema and one node per registered loss into Hydra's ConfigStore."""
+    """Put the schema, a node for each registered loss and one for sums into Hydra's ConfigStore."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for name in registry.index():
         store.store(group="loss", name=name, node=loss_node(name))
+    store.store(group="loss", name=registry.SUM, node=SumConf)
     OmegaConf.register_new_resolver("tuned", tuned, replace=True)
     OmegaConf.register_new_resolver("processes", processes, replace=True)
 

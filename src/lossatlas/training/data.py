@@ -3,14 +3,15 @@
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.data import augment, cifar10
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
-from lossatlas.data.scenarios import targets
+from lossatlas.data.scenarios import NUM_CLASSES, targets
 from lossatlas.data.synthetic import synthetic
 from lossatlas.errors import UserError
+from lossatlas.losses.quantities import one_hot
 from lossatlas.seeds import derive
 from lossatlas.training.config import Config
 
@@ -60,6 +61,25 @@ class ImageData(pl.LightningDataModule):
         )
         pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images.images, 1, 3)))
         return Images(pixels, target, labels, torch.arange(len(labels))).to(device)
+
+    def class_counts(self) -> Tensor:
+        """Training samples of each class, (10,) float64, as the loss's own targets have it.
+
+        A sample with several classes counts in equal or given shares for each.
+
+        Raises:
+            UserError: a class has no sample.
+        """
+        target = self.train.target
+        shares = (target if target.ndim == 2 else one_hot(target, NUM_CLASSES)).double()
+        counts = (shares / shares.sum(1, keepdim=True)).sum(0)
+        if (counts == 0).any():
+            empty = [cifar10.CLASSES[k] for k in (counts == 0).nonzero().flatten().tolist()]
+            raise UserError(
+                f"the loss needs training images of every class, but of the {len(target)} in use "
+                f"none is of class {', '.join(empty)}; raise recipe.train_limit or lower holdout"
+            )
+        return counts
 
     def stem_images(self) -> torch.Tensor:
         """The first 5,000 training images, normalised: what a whitening stem looks at."""

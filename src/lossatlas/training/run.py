@@ -24,7 +24,7 @@ from lossatlas.data.scenarios import hits
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
-from lossatlas.losses import registry
+from lossatlas.losses import expression, registry
 from lossatlas.losses.base import Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
@@ -67,7 +67,7 @@ def execute(cfg: Config, lr_source: str = "given") -> dict[str, Any]:
         if store.is_finished(root, run):  # it was finished while we waited for the lock
             folder.rmdir()
             return store.read_row(root / run) or {}
-        row = _start_row(folder, run, cfg, config, device, lr_source)
+        row = _start_row(folder, run, cfg, config, loss, device, lr_source)
         begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
         try:
             row |= {"state": "done", "reason": None} | _train(cfg, loss, folder, device, row)
@@ -88,20 +88,28 @@ def execute(cfg: Config, lr_source: str = "given") -> dict[str, Any]:
 def place(config: dict[str, Any]) -> tuple[Path, str]:
     """The run store and the run's id of a resolved configuration.
 
-    The id depends on the source of the loss: an edited loss is another experiment.
+    The id depends on the source of the loss and of its parts: an edited loss is another experiment.
+
+    Raises:
+        UserError: there is no such loss, or it requires what no runner provides.
     """
     root = Path(config["runs"]).expanduser().resolve() if config["runs"] else store.runs_dir()
-    entry = registry.find(config["loss"]["name"])
-    return root, store.run_id(config, registry.digest(entry.code))
+    sources = registry.sources(build_loss(config["loss"]))
+    return root, store.run_id(config, registry.digest(*sources))
 
 
 def build_loss(conf: dict[str, Any]) -> Loss:
     """The loss of a configuration; raises UserError for what no runner provides yet."""
     hyperparameters = {key: value for key, value in conf.items() if key != "name"}
-    loss = registry.get_loss(conf["name"], **hyperparameters)
-    if loss.requires:
+    if conf["name"] == registry.SUM:
+        loss = registry.get_loss(conf["terms"])
+    else:
+        loss = registry.get_loss(conf["name"], **hyperparameters)
+    provided = () if loss.target in EMBEDDING_TARGETS else ("class_counts",)
+    missing = [need for need in loss.requires if need not in provided]
+    if missing:
         raise UserError(
-            f"loss {conf['name']!r} requires {', '.join(loss.requires)}, "
+            f"loss {conf['name']!r} requires {', '.join(missing)}, "
             "which the runner does not provide yet"
         )
     return loss
@@ -165,6 +173,8 @@ def _train(
 ) -> dict[str, Any]:
     torch.set_num_threads(cfg.threads)
     data = ImageData(cfg, loss.target, device)
+    if "class_counts" in loss.requires:
+        loss.provide(class_counts=data.class_counts())
     module = build_module(cfg, loss, data).to(device)
     extra: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
     loss.validate = False  # the scenario's targets were built here, once, and are legal
@@ -236,17 +246,17 @@ def _start_row(
     run: str,
     cfg: Config,
     config: dict[str, Any],
+    loss: Loss,
     device: torch.device,
     lr_source: str,
 ) -> dict[str, Any]:
     """What is known before training."""
-    entry = registry.find(cfg.loss.name)
     hyperparameters = {f"loss.{k}": v for k, v in config["loss"].items() if k != "name"}
     row = {
         "run_id": run,
-        "loss": entry.id,
-        "family": entry.family,
-        "target": registry.get_class(entry.id).target,
+        "loss": cfg.loss.name,
+        "family": _family(config["loss"]),
+        "target": loss.target,
         "scenario": cfg.scenario.name,
         "recipe": cfg.recipe.name,
         "model": cfg.model.name,
@@ -272,6 +282,14 @@ def _start_row(
     store.write_json(folder / "start.json", row)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
     return row
+
+
+def _family(conf: dict[str, Any]) -> str:
+    """The family of a loss; of a sum, the families of its terms."""
+    names = [conf["name"]]
+    if conf["name"] == registry.SUM:
+        names = [term.name for term in expression.parse(conf["terms"])]
+    return " + ".join(dict.fromkeys(registry.find(name).family for name in names))
 
 
 def _from_epochs(folder: Path, cfg: Config) -> dict[str, Any]:

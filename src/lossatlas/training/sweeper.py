@@ -15,6 +15,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -24,6 +25,7 @@ from omegaconf import DictConfig, flag_override
 from rich.console import Console
 
 from lossatlas.errors import UserError
+from lossatlas.losses import registry
 from lossatlas.results import store
 
 
@@ -84,25 +86,33 @@ class ResumableSweeper(Sweeper):
     def plan(self, arguments: list[str]) -> tuple[Path, list[Planned]]:
         """The run store and every run of the sweep, each once, in order."""
         from lossatlas.training.config import resolve
-        from lossatlas.training.run import build_loss, place
+        from lossatlas.training.run import place
 
         parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}
         root = store.runs_dir()
         for grid in self.grids or [""]:
             parsed = parser.parse_overrides([*shlex.split(grid), *arguments])
+            _leave_out_sums(parsed)
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
                     cfg = self.loader.load_sweep_config(self.master, list(overrides))
                     with flag_override(cfg, ["readonly", "struct"], False):
                         del cfg["hydra"]
                     config = resolve(cfg)
-                    build_loss(config["loss"])  # wrong parameters end here, before anything starts
-                    root, run_id = place(config)
+                    root, run_id = place(config)  # wrong parameters end here, before any start
                     plan[run_id] = Planned(tuple(overrides), run_id, cfg.recipe.epochs)
         if not plan:
             raise UserError("the sweep is empty")
         return root, list(plan.values())
+
+
+def _leave_out_sums(overrides: list[Override]) -> None:
+    """Keep `sum`, which is no loss before its terms are given, out of patterns like glob(*)."""
+    for override in overrides:
+        value: object = override.value()  # Hydra's annotation forgets Glob
+        if override.key_or_group == "loss" and isinstance(value, Glob):
+            value.exclude.append(registry.SUM)
 
 
 class Watch:

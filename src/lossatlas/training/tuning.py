@@ -9,6 +9,7 @@ import yaml
 
 from lossatlas import resources, results
 from lossatlas.errors import UserError
+from lossatlas.losses import registry
 
 HEADER = """\
 # Learning rates chosen by `lossatlas tune`: the same grid for every loss, selected on held-out
@@ -30,8 +31,12 @@ def write_table(runs: Path | None = None) -> Path:
     """
     table = results.load(runs)
     table = table[(table["holdout"] > 0) & table["state"].isin(["done", "diverged"])]
+    table = table[table["loss"] != registry.SUM]  # one name for many losses
     if table.empty:
-        raise UserError("there are no finished tuning runs to make a table of")
+        raise UserError(
+            "there are no finished tuning runs to make a table of (sums of losses have no row in "
+            "it; give them recipe.lr)"
+        )
     for field in ("recipe", "epochs", "holdout", "seed"):
         if table[field].nunique() > 1:
             found = ", ".join(str(value) for value in sorted(set(table[field])))

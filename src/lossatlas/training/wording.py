@@ -2,7 +2,7 @@
 
 import difflib
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -21,6 +21,11 @@ def word(error: BaseException) -> str:
         if near:
             return f"there is no {group} {name!r}; did you mean {' or '.join(near)}?"
         return f"there is no {group} {name!r}; legal: {', '.join(sorted(error.options))}"
+    if isinstance(error, OverrideParseException) and "(" in error.override:
+        return (
+            f"{error.override!r} cannot be read; a value with parentheses has quotes of its own "
+            "inside those of the shell: \"loss.terms='gce(q=0.5) + 2 * mae'\""
+        )
     cause: BaseException | None = error
     while cause is not None:
         if (

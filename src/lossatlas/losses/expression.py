@@ -1,0 +1,95 @@
+"""Reads weighted sums of losses: `nce + 0.1 * rce`, `gce(q=0.5) + 2 * mae`."""
+
+import ast
+from typing import NamedTuple
+
+from lossatlas.errors import UserError
+
+EXAMPLE = "write it like 'nce + 0.1 * rce' or 'gce(q=0.5) + 2 * mae'"
+
+
+class Term(NamedTuple):
+    """One loss of a sum: its weight, its id, and the hyperparameters that are not the default."""
+
+    weight: float
+    name: str
+    hyperparameters: dict[str, int | float]
+
+
+def parse(text: str) -> list[Term]:
+    """The terms of a sum in the order written; parentheses are multiplied out.
+
+    Ids, hyperparameters and weights are not looked up here, only read.
+
+    Raises:
+        UserError: anything but losses, `+`, `*` by a number, and calls with numbers for keywords.
+    """
+    if not text.strip():
+        raise UserError(f"a sum of losses must not be empty; {EXAMPLE}")
+    try:
+        return _terms(ast.parse(" ".join(text.split()), mode="eval").body, 1.0)
+    except _Illegal as error:
+        raise UserError(f"{text!r} is no sum of losses: {error}; {EXAMPLE}") from None
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        raise UserError(f"{text!r} is no sum of losses; {EXAMPLE}") from None
+
+
+def write(terms: list[Term]) -> str:
+    """The one spelling of a sum, from which `parse` reads the same terms."""
+    return " + ".join(_write(term) for term in terms)
+
+
+class _Illegal(Exception):
+    """What an expression holds beyond the grammar."""
+
+
+def _terms(node: ast.expr, weight: float) -> list[Term]:
+    match node:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _terms(left, weight) + _terms(right, weight)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            for factor, rest in ((left, right), (right, left)):
+                number = _number(factor)
+                if number is not None:
+                    if not 0 <= number < float("inf"):
+                        raise _Illegal(f"the weight {_short(number)} is not in [0, inf)")
+                    return _terms(rest, float(weight * number))
+            raise _Illegal(f"'{ast.unparse(node)}' has no number for a weight")
+        case ast.BinOp(op=ast.Sub()):
+            raise _Illegal("'-' is not legal (ids are written with '_')")
+        case ast.Name(id=name):
+            return [Term(weight, name, {})]
+        case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
+            given = dict(_keyword(name, keyword) for keyword in keywords)
+            if len(given) < len(keywords):
+                raise _Illegal(f"{name} is given the same hyperparameter twice")
+            return [Term(weight, name, given)]
+        case _:
+            raise _Illegal(f"'{ast.unparse(node)}' is not legal")
+
+
+def _keyword(name: str, keyword: ast.keyword) -> tuple[str, int | float]:
+    value = _number(keyword.value)
+    if keyword.arg is None or value is None:
+        raise _Illegal(f"'{ast.unparse(keyword)}' of {name} is not a hyperparameter and a number")
+    return keyword.arg, value
+
+
+def _number(node: ast.expr) -> int | float | None:
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant() as operand):
+            positive = _number(operand)
+            return None if positive is None else -positive
+    return None
+
+
+def _write(term: Term) -> str:
+    given = ", ".join(f"{key}={_short(value)}" for key, value in term.hyperparameters.items())
+    loss = f"{term.name}({given})" if given else term.name
+    return loss if term.weight == 1 else f"{_short(term.weight)} * {loss}"
+
+
+def _short(number: float) -> str:
+    return repr(float(number)).removesuffix(".0")

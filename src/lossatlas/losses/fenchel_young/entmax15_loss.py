@@ -1,0 +1,40 @@
+"""The loss of 1.5-entmax, a map between softmax and sparsemax."""
+
+import torch
+from torch import Tensor
+
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class Entmax15Loss(LogitLoss):
+    """1.5-entmax loss (Peters et al., 2019, arXiv:1905.05702).
+
+    (1 - sum_k p_k^1.5) / 0.75 + <p, s> - s_y with p = max(0, s/2 - tau)^2, tau such that p sums to
+    one; the gradient is p - e_y.
+    """
+
+    target = "class_index"
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        half = (logits - logits.amax(1, keepdim=True)) / 2
+        tau = _threshold(half)
+        # The maximum over p in its dual form, min over tau of 2 tau + 2/3 sum max(0, s/2 - tau)^3.
+        # There the slope in tau is 2 - 2 sum p = 0, so rounding of tau cannot spoil the gradient.
+        cubes = ((half - tau).relu() ** 3).sum(1)
+        conjugate = 2 * tau.squeeze(1) + (2 * cubes + 4) / 3
+        return conjugate - 2 * half.gather(1, target[:, None]).squeeze(1)
+
+
+def _threshold(x: Tensor) -> Tensor:
+    """The tau (N, 1) for which max(0, x - tau)^2 sums to one, for scores x (N, K), max zero."""
+    top = x.sort(1, descending=True).values
+    rank = torch.arange(1, x.shape[1] + 1, device=x.device)
+    # A class has p > 0 if and only if sum_i max(0, x_i - x_k)^2 < 1.
+    inside = top.square().cumsum(1) - 2 * top * top.cumsum(1) + rank * top.square() < 1
+    size = inside.sum(1, keepdim=True)
+    mean = torch.where(inside, top, 0.0).sum(1, keepdim=True) / size
+    spread = torch.where(inside, top - mean, 0.0).square().sum(1, keepdim=True)
+    return mean - ((1 - spread) / size).sqrt()

@@ -1,0 +1,27 @@
+"""Cross-entropy on a softmax whose classes weigh as much as they have training samples."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class BalancedSoftmax(LogitLoss):
+    """Balanced softmax (Ren et al., 2020, arXiv:2007.10740): -log(n_y e^{s_y} / sum_k n_k e^{s_k}).
+
+    n_k counts the training samples of class k. At test time the logits are used as they are.
+    """
+
+    target = "class_index"
+    requires = ("class_counts",)
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        # Relative to the label, (n_j / n_y) e^{s_j - s_y}: beside a large score the logarithm of a
+        # count would be rounded away, but not beside the difference of two.
+        own = target[:, None]
+        counts = self.counts(logits)
+        relative = logits - logits.gather(1, own) + (counts / counts[own]).log()
+        return F.cross_entropy(relative, target, reduction="none")

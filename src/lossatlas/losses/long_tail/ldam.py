@@ -1,0 +1,35 @@
+"""Cross-entropy with a margin for the label's score, larger for rarer classes."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class Ldam(LogitLoss):
+    """LDAM (Cao et al., 2019, arXiv:1906.07413): cross-entropy of sigma (z - Delta_y e_y), label y.
+
+    Delta_k = max_m (n_min / n_k)^(1/4), n_k the training samples of class k, so that the rarest
+    class has margin max_m. z is what the head gives: cosines in the paper, any scores here.
+    """
+
+    target = "class_index"
+    requires = ("class_counts",)
+
+    def __init__(self, max_m: float = 0.5, sigma: float = 30.0):
+        super().__init__()
+        self.max_m = in_range("max_m", max_m, "[0, inf)")
+        self.sigma = in_range("sigma", sigma, "(0, inf)")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for scores z (N, K) and class indices (N,)."""
+        counts = self.counts(logits)
+        margins = self.max_m * (counts.amin(0) / counts) ** 0.25
+        # Relative to the label's score, beside which a margin would be rounded away if it is large.
+        relative = logits - logits.gather(1, target[:, None])
+        label = quantities.one_hot(target, logits.shape[1])
+        return F.cross_entropy(self.sigma * (relative - margins * label), target, reduction="none")

@@ -1,0 +1,33 @@
+"""Cross-entropy on logits to which a multiple of the log prior is added."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class LogitAdjustment(LogitLoss):
+    """Logit-adjusted softmax cross-entropy (Menon et al., 2021, arXiv:2007.07314).
+
+    -log(e^{s_y + tau log pi_y} / sum_k e^{s_k + tau log pi_k}), pi_k the share of class k among the
+    training samples. At test time the logits are used as they are.
+    """
+
+    target = "class_index"
+    requires = ("class_counts",)
+
+    def __init__(self, tau: float = 1.0):
+        super().__init__()
+        self.tau = in_range("tau", tau, "[0, inf)")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        # Relative to the label, s_j - s_y + tau log(pi_j / pi_y): beside a large score a log prior
+        # would be rounded away, but not beside the difference of two.
+        own = target[:, None]
+        counts = self.counts(logits)
+        relative = logits - logits.gather(1, own) + self.tau * (counts / counts[own]).log()
+        return F.cross_entropy(relative, target, reduction="none")

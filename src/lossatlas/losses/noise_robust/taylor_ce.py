@@ -1,0 +1,31 @@
+"""The Taylor series of the logarithm in cross-entropy, cut off."""
+
+import torch
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class TaylorCE(LogitLoss):
+    """Taylor cross-entropy (Feng et al., IJCAI 2020): sum_{i=1}^t (1 - p_y)^i / i.
+
+    Raises:
+        ValueError: t is not a whole number.
+    """
+
+    target = "class_index"
+
+    def __init__(self, t: float = 6.0):
+        super().__init__()
+        self.t = in_range("t", t, "[1, 99]")
+        if not self.t.is_integer():
+            raise ValueError(f"t must be a whole number, not {t!r}")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        wrong = torch.softmax(logits, 1).scatter(1, target[:, None], 0).sum(1, keepdim=True)
+        orders = torch.arange(1, self.t + 1, dtype=logits.dtype, device=logits.device)
+        return (wrong**orders / orders).sum(1)

@@ -1,0 +1,134 @@
+"""When a loss fits and when not: rules from verdicts to sentences, each shown with its ground.
+
+A rule speaks only where its verdict has been reached by the checks; there are no opinions here.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+HOLDS = ("proved", "not_refuted")
+FAILS = ("refuted",)
+Kind = Literal["use", "avoid", "warning"]
+
+
+class Rule(NamedTuple):
+    """If `prop` has one of the verdicts, `says` is said under the heading of `kind`."""
+
+    prop: str
+    verdicts: tuple[str, ...]
+    kind: Kind
+    says: str
+
+
+RULES = (
+    Rule(
+        "strictly_proper", HOLDS, "use",
+        "the probabilities themselves are wanted: the risk is least at the true ones",
+    ),
+    Rule(
+        "strictly_proper", FAILS, "avoid",
+        "its probabilities are to be believed as they come: the risk is not least at the true "
+        "ones, so they need mapping back or recalibration",
+    ),
+    Rule(
+        "classification_calibrated", HOLDS, "use",
+        "accuracy is what counts: with enough data and a rich model, a small risk forces the "
+        "right decisions",
+    ),
+    Rule(
+        "classification_calibrated", FAILS, "avoid",
+        "classes overlap: at some label probabilities a least risk does not force the right "
+        "decision",
+    ),
+    Rule(
+        "dominates_zero_one", HOLDS, "use",
+        "the error rate is to be bounded by the risk: every wrong answer has a price",
+    ),
+    Rule(
+        "dominates_zero_one", FAILS, "avoid",
+        "the error rate is to be bounded by the risk: some wrong answers cost next to nothing",
+    ),
+    Rule(
+        "symmetric_sum_constant", HOLDS, "use",
+        "labels are wrong uniformly at random: the noisy risk is then a multiple of the clean "
+        "one plus a constant, as long as right labels prevail (Ghosh et al. 2017)",
+    ),
+    Rule(
+        "noise_invariant_minimiser", FAILS, "avoid",
+        "labels are wrong uniformly at random and the minimiser is to stay where it was: the "
+        "noise moves it",
+    ),
+    Rule(
+        "bounded", HOLDS, "use",
+        "single outliers or wrong labels must not dominate: what one sample can cost is bounded",
+    ),
+    Rule(
+        "bounded", FAILS, "avoid",
+        "single outliers or wrong labels must not dominate: what one sample can cost has no "
+        "bound",
+    ),
+    Rule(
+        "convex_in_logits", HOLDS, "use",
+        "the model is linear in its parameters: training is then a convex problem",
+    ),
+    Rule(
+        "convex_in_logits", FAILS, "avoid",
+        "a global minimum has to be guaranteed for a linear model: the loss is not convex in "
+        "the scores",
+    ),
+    Rule(
+        "lipschitz", HOLDS, "use",
+        "gradients in the scores have to stay bounded",
+    ),
+    Rule(
+        "lipschitz", FAILS, "warning",
+        "the gradient in the scores has no bound: clip it, or mind the size of the scores",
+    ),
+    Rule(
+        "decreasing_in_score", FAILS, "warning",
+        "a higher score of the right class can cost more",
+    ),
+    Rule(
+        "differentiable_everywhere", FAILS, "warning",
+        "it has kinks, where the gradient jumps",
+    ),
+    Rule(
+        "no_dead_gradient", FAILS, "warning",
+        "confident mistakes have hardly any gradient, so that training may not leave them",
+    ),
+    Rule(
+        "gradient_correct", FAILS, "warning",
+        "autograd does not give the derivative of its value",
+    ),
+    Rule(
+        "stable_in_float32", FAILS, "warning",
+        "at some scores float32 is too narrow for it",
+    ),
+    Rule(
+        "stable_in_bfloat16", FAILS, "warning",
+        "at some scores bfloat16 is too narrow for it: give it float32",
+    ),
+    Rule(
+        "stable_in_float16", FAILS, "warning",
+        "at some scores float16 is too narrow for it: give it float32",
+    ),
+    Rule(
+        "batch_size_invariant", FAILS, "warning",
+        "its value depends on the size of the batch, so that settings for one size need not "
+        "suit another",
+    ),
+    Rule(
+        "collapse_is_minimal", HOLDS, "avoid",
+        "nothing else keeps the embeddings apart: collapsed ones cost least",
+    ),
+)  # fmt: skip
+
+
+def advice(records: Mapping[str, Mapping[str, Any]]) -> dict[Kind, list[tuple[str, str, str]]]:
+    """Sentence, property and verdict of every rule that applies, by kind."""
+    told: dict[Kind, list[tuple[str, str, str]]] = {"use": [], "avoid": [], "warning": []}
+    for rule in RULES:
+        verdict = records[rule.prop]["verdict"] if rule.prop in records else None
+        if verdict in rule.verdicts:
+            told[rule.kind].append((rule.says, rule.prop, verdict))
+    return told

@@ -1,0 +1,349 @@
+"""One loss on one page: its card, its curves, the verdicts on its mathematics, its results."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lossatlas import results
+from lossatlas.cards import EMBEDDING_TARGETS, Card, Paper
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.report import arms, card_figures, tables
+from lossatlas.report.advice import HOLDS, advice
+from lossatlas.report.arms import Condition, Result
+from lossatlas.report.figures import Picture
+from lossatlas.report.tables import percent, points
+from lossatlas.theory import curves, records, survey
+from lossatlas.theory.checks import CHECKS
+from lossatlas.theory.subject import Subject, examine
+from lossatlas.theory.verdict import Witness, python
+
+GLYPHS = {
+    "proved": "●", "refuted": "✗", "not_refuted": "○", "inconclusive": "?", "not_applicable": "–",
+}  # fmt: skip
+LEGEND = (
+    "● proved: a theorem or certificate, with a test that the code meets it. ✗ refuted: a "
+    "counterexample, confirmed at 50 digits. ○ not refuted: searched for and not found, which is "
+    "evidence, not proof. ? inconclusive. – not applicable."
+)
+TARGETS = {
+    "class_index": "one class", "distribution": "probabilities of the classes (soft labels)",
+    "label_set": "a set of classes that are all right", "complementary": "a class that is wrong",
+    "two_view": "none; two views of each sample", "two_view_labelled": "a class, and two views",
+    "labelled_embedding": "a class for each embedding",
+}  # fmt: skip
+LINKS = {
+    "softmax": "softmax of the scores", "sigmoid": "sigmoid of each score",
+    "identity": "the scores themselves", "fenchel_young": "e_y + gradient (Fenchel-Young)",
+    "none": "none: scores are ranked only",
+}  # fmt: skip
+BOUNDS = (
+    "bounded", "nonnegative", "dominates_zero_one", "lipschitz", "smooth", "decreasing_in_score",
+)  # fmt: skip
+PLACES = ("label", "target")  # where a constant was found
+NAMES = {
+    "zero_one": "0-1 loss", "hinge": "hinge", "logistic": "logistic loss",
+    "exponential": "exponential loss",
+}  # fmt: skip
+THEORY = r"""
+If a loss depends on the label's probability alone, $\ell=\varphi(p_y)$, then
+$\nabla_s\ell=\varphi'(p_y)\,p_y\,(e_y-p)$, which is $w(p_y)$ times the gradient of cross-entropy,
+with $w(p)=-p\,\varphi'(p)$. Where the risk $\sum_k q_k\,\ell(s,k)$ is least, and not at infinity,
+its gradient vanishes: $q_i\propto p_i/w(p_i)$. So $w=1$ gives $p=q$; $w=p^r$ (generalised
+cross-entropy) gives $p\propto q^{1/(1-r)}$; $w=2p$ (mean absolute error) leaves no such minimiser,
+and the risk is least at a corner. Where $p/w(p)$ increases, likelier classes keep higher scores.
+""".strip()
+KINDS = {
+    True: "This loss is of that kind, as far as the check `probability_only` can tell.",
+    False: "This loss is not of that kind (`probability_only` is refuted): the curve is a cut "
+    "through its gradients, along scores where the rivals tie.",
+    None: "Whether this loss is of that kind is open: the curve is a cut through its gradients, "
+    "along scores where the rivals tie.",
+}
+
+
+class Experiments(NamedTuple):
+    """Conditions with their results, and the file or folder that they were read from."""
+
+    found: Sequence[tuple[Condition, Sequence[Result]]]
+    source: str
+
+
+def experiments(table: Path) -> Experiments:
+    """The results of a report: its `results.csv` if that exists, else the run store.
+
+    Raises:
+        UserError: the table is no table of results.
+    """
+    if not table.is_file():
+        rows, source = arms.rows(results.load()), "the run store"
+    else:
+        source = table.as_posix()
+        try:
+            rows = arms.rows(pd.read_csv(table))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{table}: cannot be read as a table of results ({error})") from None
+        if any("state" not in row for row in rows):
+            raise UserError(f"{table}: field 'state' is missing; 'lossatlas report' writes it")
+    found = [(c, arms.results(c)) for c in arms.conditions(rows, list(registry.index()))]
+    return Experiments(found, source)
+
+
+def assemble(name: str, measured: Experiments, linked: Collection[str]) -> dict[str, Any]:
+    """Everything that the page of a loss says; other losses are links if their page is `linked`.
+
+    Raises:
+        UserError: there is no such loss, or it has no card.
+    """
+    entry, card = registry.find(name), registry.get_card(name)
+    found = {record["property"]: record for record in records.check(name)}
+    subject = examine(name)
+    colour = card_figures.family_colours()[card.family]
+    pictures, missing = _figures(subject, colour, found)
+    only = found["probability_only"]["verdict"] if "probability_only" in found else None
+    return {
+        "card": card,
+        "colour": colour,
+        "status": registry.status(entry),
+        "links": _links(card.paper),
+        "book": "index" in linked,
+        "legend": LEGEND,
+        "facts": _facts(card, subject),
+        "against": [
+            _against(card, record) for record in found.values() if record["agrees"] is False
+        ],
+        "misprints": _misprints(card, found),
+        "limits": _limits(card, found.get("special_cases"), linked),
+        "pictures": pictures,
+        "missing": missing,
+        "theory": THEORY,
+        "kind": KINDS[True if only in HOLDS else False if only == "refuted" else None],
+        "properties": [_row(name, card, r) for r in found.values() if r["verdict"] != _NOT],
+        "not_applicable": _by_reason(found.values()),
+        "bounds": _bounds(subject, found),
+        "advice": {
+            kind: [(says, prop, survey.SYMBOLS[verdict]) for says, prop, verdict in told]
+            for kind, told in advice(found).items()
+        },
+        **_experiments(card, colour, measured),
+        "bibtex": bibtex(card.paper),
+        "digest": registry.digest(entry.code, entry.card),
+        "source": records.source_digest(name),
+        "todo": card.todo,
+    }
+
+
+def bibtex(paper: Paper) -> str:
+    """A BibTeX entry from what the card knows of the paper; braces keep the title's capitals."""
+    key = f"{_ascii(paper.authors[0].split()[-1])}{paper.year}{_ascii(_first_word(paper.title))}"
+    fields = {
+        "author": " and ".join(paper.authors),
+        "title": f"{{{paper.title}}}",
+        "howpublished": paper.venue,
+        "year": str(paper.year),
+        "eprint": paper.arxiv,
+        "archiveprefix": "arXiv" if paper.arxiv else None,
+        "doi": paper.doi,
+        "url": paper.url,
+    }
+    lines = [f"  {key} = {{{_bibtex(value)}}}," for key, value in fields.items() if value]
+    return "\n".join([f"@misc{{{key},", *lines, "}"])
+
+
+_NOT = "not_applicable"
+
+
+def _figures(
+    subject: Subject, colour: str, found: Mapping[str, Any]
+) -> tuple[list[Picture], list[card_figures.Missing]]:
+    if subject.on_embeddings:
+        return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
+    return card_figures.pictures(subject, colour, found)
+
+
+def _links(paper: Paper) -> list[tuple[str, str]]:
+    """Where the paper and its code are; only addresses of the web become links."""
+    places = (("paper", paper.url), ("code", paper.code))
+    return [(label, url) for label, url in places if url and re.match(r"https?://[^<>\s]+$", url)]
+
+
+def _facts(card: Card, subject: Subject) -> list[tuple[str, str]]:
+    """Which (x, y), and what comes out: a term and its description each."""
+    batch = card.target in EMBEDDING_TARGETS
+    facts = [
+        ("y", TARGETS[card.target]),
+        ("model's output", "embeddings" if batch else "K scores (logits), K ≥ 2"),
+        ("value", "of a whole batch" if batch else "of each sample"),
+        ("needs besides", ", ".join(need.replace("_", " ") for need in card.requires) or "nothing"),
+    ]
+    if not subject.on_embeddings:
+        facts.insert(2, ("its probabilities", LINKS[card.link]))
+        rule = "probability over prior" if card.bayes_rule == "balanced" else "probability"
+        facts.append(("right decision", f"the class of largest {rule}"))
+    return facts
+
+
+def _against(card: Card, record: Mapping[str, Any]) -> dict[str, str]:
+    claim = card.properties[record["property"]]
+    return {
+        "property": _words(record["property"]),
+        "says": f"{'it holds' if claim.value else 'it does not hold'}"
+        + (f" ({claim.note})" if claim.note else ""),
+        "shows": f"{survey.SYMBOLS[record['verdict']]}: {survey.evidence(dict(record), None)}",
+    }
+
+
+def _misprints(card: Card, found: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Claims that a source prints wrongly, beside what the code shows."""
+    shown = []
+    for prop, claim in card.properties.items():
+        if claim.printed is not None and prop in found:
+            verdict = survey.SYMBOLS[found[prop]["verdict"]]
+            shown.append({"property": _words(prop), "says": claim.printed, "shows": verdict})
+    return shown
+
+
+def _limits(card: Card, record: Mapping[str, Any] | None, linked: Collection[str]) -> list[Any]:
+    """Special cases with the residuals that the check `special_cases` measured, in order."""
+    cases = record["found"].get("cases", []) if record else []
+    residuals = [case["residual"] for case in cases]
+    if len(residuals) != len(card.limits):
+        residuals = [None] * len(card.limits)
+    return [
+        {
+            "equals": limit.equals,
+            "linked": limit.equals in linked,
+            "when": _setting(limit.when),
+            "there": _setting(limit.and_there),
+            "note": limit.note,
+            "tolerance": f"{limit.tolerance:g}",
+            "residual": None if residual is None else f"{residual:.1e}",
+        }
+        for limit, residual in zip(card.limits, residuals, strict=True)
+    ]
+
+
+def _setting(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{key} = {value:g}" for key, value in values.items())
+
+
+def _row(name: str, card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the table of properties."""
+    prop = record["property"]
+    claim = card.properties.get(prop)
+    witness = record["witness"]
+    return {
+        "id": prop,
+        "property": _words(prop),
+        "statement": CHECKS[prop].statement,
+        "verdict": record["verdict"],
+        "word": survey.SYMBOLS[record["verdict"]],
+        "glyph": GLYPHS[record["verdict"]],
+        "said": survey.said(dict(record)).removeprefix("card: "),
+        "note": claim.note if claim else None,
+        "disagrees": record["agrees"] is False,
+        "evidence": survey.evidence(dict(record), None),
+        "method": record["method"],
+        "reference": record["reference"],
+        "witness": python(name, Witness.read(witness)) if witness else None,
+    }
+
+
+def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    grouped: dict[str, list[str]] = {}
+    for record in found:
+        if record["verdict"] == _NOT:
+            grouped.setdefault(record["reason"], []).append(_words(record["property"]))
+    return list(grouped.items())
+
+
+def _bounds(subject: Subject, found: Mapping[str, Any]) -> tables.Table | None:
+    """Constants that the checks found, and the loss at equal scores."""
+    body = []
+    if not subject.on_embeddings:
+        table = curves.margins(subject, [0.0])
+        ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in table.items())
+        body.append(["at equal scores", ties, "computed"])
+    for prop in BOUNDS:
+        if prop in found and found[prop]["verdict"] != _NOT:
+            told = _constants(found[prop]["found"])
+            body.append([_words(prop), told, survey.SYMBOLS[found[prop]["verdict"]]])
+    rows = [[tables.value(text) for text in row] for row in body if row[1]]
+    if not rows:
+        return None
+    return tables.table("Bounds and constants", ["What", "numbers", "verdict"], rows, words=True)
+
+
+def _constants(found: Mapping[str, Any]) -> str:
+    """Single numbers, words and the names of curves that lie below, of what a check found."""
+    told = [
+        f"{_words(key)} {value + 0.0:.4g}"
+        if not isinstance(value, str)
+        else f"{_words(key)}: {value}"
+        for key, value in found.items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+        if key not in PLACES and value != "nan"
+    ]
+    for name, (low, high) in found.get("above", {}).items():
+        told.append(f"minus {NAMES[name]}: {low:.3g} to {high:.3g}")
+    if found.get("far_out"):
+        told.append("approached where scores grow without end")
+    return "; ".join(told)
+
+
+def _experiments(card: Card, colour: str, measured: Experiments) -> dict[str, Any]:
+    body, strip = [], []
+    embeds = card.target in EMBEDDING_TARGETS
+    for condition, found in measured.found:
+        for one in found:
+            if one.arm.loss != card.id or one.cell.mean is None:
+                continue
+            d, ece = one.difference, one.arm.cell("test_ece").mean
+            floor = one.arm.cell("test_ece_floor").mean
+            where = condition.scenario + (f", {one.arm.label}" if one.arm.label != card.id else "")
+            strip.append((where, d))
+            span = (
+                "" if d.low is None or d.high is None else f" [{points(d.low)}, {points(d.high)}]"
+            )
+            spread = "" if one.cell.sd is None else f" ± {percent(one.cell.sd)}"
+            texts = (
+                where,
+                f"{percent(one.cell.mean)}{spread}",
+                "the baseline" if one.arm is condition.baseline else points(d.mean) + span,
+                str(one.cell.n),
+                "–" if one.arm is condition.baseline else one.conclusion,
+                "–" if ece is None else f"{percent(ece)} (floor {percent(floor)})",
+            )
+            body.append([tables.value(text) for text in (texts[:-1] if embeds else texts)])
+    what = "kNN accuracy" if embeds else "test accuracy"
+    against = "the untrained encoder" if embeds else "cross-entropy"
+    head = ["Scenario", f"{what}, % (± sd)", f"points above {against} [95 % interval]", "seeds"]
+    head += ["after Holm"] if embeds else ["after Holm", "ECE, %"]
+    notes = [f"From {measured.source}; paired by seed, corrected over the losses of a scenario."]
+    caption = f"Last epoch: {what}"
+    return {
+        "experiments": tables.table(caption, head, body, notes) if body else None,
+        "strip": card_figures.strip(card.id, colour, strip, f"points above {against}"),
+    }
+
+
+def _words(prop: str) -> str:
+    return prop.replace("_", " ")
+
+
+def _first_word(title: str) -> str:
+    words = [re.sub(r"\W", "", word) for word in title.split()]
+    return next((word for word in words if len(word) > 3), "".join(words[:1])).lower()
+
+
+def _ascii(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9]", "", plain).lower()
+
+
+def _bibtex(text: str) -> str:
+    return re.sub(r"([%&#_])(?!\\)", r"\\\1", text) if "://" not in text else text

@@ -1,0 +1,1 @@
+"""Mathematics of losses, decided by machine: verdicts with witnesses, curves, fingerprints."""

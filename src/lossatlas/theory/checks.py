@@ -1,0 +1,50 @@
+"""The list of checks: one function per property, found by the property's name."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from lossatlas.theory.subject import Subject
+from lossatlas.theory.verdict import Finding
+
+Where = Literal["logits", "embeddings", "both"]
+
+
+class Check(NamedTuple):
+    """One property's check: its name as on cards, what it applies to, and its source."""
+
+    prop: str
+    on: Where
+    reference: str
+    run: Callable[[Subject], Finding]
+
+    @property
+    def statement(self) -> str:
+        """The property in one sentence: the first line of the check's docstring."""
+        return (self.run.__doc__ or "").strip().splitlines()[0]
+
+    def misfit(self, subject: Subject) -> str | None:
+        """Why the property is not about this kind of loss, or None if it is."""
+        if subject.target == "complementary":
+            return "a complementary label does not say which class is right"
+        if self.on == "both" or (self.on == "embeddings") == subject.on_embeddings:
+            return None
+        return f"a property of losses on {self.on}"
+
+    def applies(self, subject: Subject) -> bool:
+        """Whether the property is about this kind of loss at all."""
+        return self.misfit(subject) is None
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(
+    on: Where, reference: str
+) -> Callable[[Callable[[Subject], Finding]], Callable[[Subject], Finding]]:
+    """Register a function as the check of the property of its name."""
+
+    def register(run: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
+        CHECKS[run.__name__] = Check(run.__name__, on, reference, run)
+        return run
+
+    return register

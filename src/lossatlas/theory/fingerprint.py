@@ -1,0 +1,162 @@
+"""A loss as numbers: its values and gradients at fixed inputs and labels.
+
+Two losses train alike when their gradients are proportional everywhere, so that is what is
+compared. The inputs are bounded (logits within about 12), because beyond that the losses that grow
+fast would be all that a comparison sees.
+"""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossatlas import cards
+from lossatlas.losses.examples import lift
+from lossatlas.theory.design import generator
+
+Kind = Literal["logits", "complementary", "embeddings"]
+Function = Callable[[Tensor, Tensor], Tensor]
+
+CLASSES = 10  # as CIFAR-10 has, so that a loss written for it can be asked about
+EACH = 30  # points a stratum
+SCALES = (0.3, 1.0, 3.0)
+REACH = 8.0  # margins go from -REACH to REACH
+
+
+class Fingerprint(NamedTuple):
+    """A loss on the design.
+
+    Attributes:
+        values: (M,) float64.
+        labels: (M,) int64, the label of each value (zeros for embeddings).
+        gradients: (P, D) float64, a row a vector of logits (or view of a sample).
+    """
+
+    values: np.ndarray
+    labels: np.ndarray
+    gradients: np.ndarray
+
+
+class Incomparable(ValueError):
+    """Why a loss has no fingerprint, as the end of a sentence that begins with its name."""
+
+
+def kind_of(target: str) -> Kind:
+    """Losses are compared within a kind: a class that is *not* the label means something else."""
+    if target in cards.EMBEDDING_TARGETS:
+        return "embeddings"
+    return "complementary" if target == "complementary" else "logits"
+
+
+@cache
+def design(kind: Kind, views: int = 2) -> list[tuple[Tensor, Tensor]]:
+    """Batches (inputs float64, labels int64): one of logits (N, 10), or six of embeddings."""
+    return _embeddings(views) if kind == "embeddings" else [_logits()]
+
+
+def fingerprint(function: Function, target: str, views: int = 2) -> Fingerprint:
+    """Values and gradients of `function(inputs, target)` on the design of its kind of target.
+
+    Class indices are lifted to the target's type. Losses of embeddings give one value a batch (the
+    sum over anchors), since their samples depend on one another.
+
+    Raises:
+        Incomparable: the function fails, does not return differentiable finite values, one a
+            sample, or does not depend on its inputs.
+    """
+    values, gradients = [], []
+    kind = kind_of(target)
+    for inputs, labels in design(kind, views):
+        leaf = inputs.clone().requires_grad_()
+        try:
+            # Copies, so that code which writes into its arguments can be asked about, too.
+            out = function(leaf.clone(), lift(labels.clone(), target, inputs.shape[-1]))
+        except Exception as error:
+            raise Incomparable(f"raises {type(error).__name__}: {_first_line(error)}") from error
+        _check(out, None if kind == "embeddings" else len(labels))
+        try:
+            (gradient,) = torch.autograd.grad(out.sum(), leaf, allow_unused=True)
+        except RuntimeError as error:
+            raise Incomparable(f"cannot be differentiated: {_first_line(error)}") from error
+        if gradient is None:
+            raise Incomparable("does not depend on the logits")
+        if not gradient.isfinite().all():
+            raise Incomparable(f"has a gradient that is not finite, {_where(gradient, inputs)}")
+        values.append(out.detach().double() if kind != "embeddings" else out.detach().sum()[None])
+        gradients.append(gradient.reshape(-1, gradient.shape[-1]))
+    by = torch.zeros(len(values), dtype=torch.int64) if kind == "embeddings" else labels
+    found = Fingerprint(torch.cat(values).numpy(), by.numpy(), torch.cat(gradients).numpy())
+    if not found.gradients.any():
+        raise Incomparable("has a zero gradient at all points of the design")
+    return found
+
+
+def _check(out: Any, n: int | None) -> None:
+    if not isinstance(out, Tensor):
+        raise Incomparable(f"returns {type(out).__name__}, not a tensor of values, one a sample")
+    if n is not None and out.shape != (n,):
+        raise Incomparable(
+            f"must return one value a sample, of shape ({n},), not shape {tuple(out.shape)}"
+        )
+    if not out.is_floating_point():
+        raise Incomparable(f"must return floating point values, not {out.dtype}")
+    if not out.isfinite().all():
+        raise Incomparable(f"is not finite at {int((~out.isfinite()).sum())} of {len(out)} points")
+    if not out.requires_grad:
+        raise Incomparable("has no gradient in the logits: its values are detached from them")
+
+
+def _where(gradient: Tensor, inputs: Tensor) -> str:
+    row = (~gradient.isfinite()).flatten(0, -2).any(1).nonzero()[0].item()
+    at = inputs.flatten(0, -2)[int(row)]
+    return f"first at {[round(x, 2) for x in at.tolist()]}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def _logits() -> tuple[Tensor, Tensor]:
+    """Logits in three strata: normal at three scales, near ties, and a ladder of margins.
+
+    No two scores are equal: at a kink the gradient is a matter of taste.
+    """
+    g = generator()
+    rows = []
+    for scale in SCALES:
+        rows.append(scale * torch.randn(2 * EACH, CLASSES, generator=g, dtype=torch.float64))
+    lag = torch.tensor([0.5, 2.0, 6.0], dtype=torch.float64).repeat(2 * EACH // 3)[:, None]
+    tied = 2 + torch.arange(2 * EACH) % 4
+    ties = torch.where(torch.arange(CLASSES) < tied[:, None], 0.0, -lag)
+    rows.append(ties + 0.1 * torch.randn(ties.shape, generator=g, dtype=torch.float64))
+    logits = torch.cat(rows)
+    logits = logits.gather(1, torch.rand(logits.shape, generator=g).argsort(1))
+    # Random labels alone would nearly all be wrong: the best, the second, or any class is right.
+    ranked = logits.argsort(1, descending=True)
+    rank = torch.randint(CLASSES, (len(logits),), generator=g)
+    rank = torch.where(torch.arange(len(logits)) % 3 < 2, torch.arange(len(logits)) % 3, rank)
+    labels = ranked.gather(1, rank[:, None]).squeeze(1)
+
+    rivals = torch.randn(2 * EACH, CLASSES, generator=g, dtype=torch.float64)
+    of_ladder = torch.arange(2 * EACH) % CLASSES
+    best = rivals.scatter(1, of_ladder[:, None], -math.inf).amax(1)
+    ladder = torch.linspace(-REACH, REACH, 2 * EACH, dtype=torch.float64)
+    rivals = rivals.scatter(1, of_ladder[:, None], (best + ladder)[:, None])
+    logits, labels = torch.cat([logits, rivals]), torch.cat([labels, of_ladder])
+    return logits, labels
+
+
+def _embeddings(views: int) -> list[tuple[Tensor, Tensor]]:
+    """Batches of embeddings (views, 8, 6), from near-equal views to unrelated ones, and labels."""
+    g = generator()
+    batches = []
+    for scale, noise in ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.3, 0.5), (3.0, 0.5), (3.0, 2.0)):
+        centre = torch.randn(1, 8, 6, generator=g, dtype=torch.float64)
+        apart = noise * torch.randn(views, 8, 6, generator=g, dtype=torch.float64)
+        labels = torch.arange(8) % 3
+        batches.append((scale * (centre + apart), labels))
+    return batches

@@ -1,0 +1,357 @@
+"""Fits a known loss to a fingerprint: a positive scale, an offset and its hyperparameters.
+
+The scale and the offset come in closed form. The hyperparameters are searched on ladders over
+their whole ranges, ends included, one at a time and in pairs, and the best is refined by least
+squares. At most two leave their defaults: a fit of more would say little about what a loss is.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from lossatlas import cards
+from lossatlas.errors import UserError
+from lossatlas.intervals import Interval
+from lossatlas.losses import registry
+from lossatlas.losses.examples import long_tail
+from lossatlas.theory.fingerprint import CLASSES, Fingerprint, Incomparable, fingerprint
+
+EXACT = 1e-9  # relative residual up to which two fields are equal but for rounding
+FLOOR = 0.1  # of the typical length: below it a gradient counts by its size, not relatively
+VALUES = 0.1  # weight of values beside gradients
+STEPS = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0, 30.0, 100.0)
+DECADES = (1, 2, 3, 4, 5)
+NEAR_LIMIT = 1e-3
+STARTS = 3  # of pairs refined: hinges have local minima
+HOPELESS = 0.7  # residual with one hyperparameter, beyond which no second one is tried
+WORTH = 0.9  # a hyperparameter leaves its default only if that lowers the residual to this share
+
+Setting = Mapping[str, float]
+
+
+class View(NamedTuple):
+    """What of a fingerprint is fitted.
+
+    Attributes:
+        target: the subject's vector, of unit length.
+        length: its length before; zero if there is nothing to fit.
+        of: makes a fingerprint such a vector.
+    """
+
+    target: np.ndarray
+    length: float
+    of: Callable[[Fingerprint], np.ndarray]
+
+    def difference(self, found: Fingerprint | None) -> np.ndarray:
+        """target - a x at the best a >= 0; the target itself where there is no fingerprint."""
+        return self.target if found is None else self.target - self._share(found) * self.of(found)
+
+    def residual(self, found: Fingerprint | None) -> float:
+        """Length of the difference: the sine of the angle, or one beyond a right angle."""
+        return float(np.linalg.norm(self.difference(found))) if self.length else 1.0
+
+    def scale(self, found: Fingerprint) -> float:
+        """The best a >= 0 for which the subject is about a times `found`."""
+        return self.length * self._share(found)
+
+    def cosine(self, found: Fingerprint) -> float:
+        """Cosine of the angle between the two vectors."""
+        x = self.of(found)
+        length = float(np.linalg.norm(x))
+        return min(1.0, float(self.target @ x) / length) if length else 0.0
+
+    def _share(self, found: Fingerprint) -> float:
+        x = self.of(found)
+        square = float(x @ x)
+        return max(float(self.target @ x), 0.0) / square if square else 0.0
+
+
+class Fit(NamedTuple):
+    """The best setting found (only what differs from the defaults) and its residual.
+
+    `limit` says towards what a hyperparameter goes, as in "q -> 0"; `last` is then the last setting
+    on the way there, at which the residual was taken, and else the setting itself.
+    """
+
+    setting: Setting
+    residual: float
+    limit: str
+    last: Setting
+
+
+def gradients_of(subject: Fingerprint) -> View:
+    """Gradients, weighed so that each point counts alike.
+
+    A point's gradient is divided by the subject's own length there, at least a tenth of the root
+    mean square length: neither the far wrong side, where gradients are largest, nor the far right
+    side, where they vanish, decides alone.
+    """
+    length = np.linalg.norm(subject.gradients, axis=1)
+    weight = 1 / np.maximum(length, FLOOR * math.sqrt(float(np.mean(length**2))))
+
+    def of(found: Fingerprint) -> np.ndarray:
+        return (weight[:, None] * found.gradients).ravel()
+
+    return _view(subject, of)
+
+
+def values_of(subject: Fingerprint) -> View:
+    """Values less their mean at each label: what depends on the label only is not learnt from."""
+    return _view(subject, centred)
+
+
+def both_of(subject: Fingerprint) -> View:
+    """Gradients and, at a tenth of their weight, values: what losses are fitted to.
+
+    The gradients of a hinge are steps in its margin, down which no method descends; its values are
+    smooth. In turn values alone would let the largest of them decide.
+    """
+    gradients, values = gradients_of(subject), values_of(subject)
+
+    def of(found: Fingerprint) -> np.ndarray:
+        parts = [view.of(found) / (view.length or 1) for view in (gradients, values)]
+        return np.concatenate([parts[0], VALUES * parts[1]])
+
+    return _view(subject, of)
+
+
+def centred(found: Fingerprint) -> np.ndarray:
+    """Values (M,) less their mean at each label."""
+    sums = np.bincount(found.labels, found.values)
+    counts = np.maximum(np.bincount(found.labels), 1)
+    return found.values - (sums / counts)[found.labels]
+
+
+def _view(subject: Fingerprint, of: Callable[[Fingerprint], np.ndarray]) -> View:
+    x = of(subject)
+    length = float(np.linalg.norm(x))
+    return View(x / length if length else x, length, of)
+
+
+def known(name: str, setting: Setting) -> Fingerprint:
+    """The fingerprint of a registered loss; one that requires class counts gets a long tail.
+
+    Raises:
+        Incomparable: it has none.
+        UserError: there is no such loss, or it refuses the setting.
+    """
+    loss = registry.get_loss(name, "none", **setting)
+    if "class_counts" in loss.requires:
+        loss.provide(class_counts=long_tail(CLASSES))
+    loss.validate = False
+    return fingerprint(loss, loss.target, getattr(loss, "views", 2))
+
+
+class Candidate:
+    """A registered loss at any setting of its hyperparameters; remembers its fingerprints.
+
+    Raises:
+        Incomparable: it has no fingerprint at its defaults.
+        UserError: its files cannot be read.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        entry = registry.find(name)
+        # A draft without a card has no ranges: it is compared at its defaults.
+        card = cards.read(entry.card) if entry.card.is_file() else None
+        self.ranges = dict(card.hyperparameters) if card else {}
+        self._seen: dict[tuple[tuple[str, float], ...], Fingerprint | None] = {}
+        self.default = known(name, {})
+        self._seen[()] = self.default
+        self.ladders = {key: self._ladder(key) for key in self.ranges}
+        self.ladders = {k: v for k, v in self.ladders.items() if self._matters(k)}
+
+    def at(self, setting: Setting) -> Fingerprint | None:
+        """The fingerprint at a setting; None where the loss refuses or is not finite."""
+        changed = {k: v for k, v in setting.items() if v != self.ranges[k].default}
+        key = tuple(sorted(changed.items()))
+        if key not in self._seen:
+            try:
+                self._seen[key] = known(self.name, changed)
+            except (UserError, Incomparable):
+                self._seen[key] = None
+        return self._seen[key]
+
+    def whole(self, key: str) -> bool:
+        """Whether a hyperparameter takes whole numbers only: the loss refuses those between."""
+        h = self.ranges[key]
+        interval = Interval.parse(h.range)
+        between = next((x for x in (h.default + 0.5, h.default - 0.5) if x in interval), None)
+        if between is None or not float(h.default).is_integer():
+            return False
+        try:
+            registry.get_loss(self.name, "none", **{key: between})
+        except UserError:
+            return True
+        return False
+
+    def _ladder(self, key: str) -> list[float]:
+        h = self.ranges[key]
+        steps = ladder(Interval.parse(h.range), h.default)
+        if self.whole(key):
+            steps = sorted({float(round(x)) for x in steps})
+        return [x for x in steps if self.at({key: x}) is not None]
+
+    def _matters(self, key: str) -> bool:
+        """Whether a hyperparameter does more than scale the gradient."""
+        assert self.default is not None
+        view = gradients_of(self.default)
+        return any(view.residual(self.at({key: x})) > EXACT for x in self.ladders[key])
+
+
+def ladder(interval: Interval, default: float) -> list[float]:
+    """Values all over a range: closed ends, steps away from one, even steps where it is finite."""
+    low, high = interval.low, interval.high
+    found = {default}
+    if math.isfinite(low):
+        reach = _reach(interval, default)
+        found |= {low} | {low + reach * step for step in STEPS}
+    elif math.isfinite(high):
+        found |= {high} | {high - _reach(interval, default) * step for step in STEPS}
+    else:
+        found |= {default + sign * step for step in STEPS for sign in (-1, 1)}
+    if math.isfinite(low) and math.isfinite(high):
+        found |= {low + (high - low) * share for share in (0.25, 0.5, 0.75, 0.9, 0.99, 0.999)}
+        found |= {high}
+    return sorted(x for x in found if x in interval)
+
+
+def _reach(interval: Interval, default: float) -> float:
+    """The hyperparameter's own scale: from the finite end of its range to the default."""
+    end = interval.low if math.isfinite(interval.low) else interval.high
+    return abs(default - end) or min(1.0, (interval.high - interval.low) / 2)
+
+
+def fit(candidate: Candidate, view: View, thorough: bool = True) -> Fit:
+    """The setting of `candidate` that is closest to the view's target.
+
+    Args:
+        thorough: also search pairs and limits; otherwise one hyperparameter at a time.
+    """
+    default = _fit_at(candidate, view, {})
+    if default.residual <= EXACT:
+        return default
+    starts = [
+        _best(_fit_at(candidate, view, {key: x}) for x in steps)
+        for key, steps in candidate.ladders.items()
+    ]
+    singles = [_refine(candidate, view, start) for start in starts]
+    # A special case at an end of a range holds at all logits; one at a large margin, say, may hold
+    # only as far as the design goes.
+    at_ends = [one for one in starts if one.residual <= EXACT and not _inside(candidate, one)]
+    single = _best(at_ends or singles or [default])
+    if not single.residual < WORTH * default.residual:
+        single = default
+    if not thorough or single.residual <= EXACT or single.residual > HOPELESS:
+        return _without_defaults(candidate, single)
+    pair = _pair(candidate, view)
+    best = pair if pair.residual < WORTH * single.residual else single
+    return _without_defaults(candidate, _best([best, *_limits(candidate, view, pair)]))
+
+
+def _without_defaults(candidate: Candidate, found: Fit) -> Fit:
+    defaults = {key: h.default for key, h in candidate.ranges.items()}
+    return found._replace(setting={k: v for k, v in found.setting.items() if v != defaults[k]})
+
+
+def _best(fits: Iterable[Fit]) -> Fit:
+    return min(fits, key=lambda one: one.residual)
+
+
+def _fit_at(candidate: Candidate, view: View, setting: Setting) -> Fit:
+    return Fit(setting, view.residual(candidate.at(setting)), "", setting)
+
+
+def _pair(candidate: Candidate, view: View) -> Fit:
+    """The best of two hyperparameters together: a grid, its best points refined."""
+    fits = [_fit_at(candidate, view, {})]
+    for one, other in itertools.combinations(candidate.ladders, 2):
+        grid = itertools.product(
+            _thinned(candidate.ladders[one]), _thinned(candidate.ladders[other])
+        )
+        fits += [_fit_at(candidate, view, {one: x, other: y}) for x, y in grid]
+    fits.sort(key=lambda one: one.residual)
+    return _best(_refine(candidate, view, start) for start in fits[:STARTS])
+
+
+def _thinned(steps: list[float]) -> list[float]:
+    """Every third step, both ends included."""
+    return sorted({*steps[::3], steps[-1]})
+
+
+def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
+    """Least squares within the ladder; what is at an end of its range, or whole, stays there."""
+    free = {k: x for k, x in _inside(candidate, start).items() if not candidate.whole(k)}
+    if not free:
+        return start
+    low, high = zip(
+        *((candidate.ladders[k][0], candidate.ladders[k][-1]) for k in free), strict=True
+    )
+    begin = list(np.clip(list(free.values()), low, high))
+
+    def setting(x: np.ndarray) -> dict[str, float]:
+        return {**start.setting, **dict(zip(free, x.tolist(), strict=True))}
+
+    done = least_squares(
+        lambda x: view.difference(candidate.at(setting(x))), begin, bounds=(low, high),
+        x_scale=[max(abs(x), 1e-3) for x in begin], xtol=1e-12, ftol=1e-8, gtol=1e-15,
+        max_nfev=25,
+    )  # fmt: skip
+    return _rounded(candidate, view, _best([start, _fit_at(candidate, view, setting(done.x))]))
+
+
+def _inside(candidate: Candidate, found: Fit) -> dict[str, float]:
+    """The part of a setting that is at no end of its range."""
+    return {
+        key: x
+        for key, x in found.setting.items()
+        if x not in Interval.parse(candidate.ranges[key].range)[:2]
+    }
+
+
+def _rounded(candidate: Candidate, view: View, found: Fit) -> Fit:
+    """The same fit with as few digits as do not matter: what is printed is what was measured."""
+    for digits in range(2, 12):
+        for shorten in (lambda v, d: round(v, d), lambda v, d: float(f"{v:.{d}g}")):
+            setting = {k: shorten(v, digits) for k, v in found.setting.items()}
+            if all(v in Interval.parse(candidate.ranges[k].range) for k, v in setting.items()):
+                shorter = _fit_at(candidate, view, setting)
+                if shorter.residual <= max(EXACT, 1.001 * found.residual):
+                    return shorter
+    return found
+
+
+def _limits(candidate: Candidate, view: View, pair: Fit) -> list[Fit]:
+    """Ends outside the range that are approached: the residual falls to zero, decade by decade."""
+    found = []
+    for key in candidate.ladders:
+        h = candidate.ranges[key]
+        others = {k: v for k, v in pair.setting.items() if k != key}
+        for end, ways in _open_ends(Interval.parse(h.range), h.default).items():
+            for rest in ({}, others) if others else ({},):
+                steps = [{**rest, key: x} for x in ways if x in Interval.parse(h.range)]
+                residuals = [view.residual(candidate.at(step)) for step in steps]
+                falls = all(b < 0.5 * a for a, b in itertools.pairwise(residuals[-3:]))
+                if len(residuals) > 2 and falls and residuals[-1] < NEAR_LIMIT:
+                    found.append(Fit(rest, residuals[-1], f"{key} -> {end:g}", steps[-1]))
+    return found
+
+
+def _open_ends(interval: Interval, default: float) -> dict[float, list[float]]:
+    """Each end that a hyperparameter cannot take, with five values on the way, ten times nearer."""
+    low, high = interval.low, interval.high
+    reach = _reach(interval, default) if math.isfinite(low) or math.isfinite(high) else 1.0
+    ends = {}
+    if interval.low_open:
+        far = [default - reach * 10.0**j for j in DECADES]
+        ends[low] = [low + reach * 10.0**-j for j in DECADES] if math.isfinite(low) else far
+    if interval.high_open:
+        gap = high - default if high > default else reach
+        far = [default + reach * 10.0**j for j in DECADES]
+        ends[high] = [high - gap * 10.0**-j for j in DECADES] if math.isfinite(high) else far
+    return ends

@@ -1,0 +1,134 @@
+"""Inputs for checks that do not care what a target is: logits with any target, or embeddings.
+
+Several inputs are stacked along their first dimension: logits (N, k) with one target a row, or N
+batches of embeddings (N, V, B, D) that share their labels (B,). `evaluate` gives N values in both
+cases, the mean of the batch where it is one.
+"""
+
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossatlas.losses.examples import lift
+from lossatlas.theory import design
+from lossatlas.theory.subject import Subject
+
+SAMPLES, DIMENSIONS = 4, 3  # of a batch of embeddings: as few as show the property
+
+
+def targets(kind: str, n: int, k: int, seed: int = design.SEED) -> Tensor:
+    """n legal targets of a loss on logits: each class by turns, then what lies between classes.
+
+    Every second distribution or label set holds a single class.
+    """
+    labels = torch.arange(n) % k
+    if kind not in ("distribution", "label_set"):
+        return labels
+    g = design.generator(seed)
+    between = torch.rand(n, k, generator=g, dtype=torch.float64)
+    if kind == "label_set":
+        mixed = between.argsort(1) < torch.randint(1, k, (n, 1), generator=g)
+    else:
+        mixed = torch.softmax(4 * between, 1).round(decimals=3)
+        mixed[:, -1] += 1 - mixed.sum(1)
+    single = lift(labels, kind, k)
+    return torch.where((torch.arange(n) // k % 2 == 0)[:, None], single, mixed)
+
+
+def labels_of(subject: Subject, samples: int = SAMPLES) -> Tensor | None:
+    """Labels (B,) of a batch of embeddings, two samples a class; None where views are partners."""
+    return None if subject.target == "two_view" else torch.arange(samples) // 2
+
+
+def embeddings(subject: Subject, n: int = 12, seed: int = design.SEED) -> Tensor:
+    """Batches (n, V, B, D): normal, with partners close to each other, and close to collapse."""
+    views = getattr(subject.loss, "views", 2)
+    g = design.generator(seed)
+    shape = (n, views, SAMPLES, DIMENSIONS)
+    noise = torch.randn(shape, generator=g, dtype=torch.float64)
+    centre = torch.randn(n, 1, SAMPLES, DIMENSIONS, generator=g, dtype=torch.float64)
+    kind = (torch.arange(n) % 3)[:, None, None, None]
+    close = torch.where(kind == 1, centre + 0.3 * noise, centre[:, :, :1] + 0.1 * noise)
+    return torch.where(kind == 0, noise, close)
+
+
+def sample(subject: Subject, n: int = 600) -> tuple[Tensor, Tensor | None]:
+    """Inputs at many scales with their targets; about n logits or 12 batches."""
+    if subject.on_embeddings:
+        scales = torch.tensor([0.3, 1.0, 3.0], dtype=torch.float64).repeat_interleave(4)
+        return embeddings(subject) * scales[:, None, None, None], labels_of(subject)
+    logits, _ = design.points(subject.k)
+    logits = logits[:: max(1, len(logits) // n)]
+    return logits, targets(subject.target, len(logits), subject.k)
+
+
+def rays(subject: Subject) -> tuple[Tensor, Tensor | None]:
+    """Directions from the origin: all of {-1, 0, 1}^k with every label and random ones; batches."""
+    if subject.on_embeddings:
+        return embeddings(subject), labels_of(subject)
+    k = subject.k
+    corners = torch.tensor([c for c in product((-1, 0, 1), repeat=k) if any(c)]).double()
+    corners = corners[:: max(1, len(corners) // 200)].repeat_interleave(k, 0)
+    random = torch.randn(10 * k, k, generator=design.generator(), dtype=torch.float64)
+    away = torch.cat([corners, random])
+    return away, targets(subject.target, len(away), k)
+
+
+def evaluate(subject: Subject, inputs: Tensor, target: Tensor | None) -> Tensor:
+    """N values at N inputs."""
+    if subject.on_embeddings:
+        return torch.stack([subject.function(z, target).mean() for z in inputs])
+    return subject.function(inputs, target)
+
+
+def gradient(subject: Subject, inputs: Tensor, target: Tensor | None) -> Tensor:
+    """Gradient of each value, shaped as the inputs."""
+    leaf = inputs.detach().clone().requires_grad_()
+    (result,) = torch.autograd.grad(evaluate(subject, leaf, target).sum(), leaf)
+    return result
+
+
+def pick(subject: Subject, target: Tensor | None, i: int) -> Any:
+    """The target of input i as a `Term` holds it."""
+    if target is None or subject.on_embeddings:
+        return None if target is None else target.tolist()
+    return target[i].tolist()
+
+
+def rows(subject: Subject, target: Tensor | None, which: Tensor) -> Tensor | None:
+    """The targets of the inputs `which`."""
+    return target if target is None or subject.on_embeddings else target[which]
+
+
+def nan_is_infinite(values: Tensor) -> Tensor:
+    """The values with infinity for what is not a number."""
+    return torch.where(values.isnan(), torch.inf, values)
+
+
+def flat(gradients: Tensor) -> Tensor:
+    """Largest entry (N,) of each gradient."""
+    return gradients.abs().flatten(1).amax(1)
+
+
+def unit(subject: Subject) -> float:
+    """The typical size of the loss: its median absolute value at moderate inputs."""
+    return subject.memo("unit", lambda: _unit(subject)[0])
+
+
+def typical(subject: Subject) -> tuple[Tensor, Any]:
+    """An input where the loss has its typical size, and its target as a `Term` holds it."""
+    return subject.memo("typical", lambda: _unit(subject)[1:])
+
+
+def _unit(subject: Subject) -> tuple[float, Tensor, Any]:
+    if subject.on_embeddings:
+        inputs, target = embeddings(subject), labels_of(subject)
+    else:
+        g = design.generator()
+        inputs = torch.randn(101, subject.k, generator=g, dtype=torch.float64).round(decimals=1)
+        target = targets(subject.target, 101, subject.k)
+    size = evaluate(subject, inputs, target).abs()
+    at = int(size.argsort()[len(size) // 2])
+    return size[at].item() or 1.0, inputs[at], pick(subject, target, at)

@@ -1,0 +1,144 @@
+"""Strict properness: do the scores of least risk mean the true label probabilities?"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossatlas.theory.checks import check
+from lossatlas.theory.curves import weights
+from lossatlas.theory.minimise import Minima, minimise, scale
+from lossatlas.theory.properties.calibration import searched
+from lossatlas.theory.risk_theorems import prove
+from lossatlas.theory.risks import plain, risk_terms
+from lossatlas.theory.subject import Subject
+from lossatlas.theory.theorems import fenchel_young
+from lossatlas.theory.verdict import Finding, Term, not_applicable, refute
+
+SAME = 1e-3  # probabilities that close are equal: minimisers are flat
+EXCESS = 1e-6  # risks closer than this, in units of the loss's scale, are equal
+GRID = 39  # probabilities of class 0 at which the link of two classes is drawn
+
+
+@check("logits", "Gneiting & Raftery, JASA 2007; Williamson, Vernet & Reid, JMLR 2016")
+def strictly_proper(subject: Subject) -> Finding:
+    """The risk sum_k q_k l(s, k) is least where s means q, and nowhere else: link(s*) = q.
+
+    The card names the link: softmax, sigmoid of each score, identity, or e_y + grad_s l(s, y) of a
+    Fenchel-Young loss. Under the balanced rule s has to mean q / prior, normalised.
+    Method: minimisers by BFGS at 24 posteriors; where one means something else, its risk is
+    compared with the least risk of scores that mean q.
+    """
+    if subject.link == "none":
+        return not_applicable("its scores are ranked only and mean no probabilities")
+    if subject.link == "fenchel_young" and not (residual := fenchel_young(subject)) <= 1e-9:
+        reason = f"e_y + grad l depends on the label y or leaves the simplex, by {residual:.2g}"
+        return Finding("inconclusive", "the link that the card names", reason=reason)
+    done = searched(subject)
+    q, meant, best = done.q, done.meant, done.free
+    error = (predictions(subject, best.point) - meant).abs().amax(1)
+    found = {
+        "largest_error": plain(error.max()),
+        **_link(subject),
+        **_from_weights(subject, q, best),
+    }
+    method = f"minimisers at {len(q)} posteriors, compared under the link {subject.link}"
+    facts: dict[str, Any] = {
+        "found": found, "worst": error.max().item(), "tolerance": SAME, "n": len(q),
+    }  # fmt: skip
+    if not best.value.isfinite().all():
+        reason = "the minimiser found no finite risk at some posterior"
+        return Finding("inconclusive", method, reason=reason, **facts)
+    most = error.argsort(descending=True)[:4]
+    most = torch.cat([most, meant.amin(1).argsort()[:1]])  # and where a class hardly occurs
+    there = meaning(subject, q[most], meant[most])
+    saved = error[most] * 0 if there is None else subject.risk(there, q[most]) - best.value[most]
+    i = int(saved.argmax())
+    at = int(most[i])
+    if error.max() <= SAME and saved[i] <= EXCESS * scale(subject):
+        if (certificate := prove(subject, "strictly_proper")) is not None:
+            return Finding("proved", method, certificate=certificate, **facts)
+        return Finding("not_refuted", method, **facts)
+    if there is None or saved[i] <= EXCESS * scale(subject):
+        reason = "minimisers do not mean q, but scores that do are not known to have more risk"
+        return Finding("inconclusive", method, reason=reason, **facts)
+    says = f"at posterior {plain(q[at])} scores that mean {plain(meant[at])} have more risk"
+
+    def terms(s: Tensor) -> list[Term]:
+        return risk_terms(1.0, q[at], there[i]) + risk_terms(-1.0, q[at], s)
+
+    return refute(subject, says, terms, best.point[at], method=method, **facts)
+
+
+def predictions(subject: Subject, s: Tensor) -> Tensor:
+    """What scores (N, k) mean, (N, k), by the subject's link."""
+    if subject.link == "softmax":
+        return torch.softmax(s, 1)
+    if subject.link == "sigmoid":
+        return torch.sigmoid(s)
+    if subject.link == "identity":
+        return s
+    meant = subject.gradient(s, torch.zeros(len(s), dtype=torch.int64))
+    meant[:, 0] += 1
+    return meant
+
+
+def meaning(subject: Subject, q: Tensor, meant: Tensor) -> Tensor | None:
+    """Scores (N, k) that mean the probabilities `meant` (N, k); None if there is no formula.
+
+    Many scores have the same softmax; the shift of least risk under weights q is taken.
+    """
+    if subject.link == "identity":
+        return meant
+    if subject.link == "sigmoid":
+        return torch.logit(meant)
+    if subject.link != "softmax":
+        return None
+    s = meant.log() - meant.log().mean(1, keepdim=True)
+    for reach in (30.0, 0.1):
+        shifts = torch.linspace(-reach, reach, 601, dtype=q.dtype)
+        every = (s[:, None] + shifts[:, None]).view(-1, q.shape[1])
+        risks = subject.risk(every, q.repeat_interleave(len(shifts), 0)).view(len(q), -1)
+        gain = risks[:, 300] - risks.amin(1)
+        best = torch.where(gain > 1e-12 * scale(subject), shifts[risks.argmin(1)], 0.0)
+        s = s + best[:, None]
+    return s
+
+
+def _link(subject: Subject) -> dict[str, Any]:
+    """For two classes, what the minimiser means as a function of the truth; slope of its log odds.
+
+    A slope of 1 / (1 - r) means p proportional to q^(1 / (1 - r)), as for GCE with exponent r.
+    """
+    two = subject.at(2)
+    truth = torch.arange(1, GRID + 1, dtype=torch.float64) / (GRID + 1)
+    meant = torch.stack([truth, 1 - truth], 1)
+    q = meant * two.prior / (meant * two.prior).sum(1, keepdim=True)
+    says = predictions(two, minimise(two, q).point)[:, 0]
+    link: dict[str, Any] = {"truth": plain(truth), "prediction": plain(says)}
+    inside = (says > 1e-6) & (says < 1 - 1e-6)
+    if inside.sum() > GRID // 2:
+        x, y = torch.logit(truth[inside]), torch.logit(says[inside])
+        link["slope_of_log_odds"] = plain((x @ y) / (x @ x))
+    return link
+
+
+def _from_weights(subject: Subject, q: Tensor, best: Minima) -> dict[str, Any]:
+    """How well q is recovered as p / w(p), normalised, from p = softmax(s*) inside the simplex.
+
+    If l = phi(p_y), grad l is w(p_y) times that of cross-entropy, and a stationary point of the
+    risk obeys q_i w(p_i) = p_i sum_k q_k w(p_k). For other losses the recovery fails.
+    """
+    p = torch.softmax(best.point, 1)
+    inside = ((p > 1e-6) & (p < 1 - 1e-6)).all(1) & ~best.at_box
+    if subject.link != "softmax" or subject.class_counts or not inside.any():
+        return {}
+    p = p[inside]
+    w = torch.tensor(weights(subject, p.flatten().tolist()).to_numpy()).view(p.shape)
+    if not (w > 0).all():
+        return {}
+    recovered = p / w
+    recovered /= recovered.sum(1, keepdim=True)
+    truth = q[inside] / q[inside].sum(1, keepdim=True)
+    error = (recovered - truth).abs().max()
+    return {"error_of_p_over_w": plain(error), "inside": int(inside.sum())}

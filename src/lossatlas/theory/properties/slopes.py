@@ -1,0 +1,210 @@
+"""Slopes in the logits: the Lipschitz constant, kinks, and whether autograd is right."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossatlas.theory import design
+from lossatlas.theory.checks import check
+from lossatlas.theory.exact import Unsupported
+from lossatlas.theory.growth import NEAR, Ladder, climb, ladder, rounded
+from lossatlas.theory.kinks import (
+    FINE,
+    FINEST,
+    STEP,
+    jump,
+    jump_exactly,
+    jump_terms,
+    suspects,
+)
+from lossatlas.theory.risks import plain
+from lossatlas.theory.subject import Subject
+from lossatlas.theory.targets import numbered
+from lossatlas.theory.verdict import Finding, Term, evaluate_exactly, refute, signed
+
+WRONG = 1e-4  # discrepancy of a gradient, relative to 1 + the slopes, that rounding cannot make
+STEPS = (1e-5, 1e-7)
+SLIGHT = 1e-7  # jumps of a slope below this are rounding
+
+
+@check("logits", "Nesterov, Introductory Lectures on Convex Optimization, 2004, section 3.1")
+def lipschitz(subject: Subject) -> Finding:
+    """Slopes are bounded: |l(a, y) - l(b, y)| <= L |a - b| for some finite L, Euclidean norm.
+
+    Method: L is at least the largest gradient norm, on the design and by climbing from there. Where
+    the norm grows by a power of the distance, at infinity, at zero or at a place of steep change,
+    there is no L. A slope that is bounded only at distances below 1e-12 or beyond 1e6 would pass
+    for unbounded.
+    """
+    what = numbered(subject)
+    logits, _ = design.points(subject.k)
+    targets = what.cycle(len(logits))
+
+    def height(points: Tensor, targets: Tensor) -> Tensor:
+        return what.subject.gradient(points, targets).norm(dim=1)
+
+    norms = height(logits, targets)
+    start = norms.nan_to_num(nan=0.0, posinf=0.0).topk(64).indices
+    far = ladder(height, subject.k, torch.arange(what.n))
+    peak = climb(
+        height, torch.cat([logits[start], far.points]), torch.cat([targets[start], far.targets])
+    )
+    found = {
+        "constant": plain(peak.height),
+        "at": plain(peak.at), "target": what.target(peak.target),
+        "exponent_at_zero": rounded(far.at_centre),
+        "exponent_at_infinity": rounded(far.at_infinity),
+        "radius": list(far.radii), "slope": plain(far.heights),
+    }  # fmt: skip
+    method = "gradients at random, tied and marginal logits, at distances 1e-12 to 1e6, by climbing"
+    facts: dict[str, Any] = {"found": found, "n": len(logits) + far.heights.numel()}
+    places = suspects(subject).best(4)
+    ladders = [(torch.zeros(subject.k, dtype=torch.float64), far)]
+    ladders += [
+        (s, ladder(height, subject.k, y[None], s, NEAR))
+        for s, y in zip(places.points, places.targets, strict=True)
+    ]
+    for centre, rungs in ladders:
+        finding = _unbounded(subject, rungs, centre, method, facts)
+        if finding and finding.verdict == "refuted":
+            for name in ("constant", "at", "target"):
+                found.pop(name)
+            return finding
+    return Finding("not_refuted", method, **facts)
+
+
+@check("logits", "Rockafellar & Wets, Variational Analysis, 1998, section 8")
+def differentiable_everywhere(subject: Subject) -> Finding:
+    """No kinks: [l(s + h v) - 2 l(s) + l(s - h v)] / h -> 0 as h -> 0, at all s, v and y.
+
+    Method: halving random segments towards the largest change of the gradient, and exact ties and
+    whole numbers along axes and between classes. A kink is a place where the jump of the slope
+    over steps of 1e-5 and 1e-6 is the same, and at 50 digits still over steps of 1e-12.
+    """
+    what = numbered(subject)
+    s, v, y, fine = suspects(subject)
+    coarse = jump(what.subject, s, v, y, 10 * STEP)
+    ratio = torch.where(fine > SLIGHT, fine / coarse, 0.0).nan_to_num(nan=0.0)
+    method = "second differences where the gradient changes most on segments, and at exact ties"
+    facts: dict[str, Any] = {"n": len(s), "tolerance": 0.5}
+    for i in (ratio > 0.5).nonzero().flatten().tolist():
+        target = what.target(int(y[i]))
+        try:
+            finest, finer = (jump_exactly(subject, s[i], v[i], target, h) for h in (FINEST, FINE))
+        except Unsupported as error:
+            return Finding("inconclusive", method, reason=str(error), **facts)
+        if finest <= max(0.5 * finer, SLIGHT):
+            ratio[i] = finest / max(finer, SLIGHT)
+            continue
+
+        def terms(s: Tensor, v: Tensor, target: Any = target) -> list[Term]:
+            fine = signed(subject, jump_terms(s, v, target, STEP, 1.0))
+            coarse = signed(subject, jump_terms(s, v, target, 10 * STEP, 0.5))
+            return [*fine, *(term._replace(weight=-term.weight) for term in coarse)]
+
+        says = (
+            f"the slope along a line jumps by {fine[i]:.3g}: by over half as much within steps of "
+            f"{STEP:g} as of {10 * STEP:g}, and still within {FINEST:g}"
+        )
+        found = {"jump": plain(fine[i].item()), "at": plain(s[i] + 0.0), "target": target}
+        finding = refute(
+            subject, says, terms, s[i], v[i], method=method, found=found,
+            worst=ratio[i].item(), **facts,
+        )  # fmt: skip
+        if finding.verdict == "refuted":
+            return finding
+    return Finding("not_refuted", method, worst=ratio.max().item(), **facts)
+
+
+@check("logits", "Griewank & Walther, Evaluating Derivatives, 2008, chapter 3")
+def gradient_correct(subject: Subject) -> Finding:
+    """Autograd gives the derivative: <grad l(s, y), v> = lim [l(s + h v) - l(s - h v)] / 2h.
+
+    A detached part or a wrong backward pass breaks it. Method: central differences over steps of
+    1e-5 and 1e-7 in random directions; where they agree with each other, and one-sided ones show
+    no kink, autograd has to agree too, or else with differences over 1e-17 at 50 digits. In the
+    witness the gradient is that of the code in float32, since at 50 digits there is no autograd.
+    """
+    what = numbered(subject)
+    logits, _ = design.points(subject.k)
+    logits = logits[::7]
+    y = what.cycle(len(logits))
+    v = torch.randn(logits.shape, generator=design.generator(), dtype=torch.float64)
+    v /= v.norm(dim=1, keepdim=True)
+    slope = (what.subject.gradient(logits, y) * v).sum(1)
+    (coarse, _), (fine, bend) = (_quotients(what.subject, logits, v, y, h) for h in STEPS)
+    discrepancy = (slope - fine).abs().nan_to_num(nan=torch.inf)
+    usable = fine.isfinite() & (
+        (coarse - fine).abs() + bend < 0.1 * torch.maximum(discrepancy, WRONG * (1 + fine.abs()))
+    )
+    relative = torch.where(usable, discrepancy / (1 + fine.abs()), 0.0)
+    method = "autograd against central differences away from kinks, in random directions"
+    facts: dict[str, Any] = {"tolerance": WRONG, "n": int(usable.sum())}
+    if not usable.any():
+        return Finding("inconclusive", method, reason="no point has usable differences", **facts)
+    h = STEPS[1]
+    for i in relative.argsort(descending=True)[:32].tolist():
+        if relative[i] <= WRONG:
+            break
+        target = what.target(int(y[i]))
+        derivative = Term(1.0, logits[i].tolist(), target, along=v[i].tolist())
+        try:
+            exact = float(evaluate_exactly(subject, [derivative]))
+        except Unsupported as error:
+            return Finding("inconclusive", method, reason=str(error), **facts)
+        if abs(exact - slope[i].item()) <= WRONG * (1 + abs(exact)):
+            relative[i] = 0.0
+            continue
+
+        def terms(s: Tensor, v: Tensor, target: Any = target) -> list[Term]:
+            three = [
+                Term(0.5 / h, (s + h * v).tolist(), target),
+                Term(-0.5 / h, (s - h * v).tolist(), target),
+                Term(-1.0, s.tolist(), target, "float32", v.tolist()),
+            ]
+            return signed(subject, three)
+
+        says = "the slope of the values is not the one that autograd gives"
+        worst = relative[i].item()
+        return refute(subject, says, terms, logits[i], v[i], method=method, worst=worst, **facts)
+    worst = relative.max().item()
+    if worst > WRONG:
+        reason = "differences over 1e-7 and over 1e-17 disagree at more points than were settled"
+        return Finding("inconclusive", method, reason=reason, worst=worst, **facts)
+    return Finding("not_refuted", method, worst=worst, **facts)
+
+
+def _quotients(
+    subject: Subject, s: Tensor, v: Tensor, targets: Tensor, h: float
+) -> tuple[Tensor, Tensor]:
+    """Central difference quotients (N,), and how far the two one-sided ones are apart (N,)."""
+    with torch.no_grad():
+        ahead, here, behind = (subject.values(s + t * v, targets) for t in (h, 0.0, -h))
+    return (ahead - behind) / (2 * h), ((ahead - here) - (here - behind)).abs() / h
+
+
+def _unbounded(
+    subject: Subject, rungs: Ladder, centre: Tensor, method: str, facts: dict[str, Any]
+) -> Finding | None:
+    """A refutation from a ladder on which slopes grow by a power of the distance, if it is one."""
+    what = numbered(subject)
+    if (grown := rungs.growth()) is None:
+        return None
+    towards, low, high = grown
+    logits, targets = rungs.points[[high, low]], rungs.targets[[high, low]]
+    gradients = what.subject.gradient(logits, targets)
+    ways = gradients / gradients.norm(dim=1, keepdim=True)
+    labels = [what.target(int(y)) for y in targets]
+
+    def terms(a: Tensor, b: Tensor, v: Tensor, w: Tensor) -> list[Term]:
+        return [
+            Term(1.0, a.tolist(), labels[0], along=v.tolist()),
+            Term(-5.0, b.tolist(), labels[1], along=w.tolist()),
+        ]
+
+    says = (
+        f"the slope at distance {rungs.radii[high]:g} from {plain(centre + 0.0)} is over 5 times "
+        f"the largest found at {rungs.radii[low]:g}, and grows by a power of it {towards}"
+    )
+    return refute(subject, says, terms, *logits, *ways, method=method, **facts)

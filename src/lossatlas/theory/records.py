@@ -1,0 +1,224 @@
+"""Verdicts as JSON records, kept beside the cards and made again only when their code changed.
+
+    papers/verdicts/<id>.json    {"loss": id, "source": digest, "records": [...]}
+
+A record carries the digest of the check that made it; the file carries that of the loss. Both cover
+whatever the code imports from this package, so neither an edited loss nor an edited checker can
+pass for the old one.
+"""
+
+import ast
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from lossatlas import cards, resources
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.theory import design
+from lossatlas.theory.checks import CHECKS, Check
+from lossatlas.theory.subject import Subject, examine
+from lossatlas.theory.verdict import (
+    Finding,
+    Witness,
+    as_json,
+    doubt,
+    evaluate,
+    evaluate_exactly,
+    not_applicable,
+)
+
+Record = dict[str, Any]
+FOLDER = "verdicts"
+# What the card tells the checker; its prose and examples do not matter here.
+FIELDS = {"target", "link", "bayes_rule", "requires", "hyperparameters", "properties", "limits"}
+DECISIVE = ("proved", "refuted")
+
+
+def find_property(text: str) -> str:
+    """The property that `text` names or begins; raises UserError that lists the legal ones."""
+    names = list(_checks())
+    if text in names:
+        return text
+    begun = [name for name in names if name.startswith(text)]
+    if len(begun) == 1:
+        return begun[0]
+    which = f"begins {', '.join(begun)}" if begun else "is none"
+    raise UserError(f"property {text!r} {which}; legal: {', '.join(names)}")
+
+
+def check(name: str, only: Iterable[str] | None = None, fresh: bool = False) -> list[Record]:
+    """The records of a loss (or expression), in the order of the checks; searched where stale.
+
+    Args:
+        name: id of a loss, or an expression such as "nce + rce".
+        only: the properties wanted; None means all that apply.
+        fresh: search again even where a current record exists.
+
+    Raises:
+        UserError: there is no such loss, or its record file cannot be read.
+    """
+    wanted = [c for c in _checks().values() if only is None or c.prop in set(only)]
+    known = {} if fresh else current(name)
+    if any(c.prop not in known for c in wanted):
+        torch.set_num_threads(1)
+        subject = examine(name)
+        made = {c.prop: run(c, subject) for c in wanted if c.prop not in known}
+        known = current(name) | made
+        _save(name, known)
+    return [known[c.prop] for c in wanted]
+
+
+def run(what: Check, subject: Subject) -> Record:
+    """Run one check and return its record; `seconds` are of CPU time."""
+    begun = time.process_time()
+    misfit = what.misfit(subject)
+    finding = what.run(subject) if misfit is None else not_applicable(misfit)
+    return _record(what, subject, finding, time.process_time() - begun)
+
+
+def _record(what: Check, subject: Subject, finding: Finding, seconds: float) -> Record:
+    declared = subject.declared(what.prop)
+    hyperparameters = subject.card.hyperparameters if subject.card else {}
+    return {
+        "loss": subject.name,
+        "property": what.prop,
+        "verdict": finding.verdict,
+        "declared": declared,
+        "agrees": agrees(declared, finding.verdict),
+        **as_json({k: v for k, v in vars(finding).items() if k != "verdict"}),
+        "hyperparameters": {key: h.default for key, h in hyperparameters.items()},
+        "classes": None if subject.on_embeddings else subject.k,
+        "dtype": "float64",
+        "seed": design.SEED,
+        "reference": what.reference,
+        "seconds": round(seconds, 3),
+        "checker": _digest(what.run.__module__),
+    }
+
+
+def agrees(declared: bool | str | None, verdict: str) -> bool | None:
+    """Whether a verdict bears out a card's claim; None where either leaves it open.
+
+    A claim is contradicted by a refutation; a denial by a proof.
+    """
+    if declared not in (True, False):
+        return None
+    if verdict == "refuted":
+        return not declared
+    if verdict == "proved" or (verdict == "not_refuted" and declared):
+        return bool(declared)
+    return None
+
+
+def current(name: str) -> dict[str, Record]:
+    """The stored records of a loss that its code and the checks' code still stand behind."""
+    place = _place(name)
+    if place is None or not place.is_file():
+        return {}
+    try:
+        stored = json.loads(place.read_text())
+        records = {record["property"]: record for record in stored["records"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{place}: is no file of verdicts ({error!r}); delete it") from None
+    if stored.get("source") != source_digest(name):
+        return {}
+    return {
+        prop: record
+        for prop, record in records.items()
+        if prop in _checks() and record["checker"] == _digest(CHECKS[prop].run.__module__)
+    }
+
+
+def problem_of(record: Record) -> str | None:
+    """Why a stored witness does not refute any more, or None; evaluates it, searches nothing."""
+    witness = Witness.read(record["witness"])
+    counts = tuple(witness.class_counts) if witness.class_counts else None
+    subject = examine(record["loss"], witness.k, counts)
+    value, rounding = evaluate(subject, witness.terms)
+    return doubt(value, evaluate_exactly(subject, witness.terms), rounding)
+
+
+def source_digest(name: str) -> str:
+    """Digest of what a loss's verdicts depend on: its code, all it imports here, its claims."""
+    entry = registry.find(name)
+    others: list[str] = []
+    facts: Any = None
+    if entry.card.is_file():
+        card = cards.read(entry.card)
+        facts = card.model_dump(mode="json", include=FIELDS)
+        others = sorted({limit.equals for limit in card.limits} - {name})
+    files = [_files(entry.code), *(_files(registry.find(other).code) for other in others)]
+    text = json.dumps(facts, sort_keys=True) + "".join(_hash(f) for group in files for f in group)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _checks() -> dict[str, Check]:
+    """All checks in the order of the cards' vocabulary; importing their modules registers them."""
+    from lossatlas.theory import properties  # noqa: F401
+
+    names = get_args(cards.Property)
+    return {name: CHECKS[name] for name in sorted(CHECKS, key=names.index)}
+
+
+@cache
+def _digest(module: str) -> str:
+    path = resources.PACKAGE.parent / (module.replace(".", "/") + ".py")
+    return hashlib.sha256("".join(map(_hash, _files(path))).encode()).hexdigest()[:16]
+
+
+@cache
+def _files(path: Path) -> tuple[Path, ...]:
+    """A file and all files of the atlas's mathematics that it imports, directly or not."""
+    found: dict[Path, None] = {}
+    todo = [path]
+    while todo:
+        file = todo.pop()
+        if file in found or not file.is_file():
+            continue
+        found[file] = None
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lossatlas."):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                todo += [
+                    resources.PACKAGE.parent / (name.replace(".", "/") + ".py")
+                    for name in names
+                    if name and name.startswith(("lossatlas.theory.", "lossatlas.losses."))
+                    and name != "lossatlas.losses.registry"
+                ]  # fmt: skip
+    return tuple(sorted(found))
+
+
+@cache
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _place(name: str) -> Path | None:
+    """Where a loss's records are kept; None for an expression."""
+    entry = registry.index().get(name)
+    return entry.ledger.parent / FOLDER / f"{name}.json" if entry else None
+
+
+def _save(name: str, records: dict[str, Record]) -> None:
+    place = _place(name)
+    if place is None:
+        return
+    ordered = [records[prop] for prop in _checks() if prop in records]
+    text = json.dumps({"loss": name, "source": source_digest(name), "records": ordered}, indent=1)
+    beside = place.with_name(place.name + ".part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text + "\n")
+        beside.replace(place)
+    except OSError:  # an installed package may be read-only: then nothing is remembered
+        with suppress(OSError):
+            beside.unlink()

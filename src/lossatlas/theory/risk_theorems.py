@@ -1,0 +1,303 @@
+"""Theorems about conditional risks: each is a formula that the code is compared with.
+
+A test fits the loss by a combination of known functions of the scores, l(s, y) = c + sum_i a_i
+f_i(s, y), and returns the relative residual; infinity if the weights a_i do not have the signs that
+the theorem needs. Importing this module adds the theorems to `THEOREMS`.
+
+Where a statement is not quoted, its proof is short, and stands with its test.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lossatlas.theory import design
+from lossatlas.theory.curves import weights
+from lossatlas.theory.minimise import scale
+from lossatlas.theory.subject import Subject
+from lossatlas.theory.theorems import THEOREMS, Theorem, prove
+
+__all__ = ["prove"]
+
+NEVER = float("inf")
+DECISIONS = ("classification_calibrated", "calibration_function")
+Feature = Callable[[Tensor], Tensor]  # logits (N, k) -> values (N, k), one for each label
+
+
+def fit(subject: Subject, *features: Feature) -> tuple[list[float], float]:
+    """Weights a_i of the best fit of c + sum_i a_i f_i to all labels' losses, and its residual.
+
+    The residual is the largest, relative to the loss there or to its scale if that is larger.
+    """
+    logits, _ = design.points(subject.k)
+    logits = logits[logits.abs().amax(1) <= 40][::20]
+    values = subject.table(logits).detach()
+    columns = [torch.ones_like(values), *(f(logits) for f in features)]
+    x = torch.stack([column.flatten() for column in columns], 1)
+    y = values.flatten()
+    size = y.abs().clamp(min=scale(subject))
+    a = torch.linalg.lstsq(x / size[:, None], (y / size)[:, None]).solution[:, 0]
+    residual = ((x @ a - y).abs() / size).max().item()
+    return a[1:].tolist(), residual if math.isfinite(residual) else NEVER
+
+
+# --------------------------------------------------------------------- functions of all scores
+
+
+def probability(s: Tensor) -> Tensor:
+    """p_y = softmax(s)_y."""
+    return torch.softmax(s, 1)
+
+
+def log_score(s: Tensor) -> Tensor:
+    """-log p_y."""
+    return -torch.log_softmax(s, 1)
+
+
+def normalised_log_score(s: Tensor) -> Tensor:
+    """log p_y / sum_k log p_k."""
+    log_p = torch.log_softmax(s, 1)
+    return log_p / log_p.sum(1, keepdim=True)
+
+
+def share_above(s: Tensor, least: float = 1e-7) -> Tensor:
+    """b_y / sum_k b_k with b_k = log(max(p_k, least) / least)."""
+    b = torch.log_softmax(s, 1).clamp(min=math.log(least)) - math.log(least)
+    return b / b.sum(1, keepdim=True)
+
+
+def squared_distance(p: Tensor) -> Tensor:
+    """|p - e_y|^2 for any p (N, k)."""
+    return p.square().sum(1, keepdim=True) - 2 * p + 1
+
+
+def one_versus_rest_log_score(s: Tensor) -> Tensor:
+    """log(1 + exp(-s_y)) + sum_{j != y} log(1 + exp(s_j))."""
+    against = torch.logaddexp(s, torch.zeros_like(s)).sum(1, keepdim=True)
+    return against - s
+
+
+def centred_hinge(s: Tensor) -> Tensor:
+    """sum_{j != y} max(0, 1 / (k - 1) + s_j - mean s)."""
+    hinge = (s - s.mean(1, keepdim=True) + 1 / (s.shape[1] - 1)).relu()
+    return hinge.sum(1, keepdim=True) - hinge
+
+
+# ------------------------------------------------------------------------------------ the tests
+
+
+def decreasing_in_probability(subject: Subject) -> float:
+    """How far l(s, y) is from phi(p_y) with phi' < 0 and phi(1) finite.
+
+    The risk is a function of p on the closed simplex, and least somewhere in the closed set where
+    a class j is on top. There p_j >= 1/k. If class b with q_b > q_j has p_b < p_j, swapping the two
+    lowers the risk; if p_b = p_j, moving mass from j to b does, at rate -(q_b - q_j) phi'(p_j).
+    """
+    if (subject.prior != 1).any() or subject.class_counts:
+        return NEVER
+    k = subject.k
+    logits, labels = design.points(k)
+    usable = logits.abs().amax(1) <= 40
+    logits, labels = logits[usable][::20], labels[usable][::20]
+    is_label = torch.arange(k) == labels[:, None]
+    rest = torch.logsumexp(logits.masked_fill(is_label, -torch.inf), 1)
+    lead = logits.gather(1, labels[:, None]).squeeze(1) - rest + math.log(k - 1)
+    here, there = subject.values(logits, labels), _tied(subject, lead)
+    change = (here - there).abs() / torch.maximum(here.abs(), there.abs()).clamp(min=scale(subject))
+    end = _tied(subject, torch.tensor([40.0, 400.0], dtype=torch.float64))
+    bounded = end.isfinite().all() and (end[0] - end[1]).abs() <= 1e-6 * scale(subject)
+    falling = (weights(subject).to_numpy() > 0).all()
+    return change.max().item() if bounded and falling and change.isfinite().all() else NEVER
+
+
+def _tied(subject: Subject, lead: Tensor) -> Tensor:
+    """Losses (N,) of label 0 where its score is `lead` (N,) and all others are zero."""
+    s = torch.zeros(len(lead), subject.k, dtype=lead.dtype)
+    s[:, 0] = lead
+    return subject.values(s, torch.zeros(len(lead), dtype=torch.int64)).detach()
+
+
+def log_score_of_softmax(subject: Subject) -> float:
+    """How far l(s, y) is from a CE(s + log prior, y) + c, a > 0; the prior is one without counts.
+
+    R(s) - R* = a KL(q | softmax(s + log prior)), zero only if softmax(s) is q / prior, normalised.
+    """
+    (a,), residual = fit(subject, lambda s: log_score(s + subject.prior.log()))
+    return residual if a > 0 and subject.link == "softmax" else NEVER
+
+
+def smoothed_log_score(subject: Subject) -> float:
+    """How far l(s, y) is from a CE(s, y) + b sum_k CE(s, k) + c, a > 0, b >= 0.
+
+    The risk is that of cross-entropy at the posterior (a q + b) / (a + b K), which has the order
+    of q, and an infimum over a closed cone above the least of all.
+    """
+    (a, b), residual = fit(
+        subject, log_score, lambda s: log_score(s).sum(1, keepdim=True).expand_as(s)
+    )
+    return residual if a > 0 and b >= -1e-9 * a and (subject.prior == 1).all() else NEVER
+
+
+def log_score_in_a_ball(subject: Subject) -> float:
+    """How far l(s, y) is from CE(c s / (|s| + e), y), c > 0: cross-entropy on an open ball.
+
+    On the closed ball the risk is least somewhere in the closed set where a class j is on top. If
+    s_j > s_b for a class with q_b > q_j, swapping the two lowers the risk; if s_j = s_b, so does a
+    rotation from j to b, which keeps the length to first order, or a small step where both vanish.
+    """
+    s = torch.zeros(2, subject.k, dtype=torch.float64)
+    s[:, 0] = torch.tensor([1e6, 1e-7])
+    table = subject.table(s)
+    far, near = (table[:, 1] - table[:, 0]).tolist()
+    if not (0 < near <= far < 1e6):
+        return NEVER
+    e = 1e-7 * (far / near - 1)
+    c = far * (1 + e / 1e6)
+
+    def inside(s: Tensor) -> Tensor:
+        return c * s / (s.norm(dim=1, keepdim=True) + e)
+
+    (a,), residual = fit(subject, lambda s: log_score(inside(s)))
+    return residual if a > 0 and (subject.prior == 1).all() else NEVER
+
+
+def squared_error_of_softmax(subject: Subject) -> float:
+    """How far l(s, y) is from a |softmax(s) - e_y|^2 + c, a > 0: R - R* = a |p - q|^2."""
+    (a,), residual = fit(subject, lambda s: squared_distance(torch.softmax(s, 1)))
+    return residual if a > 0 and subject.link == "softmax" else NEVER
+
+
+def squared_error_of_scores(subject: Subject) -> float:
+    """How far l(s, y) is from a |s - e_y|^2 + c, a > 0: R - R* = a |s - q|^2."""
+    (a,), residual = fit(subject, squared_distance)
+    return residual if a > 0 and subject.link == "identity" else NEVER
+
+
+def log_score_of_sigmoids(subject: Subject) -> float:
+    """How far l(s, y) is from a sum of binary log scores, times a > 0.
+
+    The risk is a sum over classes, strictly convex and coercive in each score, least at
+    s_k = logit q_k alone; so sigmoid(s*) = q, and no other order of scores comes near.
+    """
+    (a,), residual = fit(subject, one_versus_rest_log_score)
+    return residual if a > 0 and subject.link == "sigmoid" else NEVER
+
+
+def smooth_fenchel_young(subject: Subject) -> float:
+    """How far a Fenchel-Young loss is from having a 1-Lipschitz prediction in the scores' order.
+
+    1-Lipschitz means Omega is 1-strongly convex, so R - R* >= |prediction - q|^2 / 2. If s_j >= s_b
+    the prediction does not put b above j, so the right side is at least (q_b - q_j)^2 / 4.
+    """
+    logits, _ = design.points(subject.k)
+    logits = logits[::20]
+    other = logits.roll(1, 0) * 0.3 + logits * 0.7  # near and far pairs
+    zeros = torch.zeros(len(logits), dtype=torch.int64)
+    p, r = subject.gradient(logits, zeros), subject.gradient(other, zeros)
+    steeper = (p - r).norm(dim=1) - (logits - other).norm(dim=1)
+    p[:, 0] += 1
+    order = logits.argsort(1)
+    falls = -p.gather(1, order).diff(dim=1)
+    worst = max(steeper.max().item(), falls.max().item(), 0.0)
+    return max(worst, THEOREMS["fenchel_young"].test(subject))
+
+
+def affine_in_probability(subject: Subject) -> float:
+    """How far l(s, y) is from c - b p_y, b > 0.
+
+    The sum over labels is K c - b. The risk sum_k w_k l = c sum w - b sum_k w_k p_k is least as
+    p_t -> 1 for the heaviest label t alone, where l(s, t) tends to its infimum.
+    """
+    (b,), residual = fit(subject, probability)
+    return residual if b < 0 else NEVER
+
+
+def symmetric_parts(subject: Subject) -> float:
+    """How far l is from c + a1 p_y + a2 log p_y / sum log p + a3 b_y / sum b, any signs.
+
+    Each part sums to one over the labels. (b: see `share_above`.) With sum_k l(s, k) = C, the risk
+    under uniform noise is (1 - eta K / (K - 1)) R + eta C / (K - 1), with the same minimisers.
+    """
+    return fit(subject, probability, normalised_log_score, share_above)[1]
+
+
+def active_passive(subject: Subject) -> float:
+    """How far l is from c + a log p_y / sum log p - b p_y - d b_y / sum b; a, b, d >= 0, b + d > 0.
+
+    The first part's risk is at least a min q, the others' at least -(b + d) max q; all are
+    approached together as p tends to the likeliest class and the least likely one vanishes fastest.
+    Where a wrong class j is on top, the shares of j and the likeliest class are at most those of
+    1/2 each, so the risk exceeds this by (b + d)(q_b - q_j) / 2.
+    """
+    (a, b, d), residual = fit(subject, normalised_log_score, probability, share_above)
+    tiny = 1e-9 * scale(subject)
+    return residual if a >= -tiny and b <= tiny and d <= tiny and b + d < -tiny else NEVER
+
+
+def lee_lin_wahba(subject: Subject) -> float:
+    """How far l is from a sum_{j != y} max(0, 1/(K-1) + s_j - mean s) + c, a > 0.
+
+    With t_j = max(0, 1/(K-1) + s_j - mean s), R = a sum_j (1 - q_j) t_j and sum t >= K/(K-1). So
+    R >= a (1 - q_b) K/(K-1) for the likeliest class b, attained with t = 0 elsewhere. Where j is on
+    top, t_j >= 1/(K-1), and R exceeds this by a (q_b - q_j)/(K-1).
+    """
+    (a,), residual = fit(subject, centred_hinge)
+    return residual if a > 0 else NEVER
+
+
+HAND = "short proof in the test's docstring"
+THEOREMS |= {
+    "decreasing_in_probability": Theorem(
+        "l = phi(p_y) with phi' < 0: exchanging two classes shows it calibrated",
+        HAND, (*DECISIONS, "probability_only"), decreasing_in_probability,
+    ),
+    "log_score_of_softmax": Theorem(
+        "the log score of softmax(s + log prior): its regret is a Kullback-Leibler divergence",
+        "Gneiting & Raftery, JASA 2007", (*DECISIONS, "strictly_proper"), log_score_of_softmax,
+    ),
+    "smoothed_log_score": Theorem(
+        "a sum of log scores of all labels: cross-entropy at a mixed posterior",
+        HAND, DECISIONS, smoothed_log_score,
+    ),
+    "log_score_in_a_ball": Theorem(
+        "cross-entropy of scores in a ball: exchanging two classes shows it calibrated",
+        HAND, DECISIONS, log_score_in_a_ball,
+    ),
+    "squared_error_of_softmax": Theorem(
+        "the Brier score of softmax(s): its regret is |p - q|^2",
+        "Gneiting & Raftery, JASA 2007", (*DECISIONS, "strictly_proper"), squared_error_of_softmax,
+    ),
+    "squared_error_of_scores": Theorem(
+        "the squared error of the scores: its regret is |s - q|^2",
+        HAND, (*DECISIONS, "strictly_proper"), squared_error_of_scores,
+    ),
+    "log_score_of_sigmoids": Theorem(
+        "a sum of binary log scores, one a class, each strictly proper",
+        HAND, (*DECISIONS, "strictly_proper"), log_score_of_sigmoids,
+    ),
+    "smooth_fenchel_young": Theorem(
+        "a Fenchel-Young loss of strongly convex Omega: regret >= |prediction - q|^2 / 2",
+        HAND, DECISIONS, smooth_fenchel_young,
+    ),
+    "affine_in_probability": Theorem(
+        "l = c - b p_y with b > 0", "Ghosh, Kumar & Sastry, AAAI 2017",
+        (*DECISIONS, "symmetric_sum_constant", "noise_invariant_minimiser", "asymmetric",
+         "probability_only"),
+        affine_in_probability,
+    ),
+    "symmetric_parts": Theorem(
+        "a sum of parts that are normalised over the labels or affine in p_y",
+        "Ma et al., ICML 2020; Ghosh, Kumar & Sastry, AAAI 2017",
+        ("symmetric_sum_constant", "noise_invariant_minimiser"), symmetric_parts,
+    ),
+    "active_passive": Theorem(
+        "a normalised log score plus a passive part that decides: both infima are joint",
+        HAND, (*DECISIONS, "asymmetric"), active_passive,
+    ),
+    "lee_lin_wahba": Theorem(
+        "the hinge of Lee, Lin and Wahba on centred scores",
+        "Lee, Lin & Wahba, JASA 2004; " + HAND, DECISIONS, lee_lin_wahba,
+    ),
+}  # fmt: skip

@@ -1,0 +1,119 @@
+"""Checks of many losses at once, and their verdicts in words for a terminal."""
+
+import sys
+from collections.abc import Sequence
+
+from joblib import Parallel, delayed
+
+from lossatlas.errors import UserError
+from lossatlas.theory.records import Record, check
+from lossatlas.theory.verdict import Witness, python
+
+SYMBOLS = {
+    "proved": "proved", "refuted": "refuted", "not_refuted": "not refuted",
+    "inconclusive": "inconclusive", "not_applicable": "not applicable",
+}  # fmt: skip
+EVIDENCE = 78  # characters of evidence in a line
+
+
+def survey(
+    names: Sequence[str], only: list[str] | None, jobs: int, fresh: bool = False
+) -> list[list[Record]]:
+    """The records of each loss, computed in `jobs` processes; progress goes to stderr.
+
+    Each loss's records are stored as soon as they are made, so that an interrupted survey goes on
+    where it stopped.
+    """
+    if jobs == 1 or len(names) == 1:
+        found: list[list[Record]] = []
+        for name in names:
+            found.append(check(name, only, fresh))
+            _tell(found[-1], len(found), len(names))
+        return found
+    done: list[list[Record]] = []
+    work = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(check)(name, only, fresh) for name in names
+    )
+    for records in work:
+        done.append(records)
+        _tell(records, len(done), len(names))
+    return done
+
+
+def _tell(records: list[Record], done: int, of: int) -> None:
+    if of > 1 and sys.stderr.isatty() and records:
+        print(f"\r{done}/{of} {records[0]['loss']:<30}", end="", file=sys.stderr, flush=True)
+        if done == of:
+            print(file=sys.stderr)
+
+
+def witness_of(records: list[Record], prop: str) -> str:
+    """The stored witness against `prop` as Python; raises UserError when there is none."""
+    record = next(r for r in records if r["property"] == prop)
+    if record["witness"] is None:
+        reason = record["reason"] or record["certificate"] or record["method"]
+        raise UserError(
+            f"{record['loss']}: {prop} is {SYMBOLS[record['verdict']]}, so there is no witness "
+            f"({reason})"
+        )
+    return python(record["loss"], Witness.read(record["witness"]))
+
+
+def table(records: list[Record], key: str = "property") -> str:
+    """Aligned lines: property (or loss), verdict, what the card says, and the evidence."""
+    rows = [(r[key], SYMBOLS[r["verdict"]], said(r), evidence(r)) for r in records]
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip()
+        for row in rows
+    )
+
+
+def summary(records: list[Record]) -> str:
+    """One line on a loss: how many verdicts of each kind, and where they contradict the card."""
+    counts = {verdict: sum(r["verdict"] == verdict for r in records) for verdict in SYMBOLS}
+    words = ", ".join(f"{n} {SYMBOLS[v]}" for v, n in counts.items() if n)
+    seconds = sum(r["seconds"] for r in records)
+    return f"{records[0]['loss']:<24} {words} ({seconds:.1f} s)"
+
+
+def contradictions(records: list[Record]) -> list[str]:
+    """Where the card says one thing and the code shows another, a sentence each."""
+    return [
+        f"{r['loss']}: the card says {r['property']} is {str(r['declared']).lower()}, "
+        f"the code shows it is {SYMBOLS[r['verdict']]}: {evidence(r)}"
+        for r in records
+        if r["agrees"] is False
+    ]
+
+
+def said(record: Record) -> str:
+    """What the card says of the property: yes, no, unknown, or a dash where it is silent."""
+    words = {True: "card: yes", False: "card: no", None: "-", "unknown": "card: ?"}
+    return words[record["declared"]] + (" !" if record["agrees"] is False else "")
+
+
+def evidence(record: Record, most: int | None = EVIDENCE) -> str:
+    """The main piece of evidence in a clause of at most so many characters (None: any number)."""
+    if record["witness"] is not None:
+        text = f"{record['witness']['says']} (by {record['witness']['value']:.3g})"
+    else:
+        text = record["reason"] or record["certificate"] or ""
+        if not text:
+            n, worst = record["n"], record["worst"]
+            text = (
+                f"worst {0 + float(worst):.2g} at {n} points"
+                if worst is not None
+                else record["method"]
+            )
+    line = "; ".join(part for part in (numbers(record), text) if part)
+    return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
+def numbers(record: Record) -> str:
+    """The single numbers that a check found, with their names."""
+    return ", ".join(
+        f"{key.replace('_', ' ')} {value + 0.0:.4g}"
+        for key, value in record["found"].items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    )

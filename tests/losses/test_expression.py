@@ -1,0 +1,184 @@
+"""Sums of losses as text: what is read, how it is spelt, and the sentence for each mistake."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lossatlas import get_loss
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.losses.base import Sum
+from lossatlas.losses.expression import Term, parse, write
+from losses.inputs import batch
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("nce + 0.1 * rce", [(1, "nce", {}), (0.1, "rce", {})]),
+        ("gce(q=0.5) + 2 * mae", [(1, "gce", {"q": 0.5}), (2, "mae", {})]),
+        ("rce*3", [(3, "rce", {})]),
+        ("0.5 * (a + 2 * (b + c * 3))", [(0.5, "a", {}), (1, "b", {}), (3, "c", {})]),
+        ("poly(epsilon=-1, k=2)", [(1, "poly", {"epsilon": -1, "k": 2})]),
+        ("focal()", [(1, "focal", {})]),
+        ("  a\n  + b ", [(1, "a", {}), (1, "b", {})]),
+        ("1e-3 * a", [(1e-3, "a", {})]),
+    ],
+)
+def test_terms_are_read(text: str, terms: list[tuple[float, str, dict[str, float]]]) -> None:
+    assert parse(text) == [Term(*term) for term in terms]
+
+
+@pytest.mark.parametrize(
+    ("text", "spelling"),
+    [
+        ("nce+.1*rce", "nce + 0.1 * rce"),
+        ("2*( gce( q=1.0 ) )+1*mae", "2 * gce(q=1) + mae"),
+        ("0.5 * (a + b)", "0.5 * a + 0.5 * b"),
+        ("1e-7*a", "1e-07 * a"),
+        ("a(x=1, y=-2.50)", "a(x=1, y=-2.5)"),
+        ("0 * a", "0 * a"),
+    ],
+)
+def test_a_sum_has_one_spelling(text: str, spelling: str) -> None:
+    assert write(parse(text)) == spelling
+    assert parse(spelling) == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "must not be empty"),
+        ("  \n", "must not be empty"),
+        ("-1 * mae", r"the weight -1 is not in \[0, inf\)"),
+        ("nce + -0.5 * mae", r"the weight -0.5 is not in \[0, inf\)"),
+        ("1e999 * mae", r"the weight inf is not in \[0, inf\)"),
+        ("9" * 400 + " * mae", "is no sum of losses"),
+        ("9" * 5000 + " * mae", "is no sum of losses"),
+        ("nce - mae", r"'-' is not legal \(ids are written with '_'\)"),
+        ("cross-entropy", r"'-' is not legal \(ids are written with '_'\)"),
+        ("nce * mae", "'nce \\* mae' has no number for a weight"),
+        ("True * mae", "'True \\* mae' has no number for a weight"),
+        ("1j * mae", "has no number for a weight"),
+        ("'2' * mae", "has no number for a weight"),
+        ("2", "'2' is not legal"),
+        ("2 * 3", "'3' is not legal"),
+        ("-mae", "'-mae' is not legal"),
+        ("nce / 2", "'nce / 2' is not legal"),
+        ("gce(0.5)", r"'gce\(0.5\)' is not legal"),
+        ("gce(q=x)", "'q=x' of gce is not a hyperparameter and a number"),
+        ("gce(q=True)", "'q=True' of gce is not a hyperparameter and a number"),
+        ("gce(q='1')", "of gce is not a hyperparameter and a number"),
+        ("gce(q=1/2)", "of gce is not a hyperparameter and a number"),
+        ("gce(**q)", r"'\*\*q' of gce is not a hyperparameter and a number"),
+        ("gce(q=1, q=0.5)", "gce is given the same hyperparameter twice"),
+        ("a.b(q=1)", r"'a.b\(q=1\)' is not legal"),
+        ("__import__('os')", "is not legal"),
+        ("[mae]", r"'\[mae\]' is not legal"),
+        ("nce +", "is no sum of losses"),
+        ("nce; mae", "is no sum of losses"),
+        ("(" * 300 + "mae" + ")" * 300, "is no sum of losses"),
+        ("mae" + " + mae" * 20_000, "is no sum of losses"),
+        ("mae\0", "is no sum of losses"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_mistake_is_one_sentence(text: str, says: str) -> None:
+    for reader in (parse, get_loss):
+        with pytest.raises(UserError, match=says) as caught:
+            reader(text)
+        message = str(caught.value)
+        assert "write it like 'nce + 0.1 * rce' or 'gce(q=0.5) + 2 * mae'" in message
+        assert "\n" not in message
+
+
+def test_get_loss_builds_the_sum() -> None:
+    logits, target = batch("class_index", n=20)
+    loss = get_loss("focal(gamma=3) + 0.5 * (cross_entropy + 4 * crammer_singer_hinge)", "none")
+    assert isinstance(loss, Sum)
+    assert loss.reduction == "none"
+    expected = (
+        get_loss("focal", "none", gamma=3)(logits, target)
+        + 0.5 * get_loss("cross_entropy", "none")(logits, target)
+        + 2 * get_loss("crammer_singer_hinge", "none")(logits, target)
+    )
+    torch.testing.assert_close(loss(logits, target), expected)
+
+
+def test_one_loss_with_hyperparameters_is_that_loss() -> None:
+    loss = get_loss("focal(gamma=3)", "sum")
+    assert type(loss) is registry.get_class("focal")
+    assert loss.reduction == "sum"
+    logits, target = batch("class_index")
+    twice = get_loss("2 * focal(gamma=3)", "sum")(logits, target)
+    torch.testing.assert_close(twice, 2 * loss(logits, target))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("focall + cross_entropy", "there is no loss 'focall'; did you mean focal"),
+        (
+            "focal(gama=1) + cross_entropy",
+            "focal has no hyperparameter 'gama'; legal: gamma, alpha",
+        ),
+        ("focal(gamma=-1) + cross_entropy", r"focal: gamma must be a number in \[0, inf\), not -1"),
+        (
+            "focal + soft_target_kl",
+            r"focal \+ soft_target_kl: losses can be added .* class_index, distribution",
+        ),
+        ("2 * nt_xent", "2 \\* nt_xent: losses can be added when all are of logits .* two_view"),
+        ("1e200 * (1e200 * focal)", r"a weight must be a number in \[0, inf\), not inf"),
+        ("sum + focal", "there is no loss 'sum'"),
+    ],
+)
+def test_parts_that_cannot_be_built_or_added(text: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        get_loss(text)
+
+
+def test_hyperparameters_of_a_sum_stand_in_its_terms() -> None:
+    with pytest.raises(UserError, match=r"written into its terms, .* not given apart \(gamma\)"):
+        get_loss("focal + cross_entropy", gamma=1.0)
+    with pytest.raises(UserError, match="reduction must be mean, sum or none, not 'average'"):
+        get_loss("focal + cross_entropy", "average")
+
+
+def test_no_loss_can_be_called_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "losses" / "margin" / "sum.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
+    with pytest.raises(UserError, match=r"sum\.py: the name 'sum' is taken by sums of losses"):
+        registry.index()
+
+
+def test_sources_are_the_files_of_all_parts() -> None:
+    def source(name: str) -> Path:
+        return registry.find(name).code
+
+    assert registry.sources(get_loss("focal")) == [source("focal")]
+    both = registry.sources(get_loss("focal + 2 * cross_entropy + focal(gamma=1)"))
+    assert both == [source("focal"), source("cross_entropy")]
+
+
+def test_sources_of_a_loss_made_of_others_hold_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
+    folder = tmp_path / "losses" / "margin"
+    folder.mkdir(parents=True)
+    (folder / "made_of_others.py").write_text(
+        "from lossatlas.losses.base import Sum\n"
+        "from lossatlas.losses.likelihood.cross_entropy import CrossEntropy\n"
+        "from lossatlas.losses.likelihood.focal import Focal\n"
+        "from lossatlas.losses.registry import register\n\n\n"
+        "class Half(Focal): ...\n\n\n"
+        "@register\nclass Made(Sum):\n    target = 'class_index'\n\n"
+        "    def __init__(self):\n        super().__init__(CrossEntropy(), 0.5 * Half())\n"
+    )
+    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
+    names = ("made_of_others", "cross_entropy", "focal")
+    expected = {registry.find(name).code for name in names}
+    assert set(registry.sources(get_loss("made_of_others"))) == expected

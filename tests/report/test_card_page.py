@@ -1,0 +1,480 @@
+"""The book of cards: complete, offline, stable, escaped, honest, and safe to write."""
+
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lossatlas import cards, cli
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.report import advice, book, card_figures, card_page, figures, pages
+from lossatlas.results import store
+from lossatlas.theory import properties, records
+from lossatlas.theory.checks import CHECKS
+from lossatlas.theory.subject import examine
+from report.fakes import add_run
+from report.test_report import Page
+
+assert properties.__all__  # importing it registers the checks
+PICKED = ("cross_entropy", "gce", "set_margin_hinge", "balanced_softmax", "nt_xent")
+THETA = [0.25, 0.5, 0.75]
+Records = dict[str, dict[str, Any]]
+
+
+def made_up(name: str) -> Records:
+    """Records by property: one real check, and what slower ones would have found."""
+    record = records.run(CHECKS["shift_invariant"], examine(name))
+    plain = record | {"witness": None, "reason": None, "certificate": None, "declared": None}
+    found = {
+        "strictly_proper": ("refuted", {"truth": THETA, "prediction": [0.1, 0.5, 0.9]}),
+        "calibration_function": ("not_refuted", {"theta": THETA, "psi": [0.1, 0.2, "inf"]}),
+        "special_cases": (
+            "not_refuted",
+            {"cases": [{"residual": 2.5e-13} for _ in registry.get_card(name).limits]},
+        ),
+        "bounded": ("proved", {"supremum": 1.25, "infimum": -0.0}),
+    }
+    made = {
+        prop: plain | {"property": prop, "verdict": verdict, "agrees": None, "found": numbers}
+        for prop, (verdict, numbers) in found.items()
+    }
+    reason = "<b>not</b> for this | loss"
+    made["convex_in_logits"] = plain | {
+        "property": "convex_in_logits", "verdict": "not_applicable", "reason": reason, "found": {},
+        "agrees": None,
+    }  # fmt: skip
+    if name == "nt_xent":
+        return {"shift_invariant": record}
+    return {"shift_invariant": record, **made}
+
+
+class Verdicts:
+    """Verdicts without a search; a test may change what a loss gets."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Records] = {}
+
+    def __call__(self, name: str) -> Records:
+        if name not in self.known:
+            self.known[name] = made_up(name)
+        return self.known[name]
+
+    def install(self, patch: pytest.MonkeyPatch) -> "Verdicts":
+        """Make the cards use these verdicts, and the book hold five losses."""
+        patch.setattr(records, "check", lambda name: list(self(name).values()))
+        patch.setattr(registry, "list_losses", lambda: list(PICKED))
+        return self
+
+
+@pytest.fixture
+def verdicts(monkeypatch: pytest.MonkeyPatch) -> Verdicts:
+    return Verdicts().install(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of results with two seeds of two losses."""
+    folder = tmp_path_factory.mktemp("results")
+    for seed in (0, 1):
+        add_run(folder / "runs", "cross_entropy", "clean", seed)
+        add_run(folder / "runs", "gce", "clean", seed)
+    rows = [json.loads(p.read_text()) for p in sorted(folder.glob("runs/*/row.json"))]
+    pd.DataFrame(rows).to_csv(folder / "results.csv", index=False)
+    return folder / "results.csv"
+
+
+@pytest.fixture(scope="module")
+def built(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole book of five losses, for tests that only read it."""
+    out = tmp_path_factory.mktemp("cards") / "book"
+    with pytest.MonkeyPatch.context() as patch:
+        Verdicts().install(patch)
+        assert book.build(None, out, results) == [out / "index.html"]
+    return out
+
+
+def test_the_book_is_whole_offline_and_its_links_resolve(built: Path) -> None:
+    for name in (*PICKED, "index"):
+        text = (built / f"{name}.html").read_text()
+        assert text.splitlines()[1] == pages.mark("card")
+        tags = Page(text).tags
+        ids = [a["id"] for _, a in tags if "id" in a]
+        assert len(ids) == len(set(ids))
+        for tag, attributes in tags:
+            for key in ("src", "href", "srcset", "data", "action"):
+                address = attributes.get(key) or "#"
+                page, _, anchor = address.partition("#")
+                if tag == "a" and address.startswith("https://"):
+                    continue
+                if address.startswith("data:image/svg+xml;base64,"):
+                    picture = base64.b64decode(address.partition(",")[2]).decode()
+                    assert not re.search(r'href="(?!#)|url\((?!#)', picture)
+                    continue
+                there = (built / page).read_text() if page else text
+                assert not anchor or f'id="{anchor}"' in there, address
+        assert "@import" not in text
+        assert re.findall(r"url\((?!#)", text) == []
+
+
+def test_markdown_links_resolve_and_tables_are_rectangular(built: Path) -> None:
+    for path in built.glob("*.md"):
+        text = path.read_text()
+        assert text.startswith(pages.mark("card"))
+        targets = re.findall(r"\]\(([^)<>#]+)\)", text)
+        assert all((built / target).is_file() for target in targets), targets
+        for block in re.findall(r"(?:^\|.*\|$\n?)+", text, re.M):
+            lines = block.strip().splitlines()
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1, lines[0]
+
+
+def test_every_panel_has_numbers_in_its_alternative_text(built: Path) -> None:
+    for name, panels in (("gce", 6), ("balanced_softmax", 5), ("nt_xent", 0)):
+        tags = Page((built / f"{name}.html").read_text()).tags
+        texts = [a["alt"] or "" for tag, a in tags if tag == "img"]
+        assert len(texts) == panels
+        assert all(re.search(r"\d", text) and len(text) > 40 for text in texts)
+        assert len(list(built.glob(f"figures/{name}-*.svg"))) == panels
+
+
+def test_a_second_build_is_byte_identical(
+    built: Path, verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    book.build(None, tmp_path / "again", results)
+    names = sorted(p.relative_to(built) for p in built.rglob("*") if p.is_file())
+    assert len(names) == 2 * 6 + 21 + 1
+    again = tmp_path / "again"
+    assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
+    for name in names:
+        assert (again / name).read_bytes() == (built / name).read_bytes(), name
+
+
+def test_the_index_has_every_verdict_by_family(built: Path) -> None:
+    html, markdown = (built / "index.html").read_text(), (built / "README.md").read_text()
+    rows = [line for line in markdown.splitlines() if line.startswith("| [gce]")]
+    cells, made = re.findall(r"[●○✗?–]", rows[0]), made_up("gce")
+    shown = [p for p in CHECKS if p in made and p != "convex_in_logits"]
+    assert len(cells) == len(shown)
+    for prop, glyph in zip(shown, cells, strict=True):
+        assert glyph == card_page.GLYPHS[made[prop]["verdict"]]
+        assert f'gce.html#property-{prop}"' in html
+    assert "noise robust" in html
+    assert "| [nt_xent](nt_xent.md) |" in markdown
+    assert "figures/atlas.svg" in markdown
+
+
+def test_a_contradiction_is_shown_on_the_page_and_in_the_index(
+    verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clash = {"declared": True, "agrees": False, "verdict": "refuted"}
+    verdicts("gce")["bounded"] |= clash
+    monkeypatch.setattr(registry, "list_losses", lambda: ["cross_entropy", "gce", "nt_xent"])
+    out = tmp_path / "book"
+    book.build(None, out, results)
+    for name in ("gce.html", "gce.md", "index.html", "README.md"):
+        assert "The card says / the code shows." in (out / name).read_text(), name
+    assert 'role="note"' in (out / "gce.html").read_text()
+    assert 'class="mark refuted against"' in (out / "index.html").read_text()
+    assert "The card says / the code shows." not in (out / "cross_entropy.html").read_text()
+
+
+def test_what_a_source_prints_wrongly_is_shown(
+    verdicts: Verdicts, results: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    card = registry.get_card("gce")
+    claim = cards.Claim(value=False, printed="GCE is never bounded")
+    wrong = card.model_copy(update={"properties": {"bounded": claim}})
+    monkeypatch.setattr(registry, "get_card", lambda name: wrong)
+    book.build(["gce"], tmp_path / "out", results)
+    page = (tmp_path / "out" / "gce.html").read_text()
+    assert "“GCE is never bounded”; the code shows: proved." in page
+
+
+def test_witnesses_are_three_lines_that_run(
+    verdicts: Verdicts, results: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    wide = records.run(CHECKS["shift_invariant"], examine("squared_error_logits"))
+    verdicts("gce")["shift_invariant"] = wide
+    book.build(["gce"], tmp_path / "out", results)
+    markdown = (tmp_path / "out" / "gce.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", markdown, re.S)
+    assert len(code.strip().splitlines()) == 3
+    exec(code.replace('"gce"', '"squared_error_logits"'))
+    assert float(capsys.readouterr().out) == pytest.approx(wide["witness"]["value"])
+    html = (tmp_path / "out" / "gce.html").read_text()
+    assert "<details><summary>" in html
+    assert "import torch, lossatlas" in html
+
+
+def test_an_absent_curve_is_left_out_with_its_reason(built: Path) -> None:
+    page = (built / "nt_xent.html").read_text()
+    assert "No curves over scores: it is a loss of embeddings." in page
+    subject = examine("gce")
+    for record, reason in (
+        (None, "no check has measured it"),
+        ({"found": {}, "reason": "its scores are ranked only"}, "its scores are ranked only"),
+        ({"found": {}, "reason": None}, "the check found no curve"),
+    ):
+        for draw in (card_figures.link, card_figures.psi):
+            missing = draw(subject, "#000000", record)
+            assert isinstance(missing, card_figures.Missing)
+            assert missing.reason == reason
+
+
+def test_curves_of_the_records_are_drawn(built: Path) -> None:
+    tags = Page((built / "gce.html").read_text()).tags
+    texts = " ".join(a["alt"] or "" for tag, a in tags if tag == "img")
+    assert "Link of gce: 0.1 at q = 0.25, 0.5 at q = 0.5, 0.9 at q = 0.75." in texts
+    assert "Calibration function of gce: 0.2 at 0.5, 0.2 at 0.5." in texts  # "inf" is no number
+    assert "Weight w(p) of gce: every label: 0.0079 at p = 0.001" in texts
+
+
+def test_experiments_come_from_the_table_and_say_so(built: Path, results: Path) -> None:
+    text = (built / "gce.md").read_text()
+    assert f"From {results.as_posix()}; paired by seed" in text
+    rows = [json.loads(p.read_text()) for p in sorted(results.parent.glob("runs/gce*/row.json"))]
+    mean = 100 * sum(row["test_accuracy"] for row in rows) / 2
+    assert f"| clean | {mean:.2f} ± " in text
+    assert "| the baseline |" in (built / "cross_entropy.md").read_text()
+    assert "No runs yet." in (built / "set_margin_hinge.md").read_text()
+
+
+def test_without_a_table_the_run_store_is_read(
+    verdicts: Verdicts, results: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
+    book.build(["gce"], tmp_path / "out", tmp_path / "nothing.csv")
+    assert "From the run store; paired by seed" in (tmp_path / "out" / "gce.md").read_text()
+
+
+def test_a_table_that_is_none_is_refused(verdicts: Verdicts, tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="field 'state' is missing"):
+        book.build(["gce"], tmp_path / "out", tmp_path / "results.csv")
+    (tmp_path / "results.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read as a table"):
+        book.build(["gce"], tmp_path / "out", tmp_path / "results.csv")
+
+
+def test_hostile_cards_and_verdicts_are_escaped(
+    verdicts: Verdicts, results: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    card = registry.get_card("gce")
+    hostile = {
+        "name": '"><img src=http://evil/y.png>', "formula": r"\text{<script>alert(2)</script>}",
+        "prose": {"Traps": "<iframe src=http://evil></iframe> ![p](http://evil/z.png)"},
+        "paper": card.paper.model_copy(update={"code": "javascript:alert(1)", "title": "<i>|`x`"}),
+        "claims": ["<script>alert(3)</script>"],
+        "properties": {"bounded": cards.Claim(value=True, note="<u>", printed="<s>")},
+    }  # fmt: skip
+    verdicts("gce")["bounded"] |= {"declared": True, "agrees": False}
+    verdicts("gce")["bounded"]["reason"] = "<script>alert(1)</script> | `x` \n ![a](http://evil/x)"
+    monkeypatch.setattr(registry, "get_card", lambda name: card.model_copy(update=hostile))
+    book.build(["gce"], tmp_path / "out", results)
+    tags = Page((tmp_path / "out" / "gce.html").read_text()).tags
+    assert not [tag for tag, _ in tags if tag in ("script", "iframe")]
+    assert not [a for _, a in tags if "evil" in (a.get("src") or "")]
+    assert not [a for _, a in tags if "javascript" in (a.get("href") or "")]
+    markdown = (tmp_path / "out" / "gce.md").read_text()
+    assert "&lt;script>alert(1)&lt;/script> \\| \\`x\\` !\\[a\\](http://evil/x)" in markdown
+    assert not re.search("javascript|<u>|<s>", markdown)
+    assert "&lt;script>alert(3)&lt;/script>" in markdown
+
+
+def test_claims_have_a_section_only_where_a_card_has_some(built: Path) -> None:
+    assert "Published claims" not in (built / "gce.html").read_text()
+
+
+def test_special_cases_are_links_with_their_residual(built: Path) -> None:
+    text = (built / "gce.md").read_text()
+    assert "equals [cross_entropy](cross_entropy.md): largest difference 2.5e-13" in text
+    assert "equals `rce` with A = -1 there" in text  # has no page here
+
+
+def test_advice_rests_on_a_verdict_each(built: Path) -> None:
+    told = advice.advice(made_up("gce"))
+    assert [prop for _, prop, _ in told["use"]] == ["bounded"]
+    assert [prop for _, prop, _ in told["avoid"]] == ["strictly_proper"]
+    assert told["warning"] == []
+    assert not any(advice.advice({}).values())
+    open_question = {"bounded": {"verdict": "inconclusive"}}
+    assert not any(advice.advice(open_question).values())
+    assert '<a href="#property-bounded">bounded</a>: proved' in (built / "gce.html").read_text()
+
+
+def test_rules_name_properties_of_the_vocabulary() -> None:
+    legal = cards.Property.__args__  # type: ignore[attr-defined]
+    assert {rule.prop for rule in advice.RULES} <= set(legal)
+    assert len({(rule.prop, rule.verdicts) for rule in advice.RULES}) == len(advice.RULES)
+
+
+def test_bibtex_of_a_card() -> None:
+    entry = card_page.bibtex(registry.get_card("gce").paper)
+    assert entry.startswith("@misc{zhang2018generalized,\n")
+    assert "  author = {Zhilu Zhang and Mert R. Sabuncu}," in entry
+    assert "  eprint = {1805.07836}," in entry
+    paper = cards.Paper(title="A & B: 5 %", authors=["Ø. Müller-Őz"], venue="X", year=2001)
+    entry = card_page.bibtex(paper)
+    assert entry.startswith("@misc{mulleroz2001")
+    assert r"title = {{A \& B: 5 \%}}," in entry
+    assert "doi" not in entry
+
+
+def test_one_card_alone_links_to_nothing_that_is_not_there(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert book.build(["gce"], out, results) == [out / "gce.html"]
+    hrefs = [a.get("href") or "" for _, a in Page((out / "gce.html").read_text()).tags]
+    assert not [href for href in hrefs if href.endswith(".html")]
+    assert not (out / "index.html").exists()
+    book.build(["cross_entropy"], out, results)
+    book.build(["gce"], out, results)
+    assert 'href="cross_entropy.html"' in (out / "gce.html").read_text()
+
+
+def test_figures_that_a_loss_has_no_more_are_removed(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    book.build(["gce"], out, results)
+    (out / "figures" / "mine.svg").write_text("mine")
+    verdicts("gce").pop("calibration_function")
+    book.build(["gce"], out, results)
+    assert not (out / "figures" / "gce-psi.svg").exists()
+    assert (out / "figures" / "gce-link.svg").exists()
+    assert (out / "figures" / "mine.svg").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("name", ["gce.html", "gce.md"])
+def test_a_strangers_page_is_not_overwritten(
+    verdicts: Verdicts, results: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / name).write_text("my own page")
+    with pytest.raises(UserError, match=f"{name}: is not a page of 'lossatlas card'"):
+        book.build(["gce"], tmp_path / "site", results)
+    assert [(p.name, p.read_text()) for p in (tmp_path / "site").iterdir()] == [
+        (name, "my own page")
+    ]
+
+
+def test_a_path_that_is_a_file_is_refused(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UserError, match="the pages cannot be written there"):
+        book.build(["gce"], tmp_path / "out", results)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_unknown_losses_are_refused_before_anything_is_searched_or_written(
+    verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "check", lambda name: pytest.fail(f"{name} was searched"))
+    with pytest.raises(UserError, match="there is no loss 'gcf'; did you mean gce"):
+        book.build(["gce", "gcf"], tmp_path / "out", results)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_without_card_is_named_in_the_index(
+    verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "_has_card", lambda name: name == "gce")
+    book.build(None, tmp_path / "book", results)
+    index = (tmp_path / "book" / "index.html").read_text()
+    assert "Without a card, so without a page: " in index
+    assert "cross_entropy" in index
+    assert not (tmp_path / "book" / "cross_entropy.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "name the losses"), (["gce", "--all"], "name the losses"), (["gcf"], "no loss 'gcf'")],
+)
+def test_the_command_says_what_is_wrong(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["lossatlas", "card", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_the_command_prints_the_pages(
+    verdicts: Verdicts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    command = ["lossatlas", "card", "gce", "gce", "nt_xent", "-o", "mine"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.split() == ["mine/gce.html", "mine/nt_xent.html"]
+    assert (tmp_path / "mine" / "nt_xent.md").is_file()
+
+
+def test_figures_are_small_and_their_numbers_are_whole(built: Path) -> None:
+    drawn = [path.read_text() for path in built.glob("figures/*-*.svg")]
+    assert max(map(len, drawn)) < 15_000
+    assert not [text for text in drawn if "metadata" in text]
+    weight = (built / "figures" / "gce-weight.svg").read_text()
+    assert re.findall(r">([\d.]+)</text>", weight)[:6] == [f"{p:g}" for p in card_figures.TICKS]
+
+
+def test_names_on_the_map_keep_apart() -> None:
+    names = ["a long name of a loss", "another long name", "a third one", "far away"]
+    dots = np.array([[200.0, 200], [202, 201], [204, 199], [60, 60]])
+    places = card_figures._place_names(names, dots, np.array([400.0, 300]))
+    boxes = [
+        (*(dot + at), 2.2 * len(n), 4.5) for n, dot, at in zip(names, dots, places, strict=True)
+    ]
+    for i, (x, y, w, h) in enumerate(boxes):
+        for u, v, a, b in boxes[:i]:
+            assert abs(x - u) >= w + a or abs(y - v) >= h + b
+        assert all(abs(x - u) >= w + 3 or abs(y - v) >= h + 3 for u, v in dots)
+
+
+def test_bounds_are_numbers_without_their_places() -> None:
+    found = {
+        "constant": 0.5,
+        "label": 2,
+        "at": [1.0],
+        "worst": "nan",
+        "far_out": True,
+        "least": -0.0,
+    }
+    told = card_page._constants(found | {"above": {"zero_one": [-0.5, 2.0]}})
+    assert told == (
+        "constant 0.5; least 0; minus 0-1 loss: -0.5 to 2; approached where scores grow without end"
+    )
+
+
+def test_the_margin_panel_shades_what_the_check_saw_and_steps_at_zero() -> None:
+    found = {"margin": [-8.0, 0.0, 8.0], "least": [5.0, 0.5, 0.0], "most": [6.0, 1.0, 0.1]}
+    for record, shaded in ((None, False), ({"found": found, "reason": None}, True)):
+        with figures.drawing():
+            picture = card_figures.margin(examine("gce"), "#de8f05", record)
+        assert isinstance(picture, figures.Picture)
+        assert ("Shaded" in picture.caption) is shaded
+        assert ("opacity: 0.15" in picture.svg) is shaded
+    (dotted,) = re.findall(r'd="([^"]*)" [^>]*stroke-dasharray: 1,', picture.svg)
+    xs, ys = np.array(re.findall(r"[\d.]+", dotted), dtype=float).reshape(-1, 2).T
+    assert ys[0] == ys[1] < ys[2] == ys[3]  # down, in a picture whose y grows downwards
+    assert xs[1] == xs[2] == pytest.approx((xs[0] + xs[3]) / 2, abs=0.02)

@@ -463,6 +463,7 @@ APPLIES = {
     "squared_error_of_scores": ["squared_error_logits"],
     "log_score_of_sigmoids": ["sigmoid_bce"],
     "smooth_fenchel_young": ["sparsemax_loss", "entmax15_loss", "cross_entropy"],
+    "fenchel_young_link": ["sparsemax_loss", "entmax15_loss"],
     "affine_in_probability": ["mae", "rce"],
     "symmetric_parts": ["mae", "nce", "apl_nce_rce", "anl_ce"],
     "active_passive": ["apl_nce_rce", "anl_ce", "mae"],
@@ -491,6 +492,8 @@ def test_theorems_apply(theorem: str, name: str) -> None:
         ("squared_error_of_softmax", lambda s: (1 - torch.softmax(s, 1)).square()),
         ("smooth_fenchel_young", lambda s: ce(2 * s)),
         ("smooth_fenchel_young", lambda s: ce(3 * s) / 3),  # convex, but three times as steep
+        ("smooth_fenchel_young", lambda s: torch.cos(s).sum(1, keepdim=True) / 9 - s),
+        ("fenchel_young_link", ce),  # whose card says softmax
         ("affine_in_probability", lambda s: torch.softmax(s, 1)),
         ("affine_in_probability", lambda s: 1 - torch.softmax(s, 1) ** 1.0001),
         ("symmetric_parts", lambda s: 1 - torch.softmax(s, 1) + 1e-6 * ce(s)),

@@ -22,7 +22,7 @@ from lossatlas.theory.theorems import THEOREMS, Theorem, prove
 __all__ = ["prove"]
 
 NEVER = float("inf")
-DECISIONS = ("classification_calibrated", "calibration_function")
+CALIBRATED = "classification_calibrated"
 Feature = Callable[[Tensor], Tensor]  # logits (N, k) -> values (N, k), one for each label
 
 
@@ -186,22 +186,31 @@ def log_score_of_sigmoids(subject: Subject) -> float:
 
 
 def smooth_fenchel_young(subject: Subject) -> float:
-    """How far a Fenchel-Young loss is from having a 1-Lipschitz prediction in the scores' order.
+    """How far a Fenchel-Young loss is from a co-coercive prediction in the order of the scores.
 
-    1-Lipschitz means Omega is 1-strongly convex, so R - R* >= |prediction - q|^2 / 2. If s_j >= s_b
-    the prediction does not put b above j, so the right side is at least (q_b - q_j)^2 / 4.
+    (f(s) - f(t)) . (s - t) >= |f(s) - f(t)|^2 for f = grad Omega* says that Omega* is convex and f
+    1-Lipschitz (Baillon & Haddad), so Omega 1-strongly convex, and R - R* >= |f(s) - q|^2 / 2. If
+    s_j >= s_b then f_j >= f_b, so the right side is at least (q_b - q_j)^2 / 4.
     """
     logits, _ = design.points(subject.k)
     logits = logits[::20]
     other = logits.roll(1, 0) * 0.3 + logits * 0.7  # near and far pairs
     zeros = torch.zeros(len(logits), dtype=torch.int64)
-    p, r = subject.gradient(logits, zeros), subject.gradient(other, zeros)
-    steeper = (p - r).norm(dim=1) - (logits - other).norm(dim=1)
-    p[:, 0] += 1
-    order = logits.argsort(1)
-    falls = -p.gather(1, order).diff(dim=1)
-    worst = max(steeper.max().item(), falls.max().item(), 0.0)
+    f = subject.gradient(logits, zeros)
+    change = f - subject.gradient(other, zeros)
+    short = change.square().sum(1) - (change * (logits - other)).sum(1)
+    f[:, 0] += 1
+    falls = -f.gather(1, logits.argsort(1)).diff(dim=1)
+    worst = max(short.max().item(), falls.max().item(), 0.0)
     return max(worst, THEOREMS["fenchel_young"].test(subject))
+
+
+def fenchel_young_link(subject: Subject) -> float:
+    """As `smooth_fenchel_young`, for a card whose link is that prediction.
+
+    The risk is convex with gradient f(s) - q, so it is least exactly where f(s) = q.
+    """
+    return smooth_fenchel_young(subject) if subject.link == "fenchel_young" else NEVER
 
 
 def affine_in_probability(subject: Subject) -> float:
@@ -251,39 +260,43 @@ HAND = "short proof in the test's docstring"
 THEOREMS |= {
     "decreasing_in_probability": Theorem(
         "l = phi(p_y) with phi' < 0: exchanging two classes shows it calibrated",
-        HAND, (*DECISIONS, "probability_only"), decreasing_in_probability,
+        HAND, (CALIBRATED, "probability_only"), decreasing_in_probability,
     ),
     "log_score_of_softmax": Theorem(
         "the log score of softmax(s + log prior): its regret is a Kullback-Leibler divergence",
-        "Gneiting & Raftery, JASA 2007", (*DECISIONS, "strictly_proper"), log_score_of_softmax,
+        "Gneiting & Raftery, JASA 2007", (CALIBRATED, "strictly_proper"), log_score_of_softmax,
     ),
     "smoothed_log_score": Theorem(
         "a sum of log scores of all labels: cross-entropy at a mixed posterior",
-        HAND, DECISIONS, smoothed_log_score,
+        HAND, (CALIBRATED,), smoothed_log_score,
     ),
     "log_score_in_a_ball": Theorem(
         "cross-entropy of scores in a ball: exchanging two classes shows it calibrated",
-        HAND, DECISIONS, log_score_in_a_ball,
+        HAND, (CALIBRATED,), log_score_in_a_ball,
     ),
     "squared_error_of_softmax": Theorem(
         "the Brier score of softmax(s): its regret is |p - q|^2",
-        "Gneiting & Raftery, JASA 2007", (*DECISIONS, "strictly_proper"), squared_error_of_softmax,
+        "Gneiting & Raftery, JASA 2007", (CALIBRATED, "strictly_proper"), squared_error_of_softmax,
     ),
     "squared_error_of_scores": Theorem(
         "the squared error of the scores: its regret is |s - q|^2",
-        HAND, (*DECISIONS, "strictly_proper"), squared_error_of_scores,
+        HAND, (CALIBRATED, "strictly_proper"), squared_error_of_scores,
     ),
     "log_score_of_sigmoids": Theorem(
         "a sum of binary log scores, one a class, each strictly proper",
-        HAND, (*DECISIONS, "strictly_proper"), log_score_of_sigmoids,
+        HAND, (CALIBRATED, "strictly_proper"), log_score_of_sigmoids,
     ),
     "smooth_fenchel_young": Theorem(
         "a Fenchel-Young loss of strongly convex Omega: regret >= |prediction - q|^2 / 2",
-        HAND, DECISIONS, smooth_fenchel_young,
+        HAND, (CALIBRATED,), smooth_fenchel_young,
+    ),
+    "fenchel_young_link": Theorem(
+        "a Fenchel-Young loss with a smooth convex conjugate: the risk's gradient is link(s) - q",
+        "Blondel, Martins & Niculae, JMLR 2020; " + HAND, ("strictly_proper",), fenchel_young_link,
     ),
     "affine_in_probability": Theorem(
         "l = c - b p_y with b > 0", "Ghosh, Kumar & Sastry, AAAI 2017",
-        (*DECISIONS, "symmetric_sum_constant", "noise_invariant_minimiser", "asymmetric",
+        (CALIBRATED, "symmetric_sum_constant", "noise_invariant_minimiser", "asymmetric",
          "probability_only"),
         affine_in_probability,
     ),
@@ -294,10 +307,10 @@ THEOREMS |= {
     ),
     "active_passive": Theorem(
         "a normalised log score plus a passive part that decides: both infima are joint",
-        HAND, (*DECISIONS, "asymmetric"), active_passive,
+        HAND, (CALIBRATED, "asymmetric"), active_passive,
     ),
     "lee_lin_wahba": Theorem(
         "the hinge of Lee, Lin and Wahba on centred scores",
-        "Lee, Lin & Wahba, JASA 2004; " + HAND, DECISIONS, lee_lin_wahba,
+        "Lee, Lin & Wahba, JASA 2004; " + HAND, (CALIBRATED,), lee_lin_wahba,
     ),
 }  # fmt: skip

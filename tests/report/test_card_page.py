@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lossatlas import cards, cli
+from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.report import advice, book, card_figures, card_page, figures, pages
+from lossatlas.report import advice, atlas_figure, book, card_figures, card_page, figures, pages
 from lossatlas.results import store
 from lossatlas.theory import properties, records
 from lossatlas.theory.checks import CHECKS
@@ -404,29 +404,20 @@ def test_a_loss_without_card_is_named_in_the_index(
     [([], "name the losses"), (["gce", "--all"], "name the losses"), (["gcf"], "no loss 'gcf'")],
 )
 def test_the_command_says_what_is_wrong(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.setattr(sys, "argv", ["lossatlas", "card", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert stop.value.code == 2
-    said = capsys.readouterr().err
+    arguments: list[str], message: str, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, said = command("card", *arguments)
+    assert code == 2
     assert message in said
     assert len(said.strip().splitlines()) == 1
 
 
 def test_the_command_prints_the_pages(
-    verdicts: Verdicts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    command = ["lossatlas", "card", "gce", "gce", "nt_xent", "-o", "mine"]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert stop.value.code == 0
-    assert capsys.readouterr().out.split() == ["mine/gce.html", "mine/nt_xent.html"]
+    verdicts: Verdicts, tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, _ = command("card", "gce", "gce", "nt_xent", "-o", "mine")
+    assert code == 0
+    assert out.split() == ["mine/gce.html", "mine/nt_xent.html"]
     assert (tmp_path / "mine" / "nt_xent.md").is_file()
 
 
@@ -441,7 +432,7 @@ def test_figures_are_small_and_their_numbers_are_whole(built: Path) -> None:
 def test_names_on_the_map_keep_apart() -> None:
     names = ["a long name of a loss", "another long name", "a third one", "far away"]
     dots = np.array([[200.0, 200], [202, 201], [204, 199], [60, 60]])
-    places = card_figures._place_names(names, dots, np.array([400.0, 300]))
+    places = atlas_figure._place_names(names, dots, np.array([400.0, 300]))
     boxes = [
         (*(dot + at), 2.2 * len(n), 4.5) for n, dot, at in zip(names, dots, places, strict=True)
     ]

@@ -2,21 +2,18 @@
 
 import itertools
 import json
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from lossatlas import cli
 from lossatlas.cards import TARGETS
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
 from lossatlas.losses.registry import get_loss
 from lossatlas.report.atlas_figure import atlas
-from lossatlas.report.card_figures import family_colours
 from lossatlas.theory import atlas_map, fingerprint, fit, nearest
 from lossatlas.theory.fit import EXACT, Candidate, both_of, gradients_of, known
 
@@ -446,8 +443,8 @@ def test_the_map_and_its_figure():
     apart = {n: np.hypot(*(at.loc["mae"] - at.loc[n])) for n in names[:-1]}
     assert apart["rce"] < 1e-4 < apart["gce"] < apart["cross_entropy"]
     pd.testing.assert_frame_equal(table, atlas_map.atlas_map(names))
-    picture = atlas(table, family_colours())
-    assert picture == atlas(table, family_colours())
+    picture = atlas(table)
+    assert picture == atlas(table)
     assert ">mae, rce<" in picture.svg
     assert all(name in picture.alt for name in names[:-1])
     with pytest.raises(UserError, match="there is no loss 'focall'"):
@@ -478,15 +475,12 @@ def test_a_complementary_label_is_not_a_label():
     assert [t for t, kind in kinds.items() if kind == "complementary"] == ["complementary"]
 
 
-def test_the_command(few, tmp_path, monkeypatch, capsys):
+def test_the_command(few, tmp_path, command):
     file = tmp_path / "mine.py"
     file.write_text(HEAD + f"print('noise')\n    return -{LOG_P} / 2\n")
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lossatlas", "nearest", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return stop.value.code or 0, *capsys.readouterr()
+        return command("nearest", *arguments)
 
     code, out, err = run(str(file), "-k", "2")
     lines = out.splitlines()

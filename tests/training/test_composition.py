@@ -1,9 +1,5 @@
 """Runs of a sum of losses: `loss=sum loss.terms='nce + 0.1 * rce'`."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -12,16 +8,7 @@ from lossatlas.errors import UserError
 from lossatlas.results import store
 from lossatlas.training import run, sweeper, tuning
 from lossatlas.training.config import resolve
-
-TINY = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1"]
-
-
-def lossatlas(*arguments, runs, **environment):
-    env = os.environ | {"LOSSATLAS_RUNS": str(runs), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(
-        [sys.executable, "-m", "lossatlas.cli", *arguments],
-        env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+from training.commands import TINY, lossatlas
 
 
 @pytest.fixture

@@ -1,24 +1,11 @@
 """A sweep makes what is missing, goes on past failures, and tells how it ended."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from lossatlas import results
 from lossatlas.results import store
 from lossatlas.training import sweeper
-
-TINY = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1"]
-
-
-def lossatlas(*arguments, runs, **environment):
-    env = os.environ | {"LOSSATLAS_RUNS": str(runs), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(
-        [sys.executable, "-m", "lossatlas.cli", *arguments],
-        env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+from training.commands import TINY, lossatlas
 
 
 def test_a_sweep_with_a_failing_loss_keeps_the_rest_and_resumes(tmp_path, own_loss):

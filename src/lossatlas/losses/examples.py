@@ -1,6 +1,6 @@
 """Executes the worked examples of a card; the tests and the report both read the outcome."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
 from lossatlas.errors import UserError
 from lossatlas.losses import quantities
+from lossatlas.losses.base import Loss
 from lossatlas.losses.registry import get_loss
 
 
@@ -42,6 +43,17 @@ def run_examples(card: Card) -> list[Outcome]:
 def long_tail(num_classes: int) -> list[float]:
     """Class counts for trying out a loss that requires them: each class is half the one before."""
     return [10.0 * 2 ** (num_classes - 1 - k) for k in range(num_classes)]
+
+
+def ready(name: str, num_classes: int, reduction: str = "none", **hyperparameters: Any) -> Loss:
+    """`get_loss`, with the class counts of `long_tail` for a loss that requires them.
+
+    Raises:
+        UserError: as `get_loss`.
+    """
+    loss = get_loss(name, reduction, **hyperparameters)
+    needs = "class_counts" in loss.requires
+    return loss.provide(class_counts=long_tail(num_classes) if needs else None)
 
 
 def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:

@@ -15,6 +15,7 @@ import sys
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lossatlas import cards, resources
@@ -245,21 +246,34 @@ def _roots() -> list[tuple[Path, Path, str]]:
     return roots
 
 
-def _import_file(entry: Entry) -> None:
-    # A name without dots has no parent package to be imported, so that its classes can be pickled.
-    name = entry.module.replace(".", "_")
-    spec = importlib.util.spec_from_file_location(name, entry.code)
+def load_file(name: str, path: Path) -> ModuleType:
+    """Run a user's Python file as the module `name`; a file that fails leaves no module behind.
+
+    Raises:
+        UserError: it cannot be run; names file, line and error.
+    """
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    known = dict(_classes)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
+        line = getattr(error, "lineno", None)
+        where = f"{path}:{line}" if line else str(path)
+        said = (str(error).strip().splitlines() or ["no message"])[0]
+        raise UserError(f"{where}: cannot be imported: {type(error).__name__}: {said}") from error
+    return module
+
+
+def _import_file(entry: Entry) -> None:
+    known = dict(_classes)
+    try:
+        # A name without dots has no parent package to be imported, so that classes can be pickled.
+        load_file(entry.module.replace(".", "_"), entry.code)
+    except UserError:
         # A class defined above the failing line must not stay registered.
         _classes.clear()
         _classes.update(known)
-        line = getattr(error, "lineno", None)
-        where = f"{entry.code}:{line}" if line else str(entry.code)
-        raise UserError(f"{where}: cannot be imported: {type(error).__name__}: {error}") from error
+        raise

@@ -1,98 +1,100 @@
-"""The map of all losses: each a point, near those that pull the logits alike."""
+"""The map of all losses: each a dot, near those that pull the logits alike."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
-from lossatlas.report.figures import WIDTH, Picture, drawing, svg
+from lossatlas.report.card_figures import GREY, compact, family_colours
+from lossatlas.report.figures import Picture, drawing
 
-MARKERS = "osD^vPX<>p*h"
-SAME = 0.01  # degrees: losses nearer than that share a point and a label
-PLACES = [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)]
-AWAY = (5, 11, 18, 30, 45)  # points of type between a mark and its label
-ALIGNED = {1: "left", -1: "right", 0: "center"}
+MAP = (540, 430)  # points
 
 
-def atlas(table: pd.DataFrame, palette: Mapping[str, str]) -> Picture:
-    """The map drawn: a colour and a mark a family, and names where they do not overlap.
-
-    Args:
-        table: what `theory.atlas_map.atlas_map` returns.
-        palette: a colour for each family.
-    """
+def atlas(table: pd.DataFrame) -> Picture:
+    """The map of losses: a dot a loss, coloured by family; `table` is `theory.atlas_map`'s."""
+    colours, share = family_colours(), table.attrs["explained"]
     with drawing():
-        figure = Figure(figsize=(WIDTH, WIDTH + 0.5), layout="constrained")
-        FigureCanvasAgg(figure)
-        ax = figure.subplots()
-        for number, (family, rows) in enumerate(table.groupby("family", sort=False)):
+        figure = Figure(figsize=(MAP[0] / 72, MAP[1] / 72))
+        ax = figure.add_axes((0.08, 0.19, 0.9, 0.79))
+        size = np.array(MAP) * (0.9, 0.79)
+        places = table[["x", "y"]].to_numpy()
+        low, high = places.min(0), places.max(0)
+        per_unit = float((size / (np.maximum(high - low, 1e-9) * (1.4, 1.15))).min())
+        middle = (low + high) / 2
+        for family, mine in table.groupby("family", sort=False):
             ax.plot(
-                rows["x"], rows["y"], MARKERS[number % len(MARKERS)], color=palette[str(family)],
-                markersize=5, label=str(family).replace("_", " "), alpha=0.9,
+                mine["x"], mine["y"], "o", markersize=6, color=colours[family],
+                label=family.replace("_", " "),
             )  # fmt: skip
-        ax.set_aspect("equal", adjustable="datalim")
-        ax.margins(0.12)
-        ax.set(xlabel="degrees", ylabel="degrees")
-        figure.legend(loc="outside lower center", ncols=3, frameon=False)
-        figure.draw_without_rendering()  # fixes the axes, so that lengths of names can be taken
-        figure.set_layout_engine("none")
-        groups = _together(table)
-        unnamed = _label(ax, groups)
-        left_out = f" {unnamed} names that would lie on others are left out." if unnamed else ""
-        kept = 100 * table.attrs["explained"]
+        shared: dict[tuple[float, ...], list[str]] = {}
+        for name, place in zip(table["id"], places, strict=True):
+            shared.setdefault(tuple(place.round(3)), []).append(name)
+        names = [", ".join(ids) for ids in shared.values()]
+        dots = (np.array(list(shared)) - middle) * per_unit + size / 2
+        for name, dot, at in zip(names, shared, _place_names(names, dots, size), strict=True):
+            line = {"arrowstyle": "-", "linewidth": 0.6, "color": GREY, "shrinkA": 0}
+            ax.annotate(
+                name, (dot[0], dot[1]), (at[0], at[1]), textcoords="offset points",
+                fontsize=7.5, ha="center", va="center",
+                arrowprops=line if abs(at[1]) > 12 else None,
+            )  # fmt: skip
+        half = size / 2 / per_unit
+        ax.set(
+            xlim=(middle[0] - half[0], middle[0] + half[0]),
+            ylim=(middle[1] - half[1], middle[1] + half[1]), xlabel="degrees", ylabel="degrees",
+        )  # fmt: skip
+        figure.legend(loc="lower center", ncols=4, frameon=False)
         caption = (
-            "All losses of logits at their default hyperparameters. The distance of two is about "
-            "the angle between their gradients as one long vector over many logits and labels: "
-            "near losses pull alike, those at one point are multiples of each other. The plane "
-            f"keeps {kept:.0f} % of the squared angles; its axes mean nothing.{left_out}"
+            "Map of the losses of scores at their defaults: the farther apart, the larger the "
+            "angle between their gradient fields. The axes mean nothing by themselves; this plane "
+            f"keeps {100 * share:.0f} % of the squared distances."
         )
-        told = [f"{name} at ({x:.0f}, {y:.0f})" for name, x, y in groups]
-        alt = f"Map of {len(table)} losses, in degrees: {'; '.join(told)}."
-        return Picture("atlas.svg", caption, alt, svg(figure))
+        near = _closest(table, "cross_entropy")
+        told = [f"{name} at ({x:.0f}, {y:.0f})" for name, (x, y) in zip(names, shared, strict=True)]
+        alt = f"Map of {len(table)} losses of scores, in degrees: {'; '.join(told)}; {near}."
+        return Picture("atlas.svg", caption, alt, compact(figure))
 
 
-def _together(table: pd.DataFrame) -> list[tuple[str, float, float]]:
-    """Names at one place, joined: the first two and how many more."""
-    places: list[tuple[list[str], float, float]] = []
-    for name, x, y in zip(table["id"], table["x"], table["y"], strict=True):
-        for names, there_x, there_y in places:
-            if np.hypot(x - there_x, y - there_y) < SAME:
-                names.append(name)
-                break
-        else:
-            places.append(([name], float(x), float(y)))
-    return [
-        (", ".join(names[:2]) + (f" +{len(names) - 2}" if len(names) > 2 else ""), x, y)
-        for names, x, y in places
-    ]
+def _place_names(names: Sequence[str], dots: np.ndarray, size: np.ndarray) -> list[np.ndarray]:
+    """Offsets from dots (n, 2) to the middles of their names, in points, free of other things.
+
+    Greedy: each name takes the first free place, beside its dot or farther out; else the first.
+    """
+    taken = [(*dot, 3.0, 3.0) for dot in dots]  # middle and half width, half height
+    chosen = []
+    for name, dot in zip(names, dots, strict=True):
+        half = np.array([2.2 * len(name), 4.5])
+        offsets = [
+            np.array([across * (half[0] + 5 + 0.3 * far), up])
+            for far in (0, 14, 28, 42, 56)
+            for up in ((0,) if not far else (far, -far))
+            for across in (1, -1, 0)
+            if across or far
+        ]
+        free = (o for o in offsets if _is_free(dot + o, half, taken, size))
+        offset = next(free, offsets[0])
+        taken.append((*(dot + offset), *half))
+        chosen.append(offset)
+    return chosen
 
 
-def _label(ax: Axes, groups: list[tuple[str, float, float]]) -> int:
-    """Write each name beside its mark where there is room; returns how many found none."""
-    marks = ax.transData.transform([(x, y) for _, x, y in groups])
-    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for x, y in marks]
-    frame = ax.get_window_extent()
-    unnamed = 0
-    for i, (name, x, y) in enumerate(groups):
-        own = taken[i]
-        for away, (right, up) in ((a, place) for a in AWAY for place in PLACES):
-            text = ax.annotate(
-                name, (x, y), (away * right, away * up), textcoords="offset points",
-                ha=ALIGNED[right], va="center" if up == 0 else "bottom" if up > 0 else "top",
-                fontsize=8, arrowprops={"arrowstyle": "-", "color": "#b0b0b0", "linewidth": 0.6,
-                                        "shrinkA": 0, "shrinkB": 3} if away > AWAY[0] else None,
-            )  # fmt: skip
-            box = Bbox.from_extents(*text.get_window_extent().extents)
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            inside = inside and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            if inside and not any(box.overlaps(other) for other in taken if other is not own):
-                taken.append(box)
-                break
-            text.remove()
-        else:
-            unnamed += 1
-    return unnamed
+def _is_free(
+    at: np.ndarray, half: np.ndarray, taken: Sequence[tuple[float, ...]], size: np.ndarray
+) -> bool:
+    if (at < half).any() or (at > size - half).any():
+        return False
+    return not any(
+        abs(at[0] - x) < half[0] + w and abs(at[1] - y) < half[1] + h for x, y, w, h in taken
+    )
+
+
+def _closest(table: pd.DataFrame, name: str) -> str:
+    mine = table[table["id"] == name]
+    if mine.empty:
+        return "by family"
+    others = table[table["id"] != name]
+    far = np.hypot(others["x"] - mine["x"].iloc[0], others["y"] - mine["y"].iloc[0])
+    near, away = others["id"].iloc[int(far.argmin())], others["id"].iloc[int(far.argmax())]
+    return f"closest to {name} is {near}, farthest {away}"

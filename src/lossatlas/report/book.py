@@ -1,18 +1,16 @@
 """The book of cards: a page a loss, and an index with every verdict and the map of the losses."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from lossatlas.cards import Card
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.report import card_figures, card_page, pages
-from lossatlas.report.build import move_in
-from lossatlas.report.card_page import GLYPHS, LEGEND
+from lossatlas.report.atlas_figure import atlas
+from lossatlas.report.build import move_in, one_thread
+from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
 from lossatlas.report.figures import Picture
 from lossatlas.theory import records, survey
 from lossatlas.theory.atlas_map import atlas_map
@@ -51,7 +49,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     linked = {name for name in (*every, "index") if (out / f"{name}.html").is_file()}
     linked |= {*chosen, "index"} if names is None else set(chosen)
     files: dict[str, str] = {}
-    with _one_thread():
+    with one_thread():
         measured = card_page.experiments(results)
         for name in chosen:
             content = card_page.assemble(name, measured, linked)
@@ -102,7 +100,7 @@ def _matrix(
     props = [
         prop
         for prop in CHECKS
-        if any(found[n].get(prop, {}).get("verdict", _NOT) != _NOT for n in names)
+        if any(found[n].get(prop, {}).get("verdict", NOT) != NOT for n in names)
     ]
     colours = card_figures.family_colours()
     families: dict[str, list[dict[str, Any]]] = {}
@@ -113,20 +111,17 @@ def _matrix(
         )
     return {
         "title": title,
-        "props": [(prop.replace("_", " "), CHECKS[prop].statement) for prop in props],
+        "props": [(words(prop), CHECKS[prop].statement) for prop in props],
         "families": [
-            {"name": family.replace("_", " "), "colour": colours[family], "rows": rows}
+            {"name": words(family), "colour": colours[family], "rows": rows}
             for family, rows in families.items()
         ],
     }
 
 
-_NOT = "not_applicable"
-
-
 def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
-        return {"verdict": _NOT, "glyph": "", "title": f"{prop}: not checked", "against": False}
+        return {"verdict": NOT, "glyph": "", "title": f"{prop}: not checked", "against": False}
     against = record["agrees"] is False
     word = survey.SYMBOLS[record["verdict"]]
     said = "; the card says otherwise" if against else ""
@@ -135,13 +130,13 @@ def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
         "glyph": GLYPHS[record["verdict"]] + ("!" if against else ""),
         "title": f"{prop.replace('_', ' ')}: {word}{said}",
         "against": against,
-        "anchor": None if record["verdict"] == _NOT else f"property-{prop}",
+        "anchor": None if record["verdict"] == NOT else f"property-{prop}",
     }
 
 
 def _map(chosen: Sequence[str]) -> Picture | None:
     table = atlas_map(chosen)
-    return card_figures.atlas(table) if len(table) > 2 else None
+    return atlas(table) if len(table) > 2 else None
 
 
 def _rendered(
@@ -189,14 +184,3 @@ def _publish(files: Mapping[str, str], out: Path, chosen: Sequence[str]) -> None
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{out}: the pages cannot be written there ({error})") from error
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in one order give the same last digit each time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

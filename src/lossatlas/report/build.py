@@ -3,11 +3,13 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 import yaml
 
 from lossatlas import results
@@ -91,6 +93,20 @@ def publish(files: Mapping[str, str], out: Path, command: str) -> None:
             (out / name).unlink(missing_ok=True)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{out}: the pages cannot be written there ({error})") from error
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread: sums in one order give the same last digit each time.
+
+    The tensors of these pages are small, too: threads that wait for each other only cost time.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def move_in(files: Mapping[str, str], out: Path) -> None:

@@ -25,6 +25,7 @@ from lossatlas.theory.verdict import Witness, python
 GLYPHS = {
     "proved": "●", "refuted": "✗", "not_refuted": "○", "inconclusive": "?", "not_applicable": "–",
 }  # fmt: skip
+NOT = "not_applicable"
 LEGEND = (
     "● proved: a theorem or certificate, with a test that the code meets it. ✗ refuted: a "
     "counterexample, confirmed at 50 digits. ○ not refuted: searched for and not found, which is "
@@ -122,7 +123,7 @@ def assemble(name: str, measured: Experiments, linked: Collection[str]) -> dict[
         "missing": missing,
         "theory": THEORY,
         "kind": KINDS[True if only in HOLDS else False if only == "refuted" else None],
-        "properties": [_row(name, card, r) for r in found.values() if r["verdict"] != _NOT],
+        "properties": [_row(name, card, r) for r in found.values() if r["verdict"] != NOT],
         "not_applicable": _by_reason(found.values()),
         "bounds": _bounds(subject, found),
         "advice": {
@@ -152,9 +153,6 @@ def bibtex(paper: Paper) -> str:
     }
     lines = [f"  {key} = {{{_bibtex(value)}}}," for key, value in fields.items() if value]
     return "\n".join([f"@misc{{{key},", *lines, "}"])
-
-
-_NOT = "not_applicable"
 
 
 def _figures(
@@ -190,7 +188,7 @@ def _facts(card: Card, subject: Subject) -> list[tuple[str, str]]:
 def _against(card: Card, record: Mapping[str, Any]) -> dict[str, str]:
     claim = card.properties[record["property"]]
     return {
-        "property": _words(record["property"]),
+        "property": words(record["property"]),
         "says": f"{'it holds' if claim.value else 'it does not hold'}"
         + (f" ({claim.note})" if claim.note else ""),
         "shows": f"{survey.SYMBOLS[record['verdict']]}: {survey.evidence(dict(record), None)}",
@@ -203,7 +201,7 @@ def _misprints(card: Card, found: Mapping[str, Any]) -> list[dict[str, str]]:
     for prop, claim in card.properties.items():
         if claim.printed is not None and prop in found:
             verdict = survey.SYMBOLS[found[prop]["verdict"]]
-            shown.append({"property": _words(prop), "says": claim.printed, "shows": verdict})
+            shown.append({"property": words(prop), "says": claim.printed, "shows": verdict})
     return shown
 
 
@@ -238,7 +236,7 @@ def _row(name: str, card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
     witness = record["witness"]
     return {
         "id": prop,
-        "property": _words(prop),
+        "property": words(prop),
         "statement": CHECKS[prop].statement,
         "verdict": record["verdict"],
         "word": survey.SYMBOLS[record["verdict"]],
@@ -256,8 +254,8 @@ def _row(name: str, card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
 def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
     grouped: dict[str, list[str]] = {}
     for record in found:
-        if record["verdict"] == _NOT:
-            grouped.setdefault(record["reason"], []).append(_words(record["property"]))
+        if record["verdict"] == NOT:
+            grouped.setdefault(record["reason"], []).append(words(record["property"]))
     return list(grouped.items())
 
 
@@ -269,9 +267,9 @@ def _bounds(subject: Subject, found: Mapping[str, Any]) -> tables.Table | None:
         ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in table.items())
         body.append(["at equal scores", ties, "computed"])
     for prop in BOUNDS:
-        if prop in found and found[prop]["verdict"] != _NOT:
+        if prop in found and found[prop]["verdict"] != NOT:
             told = _constants(found[prop]["found"])
-            body.append([_words(prop), told, survey.SYMBOLS[found[prop]["verdict"]]])
+            body.append([words(prop), told, survey.SYMBOLS[found[prop]["verdict"]]])
     rows = [[tables.value(text) for text in row] for row in body if row[1]]
     if not rows:
         return None
@@ -281,9 +279,9 @@ def _bounds(subject: Subject, found: Mapping[str, Any]) -> tables.Table | None:
 def _constants(found: Mapping[str, Any]) -> str:
     """Single numbers, words and the names of curves that lie below, of what a check found."""
     told = [
-        f"{_words(key)} {value + 0.0:.4g}"
+        f"{words(key)} {value + 0.0:.4g}"
         if not isinstance(value, str)
-        else f"{_words(key)}: {value}"
+        else f"{words(key)}: {value}"
         for key, value in found.items()
         if isinstance(value, int | float | str) and not isinstance(value, bool)
         if key not in PLACES and value != "nan"
@@ -331,7 +329,8 @@ def _experiments(card: Card, colour: str, measured: Experiments) -> dict[str, An
     }
 
 
-def _words(prop: str) -> str:
+def words(prop: str) -> str:
+    """An id as it is read: `shift_invariant` is "shift invariant"."""
     return prop.replace("_", " ")
 
 

@@ -1,8 +1,6 @@
 """The lecture as a chapter: every statement with its check, the worked examples, the errata."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +9,7 @@ import torch
 from lossatlas.losses import quantities, registry
 from lossatlas.losses.examples import run_examples
 from lossatlas.report import lecture_figures, pages, tables
-from lossatlas.report.build import publish
+from lossatlas.report.build import one_thread, publish
 from lossatlas.report.model import examples_table
 from lossatlas.theory.lecture import (
     SECTIONS,
@@ -58,7 +56,7 @@ def build(out: Path) -> Chapter:
     Raises:
         UserError: `out` cannot be written or holds pages that are not a lecture's.
     """
-    with _one_thread():
+    with one_thread():
         content = assemble(SECTIONS)
     files = {
         f"figures/{picture.file}": picture.svg
@@ -69,17 +67,6 @@ def build(out: Path) -> Chapter:
     files["index.html"] = pages.html(content, "lecture")
     publish(files, out, "lecture")
     return Chapter(out / "index.html", content["failures"])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The tensors here are small: threads that wait for each other only cost time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def assemble(chapter: tuple[Section, ...]) -> dict[str, Any]:

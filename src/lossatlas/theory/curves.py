@@ -5,16 +5,18 @@ needs class counts gets those of `long_tail`, where class 0 is the most frequent
 rarest; such a loss has a curve for each of the two.
 """
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from lossatlas.losses.quantities import one_hot
 from lossatlas.theory.subject import Subject
 
-ODDS = torch.linspace(-6.906754778648553, 4.59511985013459, 59, dtype=torch.float64)
-# evenly spaced in log(p / (1 - p)), from p = 0.001 to p = 0.99
+LOW, HIGH = torch.logit(torch.tensor([0.001, 0.99], dtype=torch.float64))
+ODDS = torch.linspace(LOW, HIGH, 59, dtype=torch.float64)  # of the label: log(p / (1 - p))
 GRID = tuple(torch.sigmoid(ODDS).tolist())
 REACH = 6.0  # margins drawn, to each side of zero
 SIDE = 9  # points along an edge of the simplex's grid
@@ -80,6 +82,15 @@ def field(subject: Subject, side: int = SIDE) -> pd.DataFrame:
     moved = p * (step - (p * step).sum(1, keepdim=True))
     table = torch.cat([p, moved], 1).tolist()
     return pd.DataFrame(table, columns=["p0", "p1", "p2", "d0", "d1", "d2"])
+
+
+def tied(logits: Tensor, labels: Tensor) -> Tensor:
+    """Scores (N, k), zero but for class 0, that give class 0 the probability of the label."""
+    k = logits.shape[1]
+    is_label = one_hot(labels, k)
+    rest = torch.logsumexp(logits.masked_fill(is_label, -torch.inf), 1)
+    lead = logits.gather(1, labels[:, None]).squeeze(1) - rest + math.log(k - 1)
+    return torch.cat([lead[:, None], torch.zeros(len(logits), k - 1, dtype=logits.dtype)], 1)
 
 
 def _labels(subject: Subject) -> dict[str, int]:

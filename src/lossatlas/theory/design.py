@@ -55,25 +55,3 @@ def points(k: int) -> tuple[Tensor, Tensor]:
     """About 20,000 logits (N, k) with class indices (N,) that cycle through all labels."""
     logits = torch.cat([torch.zeros(k, k, dtype=torch.float64), gaussian(k), ties(k), margins(k)])
     return logits, torch.arange(len(logits)) % k
-
-
-def posteriors(k: int, n: int = 32, seed: int = SEED) -> Tensor:
-    """Label probabilities (N, k) to test decisions with: hand-made ones, then random ones.
-
-    Among the first are those without a majority, with near ties, and with one; all have a unique
-    largest entry.
-    """
-    made = [
-        [0.45, 0.35, 0.10, 0.10], [0.40, 0.30, 0.20, 0.10], [0.28, 0.26, 0.24, 0.22],
-        [0.34, 0.33, 0.32, 0.01], [0.49, 0.48, 0.02, 0.01], [0.60, 0.20, 0.15, 0.05],
-        [0.90, 0.05, 0.03, 0.02], [0.10, 0.20, 0.30, 0.40],
-    ]  # fmt: skip
-    g = generator(seed)
-    rows = [torch.tensor(made, dtype=torch.float64)] if k == 4 else []
-    if k == 2:
-        p = torch.tensor([0.501, 0.55, 0.6, 0.75, 0.9, 0.99], dtype=torch.float64)
-        rows = [torch.stack([p, 1 - p], 1), torch.stack([1 - p, p], 1)]
-    for scale in (0.5, 1.0, 2.0):
-        scores = scale * torch.randn(n // 3 + 1, k, generator=g, dtype=torch.float64)
-        rows.append(torch.softmax(scores, 1))
-    return torch.cat(rows)

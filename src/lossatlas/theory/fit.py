@@ -17,7 +17,7 @@ from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
-from lossatlas.losses.examples import long_tail
+from lossatlas.losses.examples import ready
 from lossatlas.theory.fingerprint import CLASSES, Fingerprint, Incomparable, fingerprint
 
 EXACT = 1e-9  # relative residual up to which two fields are equal but for rounding
@@ -139,9 +139,7 @@ def known(name: str, setting: Setting) -> Fingerprint:
         Incomparable: it has none.
         UserError: there is no such loss, or it refuses the setting.
     """
-    loss = registry.get_loss(name, "none", **setting)
-    if "class_counts" in loss.requires:
-        loss.provide(class_counts=long_tail(CLASSES))
+    loss = ready(name, CLASSES, "none", **setting)
     loss.validate = False
     return fingerprint(loss, loss.target, getattr(loss, "views", 2))
 

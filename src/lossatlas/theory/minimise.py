@@ -40,6 +40,11 @@ class Minima:
     at_box: Tensor
     reached: Tensor
 
+    def of(self, problems: Tensor | slice) -> "Minima":
+        """The minima of some of the problems."""
+        parts = (self.value, self.point, self.at_box, self.reached)
+        return Minima(*(part[problems] for part in parts))
+
 
 def minimise(
     subject: Subject,

@@ -5,7 +5,6 @@ and whatever does not depend on the logits change no minimiser. Agreement at all
 design to 1e-9 is strong evidence of an identity for its number of classes, and no proof.
 """
 
-import importlib.util
 import itertools
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -13,9 +12,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import torch
 
+from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.losses.examples import long_tail
+from lossatlas.losses.examples import ready
 from lossatlas.theory.fingerprint import (
     CLASSES,
     Fingerprint,
@@ -151,9 +151,7 @@ def proposal(text: str) -> Proposal:
     known = text in registry.index()
     if not known and (text.endswith(".py") or Path(text).exists()):
         return Proposal(text, _from_file(Path(text)), "class_index")
-    loss = registry.get_loss(text, "none")
-    if "class_counts" in loss.requires:
-        loss.provide(class_counts=long_tail(CLASSES))
+    loss = ready(text, CLASSES)
     return Proposal(text, loss, loss.target, getattr(loss, "views", 2))
 
 
@@ -206,14 +204,7 @@ def table(answer: Answer, k: int) -> str:
         rows.append(
             (str(rank), match.formula, words, f"{match.residual:.1e}", f"{match.cosine:.4f}")
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i in (1, 2) else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    lines = aligned(rows, right=(0, 3, 4))
     missing = [f"not compared: {name} {reason}" for name, reason in answer.left_out.items()]
     return "\n".join([answer.verdict, "", *lines, *missing])
 
@@ -241,18 +232,7 @@ def _from_file(path: Path) -> Function:
         raise UserError(f"{path}: there is no such file")
     if path.suffix != ".py":
         raise UserError(f"{path}: is not a Python file; its name must end in .py")
-    spec = importlib.util.spec_from_file_location("lossatlas_proposal", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        line = getattr(error, "lineno", None)
-        where = f"{path}:{line}" if line else str(path)
-        said = str(error).strip().splitlines() or ["no message"]
-        raise UserError(
-            f"{where}: cannot be imported: {type(error).__name__}: {said[0]}"
-        ) from error
+    module = registry.load_file("lossatlas_proposal", path)
     function = getattr(module, "loss", None)
     if not callable(function):
         raise UserError(f"{path}: defines no function loss(logits, target)")

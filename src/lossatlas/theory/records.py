@@ -39,7 +39,6 @@ Record = dict[str, Any]
 FOLDER = "verdicts"
 # What the card tells the checker; its prose and examples do not matter here.
 FIELDS = {"target", "link", "bayes_rule", "requires", "hyperparameters", "properties", "limits"}
-DECISIVE = ("proved", "refuted")
 
 
 def find_property(text: str) -> str:

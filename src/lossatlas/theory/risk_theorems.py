@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from lossatlas.theory import design
-from lossatlas.theory.curves import weights
+from lossatlas.theory.curves import tied, weights
 from lossatlas.theory.minimise import scale
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.theorems import THEOREMS, Theorem, prove
+from lossatlas.theory.theorems import THEOREMS, Theorem, prove, unrefuted
 
-__all__ = ["prove"]
+__all__ = ["prove", "unrefuted"]
 
 NEVER = float("inf")
 CALIBRATED = "classification_calibrated"
@@ -101,22 +101,15 @@ def decreasing_in_probability(subject: Subject) -> float:
     logits, labels = design.points(k)
     usable = logits.abs().amax(1) <= 40
     logits, labels = logits[usable][::20], labels[usable][::20]
-    is_label = torch.arange(k) == labels[:, None]
-    rest = torch.logsumexp(logits.masked_fill(is_label, -torch.inf), 1)
-    lead = logits.gather(1, labels[:, None]).squeeze(1) - rest + math.log(k - 1)
-    here, there = subject.values(logits, labels), _tied(subject, lead)
+    zeros = torch.zeros_like(labels)
+    here, there = subject.values(logits, labels), subject.values(tied(logits, labels), zeros)
     change = (here - there).abs() / torch.maximum(here.abs(), there.abs()).clamp(min=scale(subject))
-    end = _tied(subject, torch.tensor([40.0, 400.0], dtype=torch.float64))
+    far = torch.zeros(2, k, dtype=torch.float64)
+    far[:, 0] = torch.tensor([40.0, 400.0])
+    end = subject.values(far, zeros[:2])
     bounded = end.isfinite().all() and (end[0] - end[1]).abs() <= 1e-6 * scale(subject)
     falling = (weights(subject).to_numpy() > 0).all()
     return change.max().item() if bounded and falling and change.isfinite().all() else NEVER
-
-
-def _tied(subject: Subject, lead: Tensor) -> Tensor:
-    """Losses (N,) of label 0 where its score is `lead` (N,) and all others are zero."""
-    s = torch.zeros(len(lead), subject.k, dtype=lead.dtype)
-    s[:, 0] = lead
-    return subject.values(s, torch.zeros(len(lead), dtype=torch.int64)).detach()
 
 
 def log_score_of_softmax(subject: Subject) -> float:

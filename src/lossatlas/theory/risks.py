@@ -37,12 +37,17 @@ def decisions(subject: Subject, n: int = 24) -> tuple[Tensor, Tensor, Tensor]:
         rows = torch.softmax(scores, 1).round(decimals=2).clamp(min=0.01)
         if k == 4:
             rows = torch.cat([torch.tensor(MADE, dtype=torch.float64), rows])
-    weighted = (rows * subject.prior).div((rows * subject.prior).sum(1, keepdim=True))
-    q = weighted.round(decimals=5).clamp(min=1e-5)
+    q = weighted(subject, rows).round(decimals=5).clamp(min=1e-5)
     meant = (q / subject.prior) / (q / subject.prior).sum(1, keepdim=True)
     top = meant.topk(2).values
     clear = (top[:, 0] - top[:, 1] > 0.99 * GAP).nonzero().squeeze(1)[:n]
     return q[clear], meant[clear], meant[clear].argmax(1)
+
+
+def weighted(subject: Subject, meant: Tensor) -> Tensor:
+    """Label probabilities (N, k) that the Bayes rule reads as `meant` (N, k): times the prior."""
+    q = meant * subject.prior
+    return q / q.sum(1, keepdim=True)
 
 
 def risk_terms(weight: float, q: Tensor, s: Tensor) -> list[Term]:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from lossatlas import cards
+from lossatlas.losses import registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, long_tail
-from lossatlas.losses.registry import get_loss
+from lossatlas.losses.examples import lift, ready
 from lossatlas.theory import exact
 
 T = TypeVar("T")
@@ -138,13 +138,9 @@ def examine(name: str, k: int = CLASSES, class_counts: tuple[float, ...] | None 
     Raises:
         UserError: there is no such loss.
     """
-    from lossatlas.losses import registry
-
-    loss = get_loss(name, "none")
-    needs = "class_counts" in loss.requires
-    given = class_counts or (tuple(long_tail(k)) if needs else None)
-    loss.provide(class_counts=given)
+    loss = ready(name, k).provide(class_counts=class_counts)
     loss.validate = False
+    given = None if loss.class_counts is None else tuple(loss.class_counts.tolist())
     entry = registry.index().get(name)
     card = cards.read(entry.card) if entry and entry.card.is_file() else None
     return Subject(name, loss, loss.target, k, given, card, loss)

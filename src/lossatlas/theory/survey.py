@@ -2,17 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from joblib import Parallel, delayed
 
+from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.theory.records import Record, check
-from lossatlas.theory.verdict import Witness, python
+from lossatlas.theory.verdict import Verdict, Witness, python
 
-SYMBOLS = {
-    "proved": "proved", "refuted": "refuted", "not_refuted": "not refuted",
-    "inconclusive": "inconclusive", "not_applicable": "not applicable",
-}  # fmt: skip
+SYMBOLS = {verdict: verdict.replace("_", " ") for verdict in get_args(Verdict)}
 EVIDENCE = 78  # characters of evidence in a line
 
 
@@ -62,11 +61,7 @@ def witness_of(records: list[Record], prop: str) -> str:
 def table(records: list[Record], key: str = "property") -> str:
     """Aligned lines: property (or loss), verdict, what the card says, and the evidence."""
     rows = [(r[key], SYMBOLS[r["verdict"]], said(r), evidence(r)) for r in records]
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]).rstrip()
-        for row in rows
-    )
+    return "\n".join(aligned(rows))
 
 
 def summary(records: list[Record]) -> str:

@@ -5,13 +5,14 @@ from the formula that the theorem speaks of; a proof is printed together with th
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lossatlas.theory import design
 from lossatlas.theory.subject import Subject
+from lossatlas.theory.verdict import Finding
 
 TOLERANCE = 1e-9
 ENTROPIES = (1.0, 1.5, 2.0)
@@ -68,6 +69,16 @@ THEOREMS: dict[str, Theorem] = {
         fenchel_young,
     ),
 }
+
+
+def unrefuted(subject: Subject, prop: str, method: str, **facts: Any) -> Finding:
+    """What a search without a violation amounts to: proved, if the card's theorem applies.
+
+    `facts` are further fields of the Finding.
+    """
+    if (certificate := prove(subject, prop)) is not None:
+        return Finding("proved", method, certificate=certificate, **facts)
+    return Finding("not_refuted", method, **facts)
 
 
 def prove(subject: Subject, prop: str) -> str | None:

@@ -308,7 +308,7 @@ def _tensor(values: Any) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """Dataclasses and tensors as plain data; numbers to 10 digits, infinities and NaN as text."""
+    """Dataclasses and tensors as plain data; infinities and NaN as text."""
     if hasattr(value, "__dataclass_fields__"):
         return as_json(asdict(value))
     if isinstance(value, Tensor):

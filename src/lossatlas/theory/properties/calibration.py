@@ -14,8 +14,8 @@ from torch import Tensor
 from lossatlas.theory.certificates import minimum_risk
 from lossatlas.theory.checks import check
 from lossatlas.theory.minimise import BOX, FREE, STARTS, Minima, minimise, scale
-from lossatlas.theory.risk_theorems import prove
-from lossatlas.theory.risks import decisions, plain, readable, risk_terms
+from lossatlas.theory.risk_theorems import unrefuted
+from lossatlas.theory.risks import decisions, plain, readable, risk_terms, weighted
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, refute
 
@@ -73,7 +73,7 @@ def calibration_function(subject: Subject) -> Finding:
     two = subject.at(2)
     theta = torch.arange(1, 20, dtype=torch.float64) / 20
     meant = torch.stack([(1 + theta) / 2, (1 - theta) / 2], 1)
-    q = meant * two.prior / (meant * two.prior).sum(1, keepdim=True)
+    q = weighted(two, meant)
     return _judge(two, search(two, q, meant, q.argmax(1) * 0), "calibration_function")
 
 
@@ -112,9 +112,14 @@ def _search(
         starts=STARTS if warm is None else 4,
         warm=None if warm is None else torch.cat([warm, warm.repeat_interleave(m, 0)]),
     )
-    free = Minima(*(getattr(every, name)[:p] for name in Minima.__dataclass_fields__))
     return Search(
-        q, meant, right, free, wrong, every.value[p:].view(p, m), every.point[p:].view(p, m, k)
+        q,
+        meant,
+        right,
+        every.of(slice(p)),
+        wrong,
+        every.value[p:].view(p, m),
+        every.point[p:].view(p, m, k),
     )
 
 
@@ -152,9 +157,7 @@ def _judge(subject: Subject, done: Search, prop: str) -> Finding:
         if finding is not None:
             return finding
         facts["worst"] = max([-cost / unit, *(-gaps[finite] / unit).tolist()])
-    if (certificate := prove(subject, "classification_calibrated")) is not None:
-        return Finding("proved", method, certificate=certificate, **facts)
-    return Finding("not_refuted", method, **facts)
+    return unrefuted(subject, "classification_calibrated", method, **facts)
 
 
 def _kink(
@@ -206,8 +209,7 @@ def _pursue(
     unit = scale(subject)
     step = Search(
         done.q[rows], done.meant[rows], done.right[rows],
-        Minima(*(getattr(done.free, name)[rows] for name in Minima.__dataclass_fields__)),
-        done.wrong[rows], done.forced[rows], done.forced_point[rows],
+        done.free.of(rows), done.wrong[rows], done.forced[rows], done.forced_point[rows],
     )  # fmt: skip
     least, costs = [step.free.value], [step.gaps.amin(1)]
     for near, box in pairwise(BOXES):

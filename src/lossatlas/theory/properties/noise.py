@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lossatlas.theory.checks import check
 from lossatlas.theory.minimise import minimise, scale
-from lossatlas.theory.risk_theorems import prove
+from lossatlas.theory.risk_theorems import unrefuted
 from lossatlas.theory.risks import decisions, plain, readable, risk_terms
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, refute
@@ -59,9 +59,7 @@ def noise_invariant_minimiser(subject: Subject) -> Finding:
         reason = "the minimiser found no finite risk at some posterior"
         return Finding("inconclusive", method, reason=reason, **facts)
     if excess.max() <= EXCESS * unit:
-        if (certificate := prove(subject, "noise_invariant_minimiser")) is not None:
-            return Finding("proved", method, certificate=certificate, **facts)
-        return Finding("not_refuted", method, **facts)
+        return unrefuted(subject, "noise_invariant_minimiser", method, **facts)
     i = int(excess.argmax())
     s = readable(subject, uniform[i], noisy[i], 1e-3 * excess[i].item())
     says = f"what minimises the risk at {plain(uniform[i])} does not at {plain(q[i])}"

@@ -9,8 +9,8 @@ from lossatlas.theory.checks import check
 from lossatlas.theory.curves import weights
 from lossatlas.theory.minimise import Minima, minimise, scale
 from lossatlas.theory.properties.calibration import searched
-from lossatlas.theory.risk_theorems import prove
-from lossatlas.theory.risks import plain, risk_terms
+from lossatlas.theory.risk_theorems import unrefuted
+from lossatlas.theory.risks import plain, risk_terms, weighted
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.theorems import fenchel_young
 from lossatlas.theory.verdict import Finding, Term, not_applicable, refute
@@ -56,9 +56,7 @@ def strictly_proper(subject: Subject) -> Finding:
     i = int(saved.argmax())
     at = int(most[i])
     if error.max() <= SAME and saved[i] <= EXCESS * scale(subject):
-        if (certificate := prove(subject, "strictly_proper")) is not None:
-            return Finding("proved", method, certificate=certificate, **facts)
-        return Finding("not_refuted", method, **facts)
+        return unrefuted(subject, "strictly_proper", method, **facts)
     if there is None or saved[i] <= EXCESS * scale(subject):
         reason = "minimisers do not mean q, but scores that do are not known to have more risk"
         return Finding("inconclusive", method, reason=reason, **facts)
@@ -113,7 +111,7 @@ def _link(subject: Subject) -> dict[str, Any]:
     two = subject.at(2)
     truth = torch.arange(1, GRID + 1, dtype=torch.float64) / (GRID + 1)
     meant = torch.stack([truth, 1 - truth], 1)
-    q = meant * two.prior / (meant * two.prior).sum(1, keepdim=True)
+    q = weighted(two, meant)
     says = predictions(two, minimise(two, q).point)[:, 0]
     link: dict[str, Any] = {"truth": plain(truth), "prediction": plain(says)}
     inside = (says > 1e-6) & (says < 1 - 1e-6)

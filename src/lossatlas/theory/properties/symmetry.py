@@ -9,7 +9,7 @@ from torch import Tensor
 from lossatlas.theory import design
 from lossatlas.theory.checks import check
 from lossatlas.theory.minimise import BOX, Minima, minimise, scale
-from lossatlas.theory.risk_theorems import prove
+from lossatlas.theory.risk_theorems import prove, unrefuted
 from lossatlas.theory.risks import decisions, plain, readable
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, refute
@@ -43,9 +43,7 @@ def symmetric_sum_constant(subject: Subject) -> Finding:
     }  # fmt: skip
     method = "range of the sum over labels at random, tied and marginal scores"
     if constant:
-        if (certificate := prove(subject, "symmetric_sum_constant")) is not None:
-            return Finding("proved", method, certificate=certificate, **facts)
-        return Finding("not_refuted", method, **facts)
+        return unrefuted(subject, "symmetric_sum_constant", method, **facts)
 
     def terms(s: Tensor, t: Tensor) -> list[Term]:
         more = [Term(1.0, s.tolist(), label) for label in range(subject.k)]

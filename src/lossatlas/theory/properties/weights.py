@@ -1,6 +1,5 @@
 """Losses of the label's probability alone, and how strongly they pull relative to cross-entropy."""
 
-import math
 from typing import Any
 
 import torch
@@ -11,9 +10,9 @@ from lossatlas.intervals import Interval
 from lossatlas.losses.registry import get_loss
 from lossatlas.theory import design
 from lossatlas.theory.checks import check
-from lossatlas.theory.curves import GRID, weights
+from lossatlas.theory.curves import GRID, tied, weights
 from lossatlas.theory.minimise import scale
-from lossatlas.theory.risk_theorems import prove
+from lossatlas.theory.risk_theorems import unrefuted
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, refute, signed
@@ -46,9 +45,7 @@ def probability_only(subject: Subject) -> Finding:
     }  # fmt: skip
     method = "values at pairs of scores with the same probability of the label"
     if change[i] <= TOLERANCE:
-        if (certificate := prove(subject, "probability_only")) is not None:
-            return Finding("proved", method, certificate=certificate, **facts)
-        return Finding("not_refuted", method, **facts)
+        return unrefuted(subject, "probability_only", method, **facts)
     label = int(labels[i])
 
     def terms(s: Tensor) -> list[Term]:
@@ -57,15 +54,6 @@ def probability_only(subject: Subject) -> Finding:
 
     says = "two vectors of scores give their labels the same probability, but not the same loss"
     return refute(subject, says, terms, logits[i], method=method, **facts)
-
-
-def tied(logits: Tensor, labels: Tensor) -> Tensor:
-    """Scores (N, k), zero but for class 0, that give class 0 the probability of the label."""
-    k = logits.shape[1]
-    is_label = torch.arange(k) == labels[:, None]
-    rest = torch.logsumexp(logits.masked_fill(is_label, -torch.inf), 1)
-    lead = logits.gather(1, labels[:, None]).squeeze(1) - rest + math.log(k - 1)
-    return torch.cat([lead[:, None], torch.zeros(len(logits), k - 1, dtype=logits.dtype)], 1)
 
 
 def _curve(subject: Subject) -> dict[str, Any]:

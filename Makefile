@@ -39,8 +39,10 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup           ## Lightning's cost over a bare loop
+bench: setup           ## Lightning over a bare loop, sweeps over shell loops, large stores
 	$(BIN)/python scripts/bench_training.py
+	$(BIN)/python scripts/bench_sweep.py
+	$(BIN)/python scripts/bench_store.py
 
 setup: $(VENV)/.ready
 

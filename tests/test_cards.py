@@ -112,6 +112,47 @@ def test_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) ->
     assert "\n" not in message
 
 
+def searched(low: str, high: str, scale: str) -> str:
+    field = f"    search: {{low: {low}, high: {high}, scale: {scale}}}\n"
+    return replaced("    meaning: a factor\n", "    meaning: a factor\n" + field)
+
+
+def test_where_to_search_is_read_and_is_no_fact_of_the_loss(tmp_path: Path) -> None:
+    card = cards.read(write(tmp_path, searched("0.5", "2", "log")))
+    assert str(card.hyperparameters["scale"].search) == "[0.5, 2] (log)"
+    plain = cards.read(write(tmp_path, CARD))
+    assert plain.hyperparameters["scale"].search is None
+    assert card.model_dump() == plain.model_dump()  # verdicts depend on what is dumped
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "says"),
+    [
+        ("0", "2", "linear", r"search \[0, 2\] \(linear\) leaves the range \(0, 2\]"),
+        ("1", "2.5", "linear", r"search \[1, 2.5\] \(linear\) leaves the range \(0, 2\]"),
+        ("0", "1", "log", "low must be above 0 on a log scale, not 0.0"),
+        ("1", "1", "linear", "low must be below high, both finite, not 1.0 and 1.0"),
+        ("2", "1", "linear", "low must be below high"),
+        ("1", ".inf", "linear", "both finite"),
+        ("0.1", "0.5", "log", r"search \[0.1, 0.5\] \(log\) leaves out the default 1.0"),
+        ("1.5", "2", "log", "leaves out the default 1.0"),
+        ("0.5", "2", "integer", "low and high must be whole, not 0.5 and 2.0"),
+        ("1", "2", "cubic", "'linear', 'log' or 'integer'"),
+    ],
+)
+def test_wrong_search_is_told(tmp_path: Path, low: str, high: str, scale: str, says: str) -> None:
+    path = write(tmp_path, searched(low, high, scale))
+    with pytest.raises(UserError, match=says) as caught:
+        cards.read(path)
+    assert str(caught.value).startswith(f"{path}: field 'hyperparameters.scale")
+
+
+def test_a_search_of_whole_numbers_needs_a_whole_default(tmp_path: Path) -> None:
+    text = searched("1", "2", "integer").replace("default: 1.0", "default: 1.5")
+    with pytest.raises(UserError, match=r"leaves out the default 1\.5"):
+        cards.read(write(tmp_path, text))
+
+
 def test_default_outside_its_range_is_quoted(tmp_path: Path) -> None:
     path = write(tmp_path, replaced("default: 1.0", "default: 3"))
     with pytest.raises(UserError, match=r"default 3\.0 lies outside its own range \(0, 2\]"):

@@ -39,7 +39,8 @@ MISTAKES = [
     (["new", "x", "--family", "y"], "family 'y' is unknown"),
     (["report", "--runs", "nowhere"], "nowhere: there is no such folder of runs"),
     (["train", "loss=focall"], "there is no loss 'focall'; did you mean focal?"),
-    (["train", "scenario=x"], "there is no scenario 'x'; legal: ambiguous_pets, clean"),
+    (["train", "scenario=x"], "there is no scenario 'x'; legal: ambiguous_pets, asymmetric_noise, "
+     "clean, long_tail, symmetric_noise"),
     (["train", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),
     (["train", "loss=focal", "loss.gama=3"], "loss focal has no key 'gama'; legal: alpha_y, gamma"),
     (["train", "loss=focal", "+loss.gama=3"], "focal has no hyperparameter 'gama'; legal: gamma, "),
@@ -98,7 +99,7 @@ def test_a_failed_or_diverged_run_is_code_1(command):
 
 def test_runs_of_an_empty_folder_and_a_broken_row(command, tmp_path):
     code, out, _ = command("runs")
-    assert (code, out.startswith("no runs in")) == (0, True)
+    assert (code, out.startswith("no such runs")) == (0, True)
     folder = tmp_path / "runs" / "x"
     folder.mkdir(parents=True)
     (folder / "row.json").write_text("{")

@@ -5,6 +5,7 @@ This module knows no torch, so that listing and showing losses starts fast.
 """
 
 import inspect
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -78,18 +79,52 @@ class Paper(_Strict):
         return f"{who or names[0] + ' et al.'} ({self.year})"
 
 
+class Search(_Strict):
+    """Where to look for a better value than the default: [low, high], even on its scale.
+
+    `integer` means the whole numbers from low to high.
+    """
+
+    low: float
+    high: float
+    scale: Literal["linear", "log", "integer"]
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> "Search":
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"low must be below high, both finite, not {self.low} and {self.high}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"low must be above 0 on a log scale, not {self.low}")
+        if self.scale == "integer" and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"low and high must be whole, not {self.low} and {self.high}")
+        return self
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}] ({self.scale})"
+
+
 class Hyperparameter(_Strict):
-    """One keyword of the constructor."""
+    """One keyword of the constructor; without `search` it is no tuning knob."""
 
     default: float
     range: str
     meaning: str
     source: str
+    # Not dumped: how a loss is tuned does not change what it is, so its verdicts stay valid.
+    search: Search | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
-    def _default_is_legal(self) -> "Hyperparameter":
-        if self.default not in Interval.parse(self.range):
+    def _values_are_legal(self) -> "Hyperparameter":
+        legal = Interval.parse(self.range)
+        if self.default not in legal:
             raise ValueError(f"default {self.default} lies outside its own range {self.range}")
+        if (s := self.search) is None:
+            return self
+        if s.low not in legal or s.high not in legal:
+            raise ValueError(f"search {s} leaves the range {self.range}")
+        between = s.scale == "integer" and not self.default.is_integer()
+        if between or not s.low <= self.default <= s.high:
+            raise ValueError(f"search {s} leaves out the default {self.default}")
         return self
 
 

@@ -85,7 +85,8 @@ def show(name: Annotated[str, typer.Argument(help="Id of a loss.")]) -> None:
     if card.hyperparameters:
         print("\nhyperparameters (train with loss.NAME=VALUE)")
     for key, h in card.hyperparameters.items():
-        print(f"  {key} = {h.default:g} in {h.range}: {h.meaning} ({h.source})")
+        searched = f", searched in {h.search}" if h.search else ""
+        print(f"  {key} = {h.default:g} in {h.range}{searched}: {h.meaning} ({h.source})")
     if card.properties:
         print("\nproperties, as the sources say")
     for key, claim in card.properties.items():
@@ -210,18 +211,52 @@ def verify() -> None:
 
 
 @app.command(context_settings=HYDRA)
-def train(context: typer.Context) -> None:
+def train(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show a sweep's runs; start none.")] = False,
+    retry: Annotated[
+        str | None, typer.Option(help="Make these of a sweep again: failed, diverged.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    since: Annotated[str | None, typer.Option(help="Retry what started since: 2h, a date.")] = None,
+) -> None:
     """Train: OVERRIDES such as loss=focal seed=1; -m sweeps; --help shows all options."""
-    _hydra(context.args)
+    from lossatlas.training.app import with_options
+
+    _hydra(with_options(context.args, plan, retry, only, since))
 
 
 @app.command(context_settings=HYDRA)
 def tune(context: typer.Context) -> None:
     """Search learning rates, equally for each loss (study conf/sweep/tune.yaml), and store them."""
+    from lossatlas.results import store, sweeps
     from lossatlas.training import tuning
 
     _hydra(["-m", "sweep=tune", *context.args])
-    print(tuning.write_table())
+    print(tuning.write_table(ids=sweeps.ids(sweeps.find(store.runs_dir(), "tune"))))
+
+
+@app.command()
+def search(
+    losses: Annotated[str, typer.Argument(metavar="LOSS[,LOSS...]", help="Ids of losses.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Of every trial: recipe=quick scenario=clean ...")
+    ] = None,
+    method: Annotated[str, typer.Option(help="random or grid.")] = "random",
+    trials: Annotated[int, typer.Option(help="For each loss.")] = 12,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="File for the sweep of chosen values.")
+    ] = None,
+) -> None:
+    """Search learning rate and hyperparameters, with as many trials for each loss."""
+    from lossatlas.training import study
+
+    planned = study.plan(losses.split(","), method, trials, overrides or [], out)
+    _hydra(["-m", *planned.sweep])
+    found = study.outcomes(planned)
+    print(study.table(planned, found))
+    path = study.write_sweep(planned, found)
+    print(f"\nlossatlas train -m sweep={path}")
 
 
 def _hydra(overrides: list[str]) -> None:
@@ -235,24 +270,39 @@ def _hydra(overrides: list[str]) -> None:
 
 
 @app.command()
+def work(
+    sweep: Annotated[str, typer.Argument(help="Name of a sweep that was planned.")],
+    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many at once.")] = None,
+) -> None:
+    """Help with a sweep that was planned here or on another machine that shares the folder."""
+    from lossatlas.training.launch import join
+
+    join(sweep, path, workers)
+
+
+@app.command()
 def runs(
     path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="The runs of this sweep.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only these: done, failed, ... (a,b).")] = None,
+    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only started since: 2h, 3d, a date.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep looking.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
-    """Table of runs: their states and main numbers."""
-    from lossatlas import results
+    """Table of runs: state, main numbers or reason; how far sweeps are and when they will end."""
+    from lossatlas.results import listing
 
-    table = results.load(path)
+    def gather() -> listing.Listing:
+        return listing.gather(path, sweep, state.split(",") if state else [], only, since)
+
     if as_json:
-        print(table.to_json(orient="records", indent=1))
-        return
-    if table.empty:
-        print(f"no runs in {path or results.store.runs_dir()}; start one with 'lossatlas train'")
-        return
-    for row in table.to_dict("records"):
-        reason = row["reason"] if isinstance(row["reason"], str) else ""
-        print(f"{row['state']:<9} {row['run_id']:<56} {results.store.headline(row) or reason}")
-    print(", ".join(f"{n} {state}" for state, n in table["state"].value_counts().items()))
+        print(gather().table.to_json(orient="records", indent=1))
+    elif follow:
+        listing.follow(gather)
+    else:
+        print("\n".join(listing.lines(gather())))
 
 
 @app.command()
@@ -261,6 +311,8 @@ def report(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
         "reports/quick"
     ),
+    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
 ) -> None:
     """Write REPORT.md and a self-contained index.html from the runs."""
     from lossatlas import resources
@@ -268,7 +320,8 @@ def report(
     from lossatlas.results import store
 
     table = resources.tuned_table("quick")
-    print(build(path or store.runs_dir(), out, table if table.is_file() else None))
+    tuned = table if table.is_file() else None
+    print(build(path or store.runs_dir(), out, tuned, only, sweep))
 
 
 @app.command()

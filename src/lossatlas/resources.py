@@ -19,6 +19,11 @@ def tuned_table(recipe: str) -> Path:
     return folder("conf") / "tuned" / f"{recipe}.yaml"
 
 
+def published_rows() -> Path:
+    """The rows of the published survey; only a source checkout has the file."""
+    return CHECKOUT / "reports" / "quick" / "results.csv"
+
+
 def is_checkout() -> bool:
     """Whether the package runs from a source checkout (and may write new losses into it)."""
     return (CHECKOUT / "pyproject.toml").is_file() and (CHECKOUT / "papers").is_dir()

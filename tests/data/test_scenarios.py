@@ -1,13 +1,15 @@
-"""Scenarios: which targets the training images get."""
+"""Scenarios: which targets the training images get, and which images are left by the long tail."""
 
 import pytest
 import torch
 
-from lossatlas.data.scenarios import CAT, DOG, hits, targets
+from lossatlas.data.scenarios import CAT, DOG, SCENARIOS, hits, long_tail, targets
 from lossatlas.errors import UserError
 
 LABELS = torch.arange(10).repeat(500)
 PETS = (LABELS == CAT) | (LABELS == DOG)
+CIFAR = torch.arange(10).repeat(5000)
+NOISE = ("symmetric_noise", "asymmetric_noise")
 
 
 def test_clean_lifts_the_labels_and_leaves_them():
@@ -44,6 +46,100 @@ def test_the_labels_depend_on_the_seed_and_probability_alone():
     assert (targets("ambiguous_pets", LABELS, "label_set", 1, 1.0)[PETS].sum(1) == 2).all()
 
 
+def noise(scenario, labels=CIFAR, share=0.4, seed=0, kind="class_index"):
+    return targets(scenario, labels, kind, seed, share)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.2, 1000), (0.4, 2000), (0.6, 3000), (0.8, 4000)])
+def test_symmetric_noise_gives_that_share_of_each_class_another_class(share, count):
+    labels = noise("symmetric_noise", share=share)
+    for k in range(10):
+        others = torch.bincount(labels[k::10], minlength=10)
+        assert others[k] == 5000 - count
+        expected, others = count / 9, others[torch.arange(10) != k]
+        assert ((others - expected) ** 2 / expected).sum() < 30  # chi-squared, 8 degrees: p < 3e-4
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.2, 1000), (0.3, 1500), (0.4, 2000)])
+def test_asymmetric_noise_takes_the_class_that_looks_alike(share, count):
+    labels = noise("asymmetric_noise", share=share)
+    found = torch.zeros(10, 10, dtype=torch.int64).index_put_(
+        (CIFAR, labels), torch.tensor(1), accumulate=True
+    )
+    expected = 5000 * torch.eye(10, dtype=torch.int64)
+    # truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog
+    for true, given in ((9, 1), (2, 0), (4, 7), (3, 5), (5, 3)):
+        expected[true, true], expected[true, given] = 5000 - count, count
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "count"), [(0.29, 100, 29), (0.999, 10, 9), (0.0, 7, 0), (1.0, 7, 7)]
+)
+def test_the_share_of_a_class_is_rounded_down(share, n, count):
+    """0.29 of 100 is 29, although the product of floats is 28.999999999999996."""
+    labels = torch.cat([torch.full((n,), CAT), torch.full((1000,), DOG)])
+    for scenario in NOISE:
+        assert (noise(scenario, labels, share) != labels)[:n].sum() == count
+
+
+@pytest.mark.parametrize("scenario", NOISE)
+def test_noise_depends_on_the_seed_and_grows_with_the_share(scenario):
+    labels = noise(scenario)
+    assert torch.equal(noise(scenario), labels)
+    assert not torch.equal(noise(scenario, seed=1), labels)
+    fewer, wrong = noise(scenario, share=0.2), labels != CIFAR
+    assert torch.equal(fewer[fewer != CIFAR], labels[fewer != CIFAR])
+    assert 0 < (fewer != CIFAR).sum() < wrong.sum()
+
+
+@pytest.mark.parametrize("scenario", NOISE)
+def test_every_type_of_target_has_the_same_wrong_labels(scenario):
+    labels = noise(scenario)
+    one_hot = torch.nn.functional.one_hot(labels, 10)
+    assert torch.equal(noise(scenario, kind="two_view"), labels)
+    assert torch.equal(noise(scenario, kind="label_set"), one_hot.bool())
+    assert torch.equal(noise(scenario, kind="distribution"), one_hot.float())
+
+
+@pytest.mark.parametrize(
+    ("imbalance", "sizes"),
+    [
+        (10, [5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500]),
+        (100, [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]),
+        (1, [5000] * 10),
+    ],
+)
+def test_the_long_tail_has_the_published_sizes(imbalance, sizes):
+    rows = long_tail(CIFAR, imbalance, 0)
+    assert torch.bincount(CIFAR[rows]).tolist() == sizes
+    assert (rows.diff() > 0).all()
+
+
+def test_the_long_tail_depends_on_the_seed_and_shrinks_with_the_imbalance():
+    rows = long_tail(CIFAR, 100, 0)
+    assert torch.equal(long_tail(CIFAR, 100, 0), rows)
+    other = long_tail(CIFAR, 100, 1)
+    rare = [set(r[CIFAR[r] == 9].tolist()) for r in (rows, other)]
+    assert len(rare[0] & rare[1]) < 5  # 50 of 5000, twice: half an image is expected in both
+    assert set(rows.tolist()) < set(long_tail(CIFAR, 10, 0).tolist())
+    assert torch.equal(targets("long_tail", CIFAR, "class_index", 0, 0.0), CIFAR)
+
+
+def test_the_long_tail_starts_from_the_largest_class():
+    labels = torch.cat([torch.full((n,), k) for k, n in enumerate([90, 100, *[95] * 8])])
+    kept = torch.bincount(labels[long_tail(labels, 1.08, 0)]).tolist()
+    assert kept == [90, 99, 95, 95, 95, 95, 94, 94, 93, 92]  # 100 1.08^(-k/9), or all there are
+
+
+def test_a_class_without_an_image_is_refused():
+    assert len(long_tail(LABELS, 500, 0)[LABELS[long_tail(LABELS, 500, 0)] == 9]) == 1
+    with pytest.raises(UserError, match=r"501 leaves no image of class truck \(the largest"):
+        long_tail(LABELS, 501, 0)
+    with pytest.raises(UserError, match="leaves no image of class airplane, "):
+        long_tail(LABELS[LABELS > 2], 1, 0)
+
+
 def test_hits_by_type_of_target():
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
     assert hits(logits, torch.tensor([0, 1])).tolist() == [True, False]
@@ -53,7 +149,7 @@ def test_hits_by_type_of_target():
 
 
 def test_what_a_scenario_does_not_give_is_refused():
-    with pytest.raises(UserError, match="legal: clean, ambiguous_pets"):
+    with pytest.raises(UserError, match=f"legal: {', '.join(SCENARIOS)}"):
         targets("murky", LABELS, "class_index", 0, 0.5)
     with pytest.raises(UserError, match="no complementary labels"):
         targets("clean", LABELS, "complementary", 0, 0.5)

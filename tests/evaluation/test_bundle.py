@@ -26,9 +26,19 @@ def test_round_trip_is_exact_in_logits_and_half_precision_in_features(tmp_path):
         assert (read.labels.dtype, read.indices.dtype) == (torch.int64, torch.int64)
 
 
+def test_logits_are_read_without_the_rest(tmp_path):
+    test, train = outputs(), outputs()._replace(labels=torch.arange(7).flip(0))
+    bundle.save(tmp_path / "b.safetensors", {"test": test, "train": train})
+    for name, written in (("test", test), ("train", train)):
+        logits, labels = bundle.load_logits(tmp_path / "b.safetensors", name)
+        assert torch.equal(logits, written.logits)
+        assert torch.equal(labels, written.labels)
+
+
 def test_embedders_have_no_logits(tmp_path):
     bundle.save(tmp_path / "b.safetensors", {"test": outputs(with_logits=False)})
     assert bundle.load(tmp_path / "b.safetensors").logits is None
+    assert bundle.load_logits(tmp_path / "b.safetensors") is None
 
 
 def test_sliced_tensors_are_saved(tmp_path):

@@ -107,6 +107,27 @@ def test_recipes_models_and_data_are_not_mixed():
     assert len({c.key for c in found}) == 2
 
 
+def test_a_scenarios_parameters_are_part_of_the_condition():
+    noisy = {"scenario": "symmetric_noise"}
+    runs = [
+        row(loss, seed, 0.5, **noisy, **{"scenario.probability": share})
+        for loss in ("cross_entropy", "focal")
+        for seed in (0, 1)
+        for share in (0.2, 0.4)
+    ]
+    runs += [row("focal", 0, 0.5, scenario="long_tail", **{"scenario.imbalance": 100.0})]
+    found = arms.conditions(runs, [])
+    assert [c.setting for c in found] == [
+        "long_tail, imbalance 100", "symmetric_noise, probability 0.2",
+        "symmetric_noise, probability 0.4",
+    ]  # fmt: skip
+    assert [sum(len(arm.runs) for arm in c.arms) for c in found] == [1, 4, 4]
+    assert [c.replaced for c in found] == [0, 0, 0]
+    assert len({c.key for c in found}) == 3
+    assert found[1].title.startswith("symmetric_noise, probability 0.2 (recipe ")
+    assert {c.scenario for c in found} == {"long_tail", "symmetric_noise"}
+
+
 def test_embedders_have_their_own_condition_and_the_untrained_encoder_as_zero():
     more = {"target": "two_view", "knn_accuracy": 0.45, "knn_accuracy_untrained": 0.30}
     runs = [row("cross_entropy", 0, 0.7), row("nt_xent", 0, **more)]

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+import yaml
 
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.report import build, formulas, pages
+from lossatlas.report import build, figures, formulas, model, pages
 from lossatlas.results import store
 from report.fakes import add_run
 
@@ -141,7 +141,7 @@ def test_a_running_run_is_shown_without_its_clock(few, tmp_path):
     folder.mkdir(parents=True)
     start = {"run_id": folder.name, "loss": "focal", "seed": 1, "started": 0.0}
     store.write_json(folder / "start.json", start)
-    with FileLock(folder.with_suffix(".lock")):
+    with store.workshop(few, folder.name):
         page = build(few, tmp_path / "out").read_text()
     assert "not finished" in page
     assert " min<" not in page
@@ -258,6 +258,85 @@ def test_output_that_cannot_be_written_is_refused(few, tmp_path):
         with pytest.raises(UserError, match="cannot be written"):
             build(few, out)
     assert (tmp_path / "file").read_text() == "a file, not a folder"
+
+
+def test_a_report_of_some_runs_is_that_of_a_store_of_those(runs, tuned, tmp_path):
+    kept = [path for path in runs.iterdir() if path.match("[cf]*-clean-quick-s[01]-*")]
+    assert len(kept) == 6
+    for path in kept:
+        shutil.copytree(path, tmp_path / "runs" / path.name)
+    expected = build(tmp_path / "runs", tmp_path / "all", tuned).parent
+    found = build(runs, tmp_path / "some", tuned, only="[cf]*-clean-quick-s[01]-*").parent
+    names = sorted(p.relative_to(expected) for p in expected.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(found) for p in found.rglob("*") if p.is_file())
+    for name in names:
+        assert (found / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def test_a_report_of_one_sweep(tmp_path):
+    root = tmp_path / "runs"
+    for seed, sweep in enumerate(("mine", "other", None)):
+        more = {} if sweep is None else {"sweep": sweep}
+        add_run(root, "cross_entropy", "clean", seed, **more)
+    out = build(root, tmp_path / "out", sweep="mine").parent
+    assert "cross_entropy-clean-quick-s0" in (text := (out / "results.csv").read_text())
+    assert text.count("\n") == 2
+    with pytest.raises(UserError, match="no runs to report with --only '\\*-s1-\\*' with --sweep"):
+        build(root, tmp_path / "none", only="*-s1-*", sweep="mine")
+    assert not (tmp_path / "none").exists()
+
+
+def test_without_sweeps_no_run_belongs_to_one(few, tmp_path):
+    with pytest.raises(UserError, match="no runs to report with --sweep 'mine'"):
+        build(few, tmp_path / "out", sweep="mine")
+
+
+def test_only_the_runs_of_the_report_are_opened(runs, tmp_path, monkeypatch):
+    opened = []
+    for name in ("_config", "_outputs", "read_epochs"):
+        real = getattr(model, name)
+        monkeypatch.setattr(model, name, lambda path, real=real: opened.append(path) or real(path))
+    build(runs, tmp_path / "out", only="focal-clean-quick-s0-*")
+    assert len(opened) == 3
+    assert {path.name[:20] for path in opened} == {"focal-clean-quick-s0"}
+
+
+def test_a_configuration_read_by_groups_is_the_whole_one(tmp_path):
+    config = {
+        "loss": {"name": "sum", "terms": "a\nb: c\n", "w": 2.0}, "seed": 3, "runs": "/x y: z",
+        "scenario": {"name": "clean", "probability": 0.0, "text": "x\n\ny", "none": None},
+        "model": {"name": "m", "widths": [1, 2], "long": "word " * 60, "deep": {"a": [{"b": 1}]}},
+        "data": {"name": "d", "n_train": 0, "n_test": 5}, "logger": {"project": "p"},
+        "Ünï": {"x": "null", "y": "1e3", "z": 1e3}, "holdout": 0, "recipe": {"lr": 1, "warmup": 1},
+    }  # fmt: skip
+    expected = {
+        "config.scenario.probability": 0.0, "config.scenario.text": "x\n\ny",
+        "config.model.widths": [1, 2], "config.model.long": "word " * 60,
+        "config.model.deep": {"a": [{"b": 1}]}, "config.data.n_test": 5,
+        "config.Ünï.x": "null", "config.Ünï.y": "1e3", "config.Ünï.z": 1e3,
+        "config.recipe.warmup": 1,
+    }  # fmt: skip
+    for style in ({}, {"allow_unicode": True, "indent": 8, "default_style": "|"}, {"width": 20}):
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, **style))
+        assert model._config(tmp_path) == expected
+    assert model._config(tmp_path / "nowhere") == {}
+
+
+def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch):
+    for loss in ("cross_entropy", "focal", "label_smoothing", "crammer_singer_hinge", "gce"):
+        changes = {"test_accuracy": 0.1} if loss == "cross_entropy" else {}
+        add_run(tmp_path / "runs", loss, "clean", 0, **changes)
+    monkeypatch.setattr(figures, "MOST", 3)
+    markdown = (build(tmp_path / "runs", tmp_path / "out").parent / "REPORT.md").read_text()
+    rows = re.findall(r"^\| \[(\w+)\]\(#loss-\w+\) \| [\d.]+ \|", markdown, re.M)
+    assert len(rows) == 5
+    assert rows[-1] == "cross_entropy"
+    told = re.findall(r"^!\[(.*?)\].*\n\n(.*)$", markdown, re.M)
+    assert len(told) == 5
+    for alt, caption in told:
+        assert {loss for loss in rows if re.search(rf"\b{loss} ", alt)} <= {*rows[:2], rows[-1]}
+        assert caption.endswith("Of 5 rows of the table, the baseline and the best 2 are drawn.")
+    assert {loss for loss in rows if re.search(rf"\b{loss} ", told[1][0])} == {*rows[:2], rows[-1]}
 
 
 @pytest.mark.parametrize("text", [None, "rows: [", "recipe: quick", "- 1"])

@@ -109,7 +109,7 @@ def test_a_run_in_other_hands_is_left_alone(make_cfg):
         assert folder is not None
         assert run.execute(make_cfg())["state"] == "running"
         assert results.load().loc[0, "state"] == "running"
-    assert results.load().loc[0, "state"] == "failed"
+    assert results.load().loc[0, "state"] == "interrupted"
     assert "cut off after 0 epochs" in results.load().loc[0, "reason"]
     assert run.execute(make_cfg())["state"] == "done"
 

@@ -1,10 +1,14 @@
 """A sweep makes what is missing, goes on past failures, and tells how it ended."""
 
+import time
+
 import pytest
+from rich.console import Console
 
 from lossatlas import results
-from lossatlas.results import store
-from lossatlas.training import sweeper
+from lossatlas.results import progress, store, sweeps
+from lossatlas.training import config
+from lossatlas.training.watch import Watch
 from training.commands import TINY, lossatlas
 
 
@@ -57,24 +61,145 @@ def test_a_wrong_value_stops_a_sweep_before_it_starts(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_watch_counts_epochs_and_says_what_is_left(tmp_path, monkeypatch):
-    todo = [sweeper.Planned((), f"ce-clean-quick-s{i}-0", 3) for i in range(3)]
-    watch = sweeper.Watch(tmp_path, todo, sweeper.Console(stderr=True))
-    (tmp_path / todo[0].run_id).mkdir()
-    store.write_json(tmp_path / todo[0].run_id / "row.json", {"state": "done"})
-    running = tmp_path / ".running" / todo[1].run_id
-    running.mkdir(parents=True)
-    store.append_line(running / "epochs.jsonl", {"epoch": 1})
-    monkeypatch.setattr(sweeper.time, "monotonic", lambda: 100.0)
-    (tmp_path / todo[2].run_id).mkdir()  # an earlier failure, to be tried again
-    store.write_json(tmp_path / todo[2].run_id / "row.json", {"state": "failed", "started": 999})
-    watch._begin, watch._since, watch._at_begin = 60.0, 1000, 0
-    # 4 and a half of 9 epochs took 40 s, so the rest takes 40 s
-    assert watch._line() == (
-        1, "1 of 3 runs, 40 s, about 40 s left | now: ce-clean-quick-s1 1/3",
-    )  # fmt: skip
+def test_the_watch_says_how_far_it_is_and_what_is_left(tmp_path, monkeypatch):
+    conf = {
+        "loss": {"name": "ce"}, "recipe": {"name": "quick", "epochs": 3, "batch_size": 64},
+        "model": {"name": "m"}, "data": {"name": "d"}, "holdout": 0, "threads": 1,
+    }  # fmt: skip
+    row = {
+        "loss": "ce", "recipe": "quick", "batch_size": 64, "model": "m", "data": "d",
+        "target": "class_index", "holdout": 0, "threads": 1, "epochs": 3, "wall_s": 30.0,
+    }  # fmt: skip
+    plan = [sweeps.Planned(f"ce-clean-quick-s{i}-0", conf, "class_index", "") for i in range(4)]
+    watch = Watch(tmp_path, plan, progress.Costs(), Console(stderr=True))
+    monkeypatch.setattr("time.monotonic", lambda: watch._begin + 40)
+    assert watch.line() == "0 of 4 runs, 40 s, time left unknown yet"
+    (tmp_path / plan[0].run_id).mkdir()
+    store.write_json(tmp_path / plan[0].run_id / "row.json", row | {"state": "done"})
+    with store.workshop(tmp_path, plan[1].run_id) as lease:
+        store.append_line(lease.folder / "epochs.jsonl", {"epoch": 1})
+        # 20 s are left of the run in work, 30 s of each of the two that wait
+        assert watch.line() == "1 of 4 runs, 40 s, about 80 s left | now: ce-clean-quick-s1 1/3"
+        assert watch.made() == (3, 1)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(5, "5 s"), (89.6, "90 s"), (150, "2.5 min")])
-def test_durations_are_short(seconds, text):
-    assert sweeper._minutes(seconds) == text
+def plan_of(command, *arguments):
+    code, out, err = command("train", "-m", *TINY, *arguments, "--plan")
+    assert (code, err) == (0, "")
+    return out.splitlines()
+
+
+def test_a_plan_shows_states_and_costs_and_starts_nothing(command, tmp_path):
+    lines = plan_of(command, "loss=focal,mae", "seed=0,1")
+    assert [line.split()[0] for line in lines[:4]] == ["planned"] * 4
+    assert {line.split()[-1] for line in lines[:4]} == {"?"}
+    assert lines[4] == "4 planned; 4 of a kind not measured yet"
+    assert not (tmp_path / "runs").exists()
+    command("train", *TINY, "loss=focal", "progress=false")
+    row = results.load(tmp_path / "runs").iloc[0]
+    lines = plan_of(command, "loss=focal,mae", "seed=0,1", "launcher.workers=3")
+    assert lines[0].startswith(f"done     {row['run_id']} ")
+    assert "test accuracy" in lines[0]
+    each = progress.duration(row["wall_s"])
+    assert all(line.endswith(f"  {each}") for line in lines[1:4])
+    whole = progress.duration(3 * row["wall_s"] / 3)
+    assert lines[4] == f"1 done, 3 planned; about {whole} left with 3 at once"
+
+
+def test_failed_and_diverged_runs_are_made_again_only_when_told(command, tmp_path, own_loss):
+    own_loss("broken", "raise RuntimeError('out of luck')")
+    config.register_configs()
+    arguments = ("train", "-m", *TINY, "loss=broken,focal", "recipe.lr=0.1,1e30")
+    assert command(*arguments)[0] == 1
+    table = results.load(tmp_path / "runs").set_index(["loss", "lr"])
+    assert table["state"].to_dict() == {
+        ("broken", 0.1): "failed", ("broken", 1e30): "failed",
+        ("focal", 0.1): "done", ("focal", 1e30): "diverged",
+    }  # fmt: skip
+    stamp = table["started"]
+
+    def made_again(*options):
+        assert command(*arguments, *options)[0] in (0, 1)
+        rows = results.load(tmp_path / "runs").set_index(["loss", "lr"])
+        made = {key for key in rows.index if rows["started"][key] != stamp[key]}
+        stamp.update(rows["started"])
+        return made
+
+    time.sleep(1.1)  # the row has whole seconds
+    code, _, err = command(*arguments)
+    assert code == 0
+    assert "4 finished (2 failed; --retry failed makes them again), 0 to do" in err
+    assert made_again() == set()
+    assert made_again("--retry", "failed", "--since", "2099-01-01") == set()
+    assert made_again("--retry", "failed", "--only", "focal*") == set()
+    assert made_again("--retry", "diverged", "--since", "1h") == {("focal", 1e30)}
+    time.sleep(1.1)
+    lines = plan_of(command, *arguments[2:], "--retry", "failed")
+    assert [" again " in line for line in lines[:4]] == [True, True, False, False]
+    both = {("broken", 0.1), ("broken", 1e30)}
+    assert made_again("--retry", "failed,diverged") == {*both, ("focal", 1e30)}
+
+
+def test_a_sweep_is_a_file_that_can_be_run_again(command, tmp_path):
+    terms = "loss.terms='focal(gamma=1) + mae'"
+    arguments = [*TINY, "loss=sum", terms, "seed=0,1"]
+    assert command("train", "-m", *arguments)[0] == 0
+    (folder,) = sweeps.folders(tmp_path / "runs")
+    assert folder.name.startswith("sweep-")
+    kept = tmp_path / "my study.yaml"
+    kept.write_text((folder / "sweep.yaml").read_text())
+    code, out, err = command("train", "-m", f"sweep={kept}")
+    assert (code, out) == (0, "")
+    assert "2 runs" in err
+    assert "2 finished, 0 to do" in err
+    again = sweeps.folders(tmp_path / "runs")[-1]
+    assert again.name == f"my study-{folder.name.partition('-')[2]}"
+    assert sweeps.ids(again) == sweeps.ids(folder)
+    code, out, err = command("runs", "--sweep", "my study")
+    assert (code, out.splitlines()[-1]) == (0, f"sweep {again.name}: 2 done")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "cannot be read as a sweep"),
+        ("grids: [", "cannot be read as a sweep"),
+        ("runs: 3", "field 'grids' must be a list of lines like 'loss=focal seed=0'"),
+        ("grids: []", "field 'grids' must be a list of lines"),
+        ("grids: [3]", "field 'grids' must be a list of lines"),
+        ("grids: [loss=fokal]", "there is no loss 'fokal'"),
+        ("grids: ['loss=\"a']", "a line cannot be read (No closing quotation)"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(text, says, command, tmp_path):
+    if text is not None:
+        (tmp_path / "s.yaml").write_text(text)
+    code, out, err = command("train", "-m", "sweep=s.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("lossatlas: ")
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--plan"], "--plan is for sweeps; give -m as well"),
+        (["--retry", "failed"], "--retry is for sweeps; give -m as well"),
+        (["sweep=x.yaml"], "sweep=x.yaml is for sweeps; give -m as well"),
+        (["-m", "--retry", "done"], "--retry takes failed and diverged, not 'done'"),
+        (["-m", "--since", "yesterday"], "--since takes 90m, 2h, 3d or 2026-11-24T18:30, not"),
+        (["-m", "--only", "x*"], "no run of the sweep fits 'x*'"),
+        (["-m", "launcher=slurm", "launcher.workers=none"], "launcher.workers: Value 'none'"),
+        (["-m", "launcher=cloud"], "there is no launcher 'cloud'; legal: local, slurm"),
+        (["-m", "launcher.workers=0"], "launcher.workers must be a number in [1, inf), not 0"),
+        (["-m", "launcher.name=x"], "launcher.name 'x' is unknown; legal: local, slurm"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(options, says, command, tmp_path):
+    code, out, err = command("train", *TINY, *options)
+    assert (code, out) == (2, "")
+    assert err.startswith("lossatlas: ")
+    assert says in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()

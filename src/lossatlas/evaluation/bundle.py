@@ -36,3 +36,14 @@ def load(path: Path, name: str = "test") -> Outputs:
         stored = {field: file.get_tensor(key) for field, key in keys.items()}
     features = stored["features"].float()
     return Outputs(stored.get("logits"), features, stored["labels"], stored["indices"])
+
+
+def load_logits(path: Path, name: str = "test") -> tuple[Tensor, Tensor] | None:
+    """Logits and labels of one set, without reading its features; None for embedders.
+
+    Raises FileNotFoundError when the run left no bundle.
+    """
+    with safe_open(path, framework="pt") as file:
+        if f"{name}/logits" not in file.keys():  # noqa: SIM118
+            return None
+        return file.get_tensor(f"{name}/logits"), file.get_tensor(f"{name}/labels")

@@ -5,6 +5,7 @@ recipe, model and data. Arms of a condition are compared with the arm of `cross_
 """
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from lossatlas.report import statistics
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
+PARAMETERS = ("probability", "imbalance")  # of scenarios
 SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum")
 ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
 
@@ -46,6 +48,7 @@ class Condition:
 
     key: str  # for file names
     scenario: str
+    setting: str  # the scenario with its parameters
     recipe: str
     title: str
     embeds: bool
@@ -74,10 +77,14 @@ class Result:
 
 def rows(table: pd.DataFrame) -> list[Row]:
     """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out."""
-    found = [
-        {str(key): v for key, v in record.items() if not _is_empty(v)}
-        for record in table.to_dict("records")
-    ]
+    found: list[Row] = [{} for _ in range(len(table))]
+    for (
+        key,
+        column,
+    ) in table.items():  # not to_dict("records"), which fills every field of every row
+        for row, v in zip(found, column.tolist(), strict=True):
+            if not _is_empty(v):
+                row[str(key)] = sys.intern(v) if isinstance(v, str) else v
     return [row for row in found if not row.get("holdout")]
 
 
@@ -97,19 +104,21 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
     for row in runs:
         if all(field in row for field in ("loss", "seed", *SHARED)):
             embeds = row.get("target") in EMBEDDING_TARGETS
-            groups[embeds, tuple(str(row[field]) for field in SHARED)].append(row)
+            shared = (_setting(row), *(str(row[field]) for field in SHARED))
+            groups[embeds, shared].append(row)
     found = []
     for embeds, shared in sorted(groups, key=lambda g: (g[0], g[1][0] != "clean", g[1])):
-        scenario, recipe, model, data = shared
-        parts = [scenario, *(["embeddings"] if embeds else [])]
-        if sum(other == embeds and names[0] == scenario for other, names in groups) > 1:
+        setting, scenario, recipe, model, data = shared
+        parts = [setting, *(["embeddings"] if embeds else [])]
+        if sum(other == embeds and names[0] == setting for other, names in groups) > 1:
             parts += [recipe, model, data]
         arms, replaced = _arms(groups[embeds, shared], order)
-        what = f"{scenario}, embedding losses" if embeds else scenario
+        what = f"{setting}, embedding losses" if embeds else setting
         found.append(
             Condition(
                 key="-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts),
                 scenario=scenario,
+                setting=setting,
                 recipe=recipe,
                 title=f"{what} (recipe {recipe}, model {model}, data {data})",
                 embeds=embeds,
@@ -119,6 +128,12 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
             )
         )
     return found
+
+
+def _setting(row: Row) -> str:
+    given = {name: row.get(f"scenario.{name}") for name in PARAMETERS}
+    told = [f"{name} {value:g}" for name, value in given.items() if value]
+    return ", ".join([str(row["scenario"]), *told])
 
 
 def results(condition: Condition) -> list[Result]:
@@ -156,9 +171,12 @@ def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]
     def place(loss: str) -> tuple[bool, int, str]:
         return (loss != BASELINE, order.index(loss) if loss in order else len(order), loss)
 
+    by_loss: dict[str, list[Row]] = defaultdict(list)
+    for row in members:
+        by_loss[row["loss"]].append(row)
     arms, replaced = [], 0
-    for loss in sorted({row["loss"] for row in members}, key=place):
-        mine = [row for row in members if row["loss"] == loss and is_finished(row)]
+    for loss in sorted(by_loss, key=place):
+        mine = [row for row in by_loss[loss] if is_finished(row)]
         mine.sort(key=lambda row: row.get("started", 0))
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
         # The terms of a sum are its name, even where all runs share them.

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,33 @@ from lossatlas.results.store import COLUMNS
 TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
 
 
-def build(runs: Path, out: Path, tuned: Path | None = None) -> Path:
+def build(
+    runs: Path,
+    out: Path,
+    tuned: Path | None = None,
+    only: str | None = None,
+    sweep: str | None = None,
+) -> Path:
     """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
 
     The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
-    YAML that `lossatlas tune` writes): the same inputs give the same bytes.
+    YAML that `lossatlas tune` writes): the same inputs give the same bytes. Of the runs, those are
+    in it whose id fits the shell pattern `only` and that belong to the sweep named `sweep`.
 
     Returns:
         The path of index.html.
 
     Raises:
-        UserError: `runs` is missing or holds no runs, `tuned` cannot be read, or `out` cannot be
-            written or holds pages that are not a report's.
+        UserError: `runs` is missing or holds no such runs, `tuned` cannot be read, or `out` cannot
+            be written or holds pages that are not a report's.
     """
     if not runs.is_dir():
         raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
-    rows = arms.rows(results.load(runs))
+    rows = arms.rows(_chosen(results.load(runs), only, sweep))
     if not rows:
-        raise UserError(f"{runs}: holds no runs to report, not counting those of tuning")
+        asked = (("--only", only), ("--sweep", sweep))
+        chosen = "".join(f" with {option} {name!r}" for option, name in asked if name is not None)
+        raise UserError(f"{runs}: holds no runs to report{chosen}, not counting those of tuning")
     report = model.assemble(rows, runs, _read_tuned(tuned))
     files = {
         f"figures/{picture.file}": picture.svg
@@ -49,6 +59,14 @@ def build(runs: Path, out: Path, tuned: Path | None = None) -> Path:
     files["index.html"] = pages.html(report)
     publish(files, out, "report")
     return out / "index.html"
+
+
+def _chosen(table: pd.DataFrame, only: str | None, sweep: str | None) -> pd.DataFrame:
+    if only is not None:
+        table = table[[fnmatchcase(run, only) for run in table["run_id"]]]
+    if sweep is not None:
+        table = table[table["sweep"] == sweep] if "sweep" in table else table[:0]
+    return table
 
 
 def _csv(rows: list[arms.Row]) -> str:

@@ -302,7 +302,7 @@ def _experiments(card: Card, colour: str, measured: Experiments) -> dict[str, An
                 continue
             d, ece = one.difference, one.arm.cell("test_ece").mean
             floor = one.arm.cell("test_ece_floor").mean
-            where = condition.scenario + (f", {one.arm.label}" if one.arm.label != card.id else "")
+            where = condition.setting + (f", {one.arm.label}" if one.arm.label != card.id else "")
             strip.append((where, d))
             span = (
                 "" if d.low is None or d.high is None else f" [{points(d.low)}, {points(d.high)}]"

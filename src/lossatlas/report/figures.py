@@ -4,8 +4,9 @@ Sized to be read on a phone: 5.2 inches wide, text of 8 points and more.
 """
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -16,13 +17,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lossatlas.evaluation import metrics
-from lossatlas.evaluation.bundle import Outputs
 from lossatlas.losses import quantities
 from lossatlas.report.arms import BASELINE, Arm, Condition, Result
 from lossatlas.report.tables import percent, points
 
 WIDTH = 5.2  # inches
 OTHER = "#8a8a8a"
+MOST = 40  # arms in a figure, and fewer (but eight) where they have more than
+LINES = 300  # seeds in all: more could not be told apart, and would fill the memory
 LEAST_IN_BIN = 10  # a bin of the reliability diagram with fewer images says nothing
 LEVELS = np.linspace(0.005, 0.995, 100)
 STYLE: dict[Any, Any] = {
@@ -41,10 +43,11 @@ STYLE: dict[Any, Any] = {
 
 
 class Material(NamedTuple):
-    """What is drawn beside the rows: epochs and test outputs by run id, a colour by loss."""
+    """What is drawn beside the rows: a colour by loss, and by run id, read when it is needed, the
+    epochs and, of the test images, logits (N, K) and labels (N,)."""
 
-    epochs: Mapping[str, Sequence[Mapping[str, Any]]]
-    outputs: Mapping[str, Outputs]
+    epochs: Callable[[str], Sequence[Mapping[str, Any]]]
+    outputs: Callable[[str], tuple[Tensor, Tensor] | None]
     palette: Mapping[str, str]
     class_names: Sequence[str]
 
@@ -58,11 +61,27 @@ class Picture(NamedTuple):
     svg: str
 
 
+class Summary(NamedTuple):
+    """What is drawn of one run's logits: mean confidence and accuracy of the bins that are full
+    enough, margins at LEVELS, their median, the spread of the logits, the recall of each class.
+
+    Lists, because small arrays between the large ones that come and go would leave holes in the
+    memory, a megabyte a run.
+    """
+
+    confidence: list[float]
+    accuracy: list[float]
+    margins: list[float]
+    median: float
+    spread: float
+    recall: list[float]
+
+
 class Tested(NamedTuple):
-    """An arm with the logits (N, K) and labels (N,) of its seeds on the test images."""
+    """An arm with what its seeds said of the test images."""
 
     arm: Arm
-    seeds: list[tuple[Tensor, Tensor]]
+    seeds: list[Summary]
 
 
 @contextmanager
@@ -87,7 +106,20 @@ def colours(losses: Sequence[str], embedders: Collection[str]) -> dict[str, str]
 
 
 def pictures(condition: Condition, results: Sequence[Result], material: Material) -> list[Picture]:
-    """All figures that the data of a condition allow, in the order to show them."""
+    """All figures that the data of a condition allow, in the order to show them.
+
+    Where there are too many arms, the baseline and those of the highest mean are drawn; captions
+    say so.
+    """
+    arms, seeds = len(condition.arms), max(len(arm.runs) for arm in condition.arms)
+    most = min(MOST, max(8, LINES // max(1, seeds)))
+    if arms > most:
+        best = sorted(
+            results, key=lambda one: (one.arm is not condition.baseline, -(one.cell.mean or 0))
+        )
+        labels = {one.arm.label for one in best[:most]}
+        results = [one for one in results if one.arm.label in labels]
+        condition = replace(condition, arms=tuple(one.arm for one in results))
     with drawing():
         drawn = [differences(condition, results, material), curves(condition, material)]
         tested = [] if condition.embeds else _tested(condition, material)
@@ -97,7 +129,13 @@ def pictures(condition: Condition, results: Sequence[Result], material: Material
                 margins(condition, tested, material),
                 recalls(condition, tested, material),
             ]
-        return [picture for picture in drawn if picture is not None]
+        found = [picture for picture in drawn if picture is not None]
+    if arms > most:
+        best_of = "the baseline and the best" if condition.baseline else "the best"
+        left = most - (condition.baseline is not None)
+        note = f" Of {arms} rows of the table, {best_of} {left} are drawn."
+        found = [picture._replace(caption=picture.caption + note) for picture in found]
+    return found
 
 
 def differences(
@@ -148,29 +186,35 @@ def curves(condition: Condition, material: Material) -> Picture | None:
     """Accuracy by epoch, a panel a loss, a line a seed; behind in grey the baseline on test."""
     fields = ["knn_accuracy"] if condition.embeds else ["test_accuracy", "train_accuracy"]
 
-    def lines(arm: Arm, field: str) -> list[tuple[list[int], list[float]]]:
-        runs = [material.epochs.get(run["run_id"], []) for run in arm.runs]
-        held = [[e for e in epochs if e.get(field) is not None] for epochs in runs]
-        return [([e["epoch"] for e in es], [100 * e[field] for e in es]) for es in held if es]
+    def lines(arm: Arm) -> dict[str, list[tuple[list[int], list[float]]]]:
+        runs = [material.epochs(run["run_id"]) for run in arm.runs]
+        held = {f: [[e for e in epochs if e.get(f) is not None] for epochs in runs] for f in fields}
+        return {
+            field: [([e["epoch"] for e in es], [100 * e[field] for e in es]) for es in seeds if es]
+            for field, seeds in held.items()
+        }
 
-    shown = [arm for arm in condition.arms if lines(arm, fields[0])]
+    read = [(arm, lines(arm)) for arm in condition.arms]
+    shown = [(arm, held) for arm, held in read if held[fields[0]]]
     if not shown:
         return None
     figure, axes = _canvas(len(shown), 2, 1.75)
-    last = max(xs[-1] for arm in shown for xs, _ in lines(arm, fields[0]))
+    last = max(xs[-1] for _, held in shown for xs, _ in held[fields[0]])
+    baseline = [
+        line for arm, held in shown if arm is condition.baseline for line in held[fields[0]]
+    ]
     told = []
-    for ax, arm in zip(axes, shown, strict=True):
-        if condition.baseline is not None and arm is not condition.baseline:
-            for xs, ys in lines(condition.baseline, fields[0]):
-                ax.plot(xs, ys, color="#b0b0b0", linewidth=2.5)
+    for ax, (arm, held) in zip(axes, shown, strict=True):
+        for xs, ys in baseline if arm is not condition.baseline else ():
+            ax.plot(xs, ys, color="#b0b0b0", linewidth=2.5)
         for field, style in zip(fields, ("o-", "--"), strict=False):
-            for xs, ys in lines(arm, field):
+            for xs, ys in held[field]:
                 ax.plot(
                     xs, ys, style, color=material.palette[arm.loss], linewidth=1.2, markersize=3
                 )
         ax.set_title(_wrap(arm.label, 30))
         ax.set_xticks(range(1, last + 1, max(1, last // 5)))
-        ends = [(ys[0], ys[-1]) for _, ys in lines(arm, fields[0])]
+        ends = [(ys[0], ys[-1]) for _, ys in held[fields[0]]]
         told.append("{} from {:.1f} to {:.1f} %".format(arm.label, *np.mean(ends, 0)))
     what = "kNN accuracy" if condition.embeds else "accuracy"
     _outer_labels(axes, "epoch", f"{what}, %")
@@ -190,11 +234,9 @@ def reliability(condition: Condition, tested: Sequence[Tested], material: Materi
     told = []
     for ax, (arm, seeds) in zip(axes, tested, strict=True):
         ax.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
-        for logits, labels in seeds:
-            bins = metrics.reliability(logits, labels)
-            full = bins.counts >= LEAST_IN_BIN
+        for seed in seeds:
             ax.plot(
-                bins.confidence[full], bins.accuracy[full], "o-",
+                seed.confidence, seed.accuracy, "o-",
                 color=material.palette[arm.loss], markersize=3, linewidth=1.2,
             )  # fmt: skip
         ece, floor = (percent(arm.cell(field).mean) for field in ("test_ece", "test_ece_floor"))
@@ -215,21 +257,16 @@ def reliability(condition: Condition, tested: Sequence[Tested], material: Materi
 
 def margins(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
     """Distribution functions of the logit margin, raw and divided by the spread of the logits."""
-    figure, axes = _canvas(2, 1, 2.2)
+    figure, axes = _canvas(2, 1, 2.2 + 0.09 * max(0, len(tested) - 12))  # a long legend needs room
     told = []
     for number, (arm, seeds) in enumerate(tested):
-        medians = []
-        for seed, (logits, labels) in enumerate(seeds):
-            margin = quantities.margin(logits.double(), labels).numpy()
-            spread = (logits.double() - logits.double().mean(1, keepdim=True)).std().item() or 1.0
-            medians.append(float(np.median(margin)) / spread)
-            for ax, scale in zip(axes, (1.0, spread), strict=True):
+        for i, seed in enumerate(seeds):
+            for ax, scale in zip(axes, (1.0, seed.spread), strict=True):
                 ax.plot(
-                    np.quantile(margin, LEVELS) / scale, LEVELS, ("-", "--", "-.", ":")[number % 4],
-                    color=material.palette[arm.loss], linewidth=1.3,
-                    label="_" if seed else arm.label,
+                    np.array(seed.margins) / scale, LEVELS, ("-", "--", "-.", ":")[number % 4],
+                    color=material.palette[arm.loss], linewidth=1.3, label="_" if i else arm.label,
                 )  # fmt: skip
-        told.append(f"{arm.label} {np.mean(medians):.2f}")
+        told.append(f"{arm.label} {np.mean([seed.median / seed.spread for seed in seeds]):.2f}")
     for ax, unit in zip(axes, ("logits", "standard deviations of the logits"), strict=True):
         ax.axvline(0, color="black", linewidth=0.8)
         ax.margins(x=0)
@@ -247,9 +284,7 @@ def margins(condition: Condition, tested: Sequence[Tested], material: Material) 
 
 def recalls(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
     """Heat map of per-class recall, mean over seeds."""
-    table = 100 * np.array(
-        [np.mean([metrics.per_class_recall(*s).numpy() for s in seeds], 0) for _, seeds in tested]
-    )
+    table = 100 * np.array([np.mean([seed.recall for seed in seeds], 0) for _, seeds in tested])
     names = list(material.class_names)
     if len(names) != table.shape[1]:
         names = [str(k) for k in range(table.shape[1])]
@@ -273,11 +308,26 @@ def recalls(condition: Condition, tested: Sequence[Tested], material: Material) 
 def _tested(condition: Condition, material: Material) -> list[Tested]:
     found = []
     for arm in condition.arms:
-        held = [material.outputs[r["run_id"]] for r in arm.runs if r["run_id"] in material.outputs]
-        seeds = [(one.logits, one.labels) for one in held if one.logits is not None]
+        read = (material.outputs(run["run_id"]) for run in arm.runs)
+        seeds = [_summary(*outputs) for outputs in read if outputs is not None]
         if seeds:
             found.append(Tested(arm, seeds))
     return found
+
+
+def _summary(logits: Tensor, labels: Tensor) -> Summary:
+    scores = logits.double()
+    margin = quantities.margin(scores, labels).numpy()
+    bins = metrics.reliability(logits, labels)
+    full = bins.counts >= LEAST_IN_BIN
+    return Summary(
+        confidence=bins.confidence[full].tolist(),
+        accuracy=bins.accuracy[full].tolist(),
+        margins=np.quantile(margin, LEVELS).tolist(),
+        median=float(np.median(margin)),
+        spread=(scores - scores.mean(1, keepdim=True)).std().item() or 1.0,
+        recall=metrics.per_class_recall(logits, labels).tolist(),
+    )
 
 
 def svg(figure: Figure) -> str:
@@ -318,5 +368,5 @@ def _wrap(label: str, width: int = 20) -> str:
 def _picture(
     figure: Figure, condition: Condition, name: str, caption: str, what: str, told: Sequence[str]
 ) -> Picture:
-    alt = f"{what}, {condition.scenario}: {'; '.join(told)}."
+    alt = f"{what}, {condition.setting}: {'; '.join(told)}."
     return Picture(f"{condition.key}-{name}.svg", caption, alt, svg(figure))

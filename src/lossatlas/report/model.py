@@ -1,11 +1,14 @@
 """The report as plain data, assembled once and rendered by every page."""
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
+from torch import Tensor
 
 from lossatlas.cards import Card
 from lossatlas.data.cifar10 import CLASSES
@@ -15,18 +18,19 @@ from lossatlas.losses.examples import run_examples
 from lossatlas.report import arms, figures, sentences, tables
 from lossatlas.results.store import VOLATILE, read_epochs
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
+
 
 def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) -> dict[str, Any]:
     """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
     order = list(registry.index())
-    rows = [row | _config(runs / row["run_id"]) for row in rows]
     names = {row["loss"] for row in rows if "loss" in row}
     losses = [n for n in order if n in names] + sorted(names - set(order))
     cards = {name: registry.get_card(name) for name in losses if _has_card(name)}
     found = [(c, arms.results(c)) for c in arms.conditions(rows, order)]
     material = figures.Material(
-        epochs={row["run_id"]: read_epochs(runs / row["run_id"]) for row in rows},
-        outputs=_outputs(rows, runs),
+        epochs=lambda run: read_epochs(runs / run),
+        outputs=lambda run: _outputs(runs / run),
         palette=figures.colours(losses, {a.loss for c, _ in found if c.embeds for a in c.arms}),
         class_names=CLASSES,
     )
@@ -41,7 +45,7 @@ def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) 
             }
             for condition, results in found
         ],
-        "protocol": tables.protocol_table(rows),
+        "protocol": tables.protocol_table(row | _config(runs / row["run_id"]) for row in rows),
         "tuned": tuned,
         "tuning": tables.tuning_tables(tuned),
         "losses": [
@@ -54,7 +58,7 @@ def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) 
         "counts": {
             "runs": sum(row["state"] != "running" for row in rows),
             "losses": len(losses),
-            "scenarios": len({condition.scenario for condition, _ in found}),
+            "scenarios": len({condition.setting for condition, _ in found}),
         },
     }
 
@@ -102,7 +106,14 @@ def _number(v: float | list[Any] | None) -> str:
 def _config(folder: Path) -> dict[str, Any]:
     """The resolved configuration as `config.<group>.<field>`, without what rows already hold."""
     path = folder / "config.yaml"
-    config = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    groups = re.split(r"^(?=\w)", path.read_text(), flags=re.M) if path.is_file() else []
+    return {field: value for group in groups for field, value in _group(group).items()}
+
+
+@lru_cache(4096)
+def _group(text: str) -> dict[str, Any]:
+    """The same of one group, a part of the YAML: runs share most groups, and reading is slow."""
+    config = yaml.load(text, Loader=LOADER) or {}
     return {
         f"config.{group}.{field}": value
         for group, fields in config.items()
@@ -114,14 +125,11 @@ def _config(folder: Path) -> dict[str, Any]:
     }
 
 
-def _outputs(rows: list[arms.Row], runs: Path) -> dict[str, bundle.Outputs]:
-    found = {}
-    for row in rows:
-        path = runs / row["run_id"] / "bundle.safetensors"
-        outputs = bundle.load(path) if path.is_file() else None
-        if outputs is not None and outputs.logits is not None and outputs.logits.isfinite().all():
-            found[row["run_id"]] = outputs
-    return found
+def _outputs(folder: Path) -> tuple[Tensor, Tensor] | None:
+    """Logits and labels of the test images; None without a bundle, or if they are not finite."""
+    path = folder / "bundle.safetensors"
+    outputs = bundle.load_logits(path) if path.is_file() else None
+    return outputs if outputs is not None and outputs[0].isfinite().all() else None
 
 
 def _has_card(name: str) -> bool:

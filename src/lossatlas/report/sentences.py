@@ -40,7 +40,7 @@ TWO_SEEDS = (
 
 def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     """What a condition shows, with numbers and intervals."""
-    where = f"In `{condition.scenario}`"
+    where = f"In `{condition.setting}`"
     measured = [one for one in results if one.cell.mean is not None]
     if not measured:
         return [f"{where}, no run has finished with an accuracy yet."]
@@ -64,7 +64,7 @@ def of_loss(loss: str, found: Found) -> list[str]:
             if one.arm.loss != loss:
                 continue
             c, d = one.cell, one.difference
-            line = f"`{condition.scenario}`, `{one.arm.label}`: "
+            line = f"`{condition.setting}`, `{one.arm.label}`: "
             if c.mean is None:
                 said.append(line + "no run has finished with an accuracy.")
                 continue

@@ -6,6 +6,7 @@ interval of one seed, a test without spread), so that no NaN reaches a page.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ def cell(values: Sequence[float]) -> Cell:
     mean, sd = float(np.mean(finite)), float(np.std(finite, ddof=1))
     if sd < SAME:
         return Cell(n, mean, 0.0, None, None)
-    half = float(stats.t.ppf(1 - ALPHA / 2, n - 1)) * sd / math.sqrt(n)
+    half = _critical(n, ALPHA) * sd / math.sqrt(n)
     return Cell(n, mean, sd, mean - half, mean + half)
 
 
@@ -84,11 +85,24 @@ def detectable(sd: float, n: int, alpha: float = ALPHA, power: float = POWER) ->
     """
     if n < 2 or sd < SAME:
         return None
-    critical = float(stats.t.ppf(1 - alpha / 2, n - 1))
-    noncentrality = optimize.brentq(
+    return _noncentrality(n, alpha, power) * sd / math.sqrt(n)
+
+
+# Kept, because thousands of cells share a few numbers of seeds and each costs a millisecond.
+@cache
+def _critical(n: int, alpha: float) -> float:
+    """What the t of n values exceeds on either side with probability `alpha` in all."""
+    return float(stats.t.ppf(1 - alpha / 2, n - 1))
+
+
+@cache
+def _noncentrality(n: int, alpha: float, power: float) -> float:
+    """The true mean, in standard errors, at which that is exceeded with probability `power`."""
+    critical = _critical(n, alpha)
+    found = optimize.brentq(
         lambda nc: float(stats.nct.sf(critical, n - 1, nc)) - power, 0, 2 * critical
     )
-    return float(noncentrality) * sd / math.sqrt(n)
+    return float(found)
 
 
 def conclusion(difference: Difference, p_holm: float | None) -> str:

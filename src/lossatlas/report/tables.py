@@ -5,7 +5,7 @@ A table is a dict: caption, head, rows of cells, notes, and `words` where text i
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lossatlas.report.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
@@ -21,6 +21,7 @@ IMPROPER = (
 
 Table = dict[str, Any]
 Tuned = Mapping[str, Any] | None
+Holders = tuple[set[str], set[str]]  # the scenarios and the losses of the runs that hold a value
 
 
 def accuracy_table(
@@ -144,20 +145,26 @@ def tuning_tables(tuned: Tuned) -> list[Table]:
     return found
 
 
-def protocol_table(runs: Sequence[Row]) -> Table:
+def protocol_table(runs: Iterable[Row]) -> Table:
     """What the runs share, computed from them; what differs is told by scenario or by loss."""
-    finished = [row for row in runs if is_finished(row)]
-    fields = ["recipe", "model", "data", *SETTINGS[1:], *ENVIRONMENT]
-    fields += sorted({key for row in finished for key in row if key.startswith("config.")})
+    named_here = ("recipe", "model", "data", *SETTINGS[1:], *ENVIRONMENT)
+    held: dict[str, dict[str, Holders]] = defaultdict(lambda: defaultdict(lambda: (set(), set())))
+    seeds = set()
+    for row in filter(is_finished, runs):
+        seeds.add(int(row["seed"]))
+        scenario, loss = str(row.get("scenario")), str(row.get("loss"))
+        for field, v in row.items():
+            if field in named_here or field.startswith("config."):
+                scenarios, losses = held[field][_plain(v)]
+                scenarios.add(scenario)
+                losses.add(loss)
     body = []
-    for field in fields:
-        held = [(row, _plain(row[field])) for row in finished if field in row]
-        if held:
-            equal = len({text for _, text in held}) == 1
-            cells = (field.removeprefix("config."), _told(held), "equal" if equal else "differs")
+    for field in [*named_here, *sorted(field for field in held if field.startswith("config."))]:
+        if field in held:
+            how = "equal" if len(held[field]) == 1 else "differs"
+            cells = (field.removeprefix("config."), _told(held[field]), how)
             body.append([value(text) for text in cells])
-    seeds = ", ".join(map(str, sorted({int(row["seed"]) for row in finished})))
-    body.append([value("seeds"), value(seeds), value("paired")])
+    body.append([value("seeds"), value(", ".join(map(str, sorted(seeds)))), value("paired")])
     return table("Settings of all runs", ["Setting", "value", "over the runs"], body, words=True)
 
 
@@ -229,12 +236,10 @@ def _tuning_cell(row: Mapping[str, Any], chosen: float | None) -> dict[str, Any]
     return value(text + (" ◆" if chosen == row["lr"] else ""), score)
 
 
-def _told(held: Sequence[tuple[Row, str]]) -> str:
-    distinct = sorted({text for _, text in held})
-    for group in ("scenario", "loss") if len(distinct) > 1 else ():
-        names: dict[str, set[str]] = defaultdict(set)
-        for row, text in held:
-            names[text].add(str(row.get(group)))
+def _told(held: Mapping[str, Holders]) -> str:
+    distinct = sorted(held)
+    for group in (0, 1) if len(distinct) > 1 else ():
+        names = {text: held[text][group] for text in distinct}
         if sum(map(len, names.values())) == len(set().union(*names.values())):
             return "; ".join(f"{text} ({', '.join(sorted(names[text]))})" for text in distinct)
     return ", ".join(distinct)

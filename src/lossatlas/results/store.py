@@ -5,7 +5,8 @@
         config.yaml           the resolved configuration
         epochs.jsonl          one line an epoch
         bundle.safetensors    logits, features, labels and indices (absent if it failed)
-    runs/.running/<run_id>/   the same, while it is being made, with last.ckpt and a lock
+    runs/.running/<run_id>/   the same, while it is being made, with a checkpoint and a lease
+    runs/.sweeps/<name>/      a sweep: its plan, its file, the logs of its workers
 
 A run's id ends in a digest of its configuration (without paths, logging and devices) and of the
 source of its loss, so the same experiment has the same folder however it was spelt.
@@ -22,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
-from lossatlas.errors import UserError
+from lossatlas.results.lease import Lease, acquire, holder
+from lossatlas.results.table import collect, read_row
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
-VOLATILE = ("runs", "logger", "accelerator", "progress")
+VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress")
+RUNNING = ".running"
 COLUMNS = (
     "run_id", "loss", "family", "target", "scenario", "recipe", "model", "data", "seed",
     "state", "reason", "test_accuracy", "best_test_accuracy", "test_nll", "test_brier", "test_ece",
@@ -51,23 +53,12 @@ def runs_dir() -> Path:
 def run_id(config: dict[str, Any], source_digest: str) -> str:
     """`<loss>-<scenario>-<recipe>-s<seed>-<10 hex digits>` of a resolved configuration."""
     canonical = {key: value for key, value in config.items() if key not in VOLATILE}
+    # A field of another scenario, unset here, must not change the ids of this one's runs.
+    canonical["scenario"] = {k: v for k, v in config["scenario"].items() if v is not None}
     text = json.dumps([canonical, source_digest], sort_keys=True, separators=(",", ":"))
     tail = hashlib.sha256(text.encode()).hexdigest()[:10]
     names = (config[group]["name"] for group in ("loss", "scenario", "recipe"))
     return "-".join([*names, f"s{config['seed']}", tail])
-
-
-def read_row(folder: Path) -> dict[str, Any] | None:
-    """The row of a finished run, or None."""
-    try:
-        row = json.loads((folder / "row.json").read_text())
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{folder / 'row.json'}: is not JSON ({error}); delete that run's folder"
-        ) from None
-    return dict(row)
 
 
 def is_finished(root: Path, run: str) -> bool:
@@ -77,35 +68,38 @@ def is_finished(root: Path, run: str) -> bool:
 
 
 @contextmanager
-def workshop(root: Path, run: str) -> Iterator[Path | None]:
-    """The folder in which to make a run, locked; None when another process is making it."""
-    folder = root / ".running" / run
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_suffix(".lock"))
+def workshop(root: Path, run: str) -> Iterator[Lease | None]:
+    """The lease of a run and, at `lease.folder`, the folder to make it in.
+
+    None when another process is making the run.
+    """
+    folder = root / RUNNING / run
+    lease = acquire(folder, epochs=len(read_epochs(folder)))
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield None
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+        yield lease
     finally:
-        lock.release()
+        if lease is not None:
+            lease.release()
 
 
-def publish(root: Path, run: str, row: dict[str, Any]) -> None:
-    """Write the row, drop the checkpoint, and move the run's folder into its place."""
-    folder = root / ".running" / run
-    for leftover in folder.glob("*.ckpt"):
+def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
+    """Write the row, drop the checkpoint, and move the run's folder into its place.
+
+    Raises:
+        Lost: another process took the run over.
+    """
+    lease.check()
+    write_json(lease.folder / "row.json", row)
+    for leftover in (*lease.folder.glob("*.ckpt"), *lease.folder.glob("*.part")):
         leftover.unlink()
-    write_json(folder / "row.json", row)
-    final = root / run
+    for path in lease.folder.iterdir():  # on the disk before it is called finished
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    final = root / lease.folder.name
     if final.exists():  # an earlier failure, now made good
         shutil.rmtree(final)
-    folder.rename(final)
-    with suppress(OSError):
-        folder.with_suffix(".lock").unlink()
+    lease.folder = lease.folder.rename(final)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -117,8 +111,11 @@ def write_json(path: Path, value: Any) -> None:
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
     """Append one JSON line and flush it to the disk."""
-    with path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    with path.open("a+b") as file:
+        if file.tell():  # a writer that was cut off may have left half a line
+            file.seek(-1, os.SEEK_END)
+            file.write(b"" if file.read() == b"\n" else b"\n")
+        file.write(json.dumps(record).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -149,30 +146,33 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
     Returns:
         At least the columns `COLUMNS` (accuracies and ECE as fractions, times in seconds), each
         hyperparameter as `loss.<name>`, and what else the rows hold. Runs in work have state
-        "running"; runs cut off have state "failed" and a reason.
+        "running", runs cut off "interrupted", both with a reason.
     """
     root = Path(path).resolve() if path is not None else runs_dir()
-    rows = []
-    for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        row = read_row(folder) if folder.is_dir() and not folder.name.startswith(".") else None
-        if row is not None:
-            rows.append(row)
-    rows += [_unfinished(folder) for folder in sorted(root.glob(".running/*")) if folder.is_dir()]
-    table = pd.DataFrame(rows)
+    running = sorted(root.glob(f"{RUNNING}/*"))
+    table = collect(root, (unfinished(folder) for folder in running if folder.is_dir()))
     return table.reindex(columns=[*COLUMNS, *(c for c in table.columns if c not in COLUMNS)])
 
 
-def _unfinished(folder: Path) -> dict[str, Any]:
+def names(folder: Path) -> list[str]:
+    """The names in a folder; none if it is not there."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def unfinished(folder: Path) -> dict[str, Any]:
+    """The row of a run that has not ended: what is known, its state, reason and `epochs_made`."""
     start = folder / "start.json"
     row: dict[str, Any] = {"run_id": folder.name}
-    if start.is_file():
-        row = json.loads(start.read_text())
-    done = len(read_epochs(folder))
-    lock = FileLock(folder.with_suffix(".lock"))
-    try:
-        with lock.acquire(timeout=0):
-            reason = f"cut off after {done} epochs; start it again to go on"
-            return {**row, "state": "failed", "reason": reason}
-    except Timeout:
-        minutes = (time.time() - row.get("started", time.time())) / 60
-        return {**row, "state": "running", "reason": f"{done} epochs after {minutes:.1f} min"}
+    with suppress(OSError, json.JSONDecodeError):  # the run may be published while we look
+        row |= json.loads(start.read_text())
+    row["epochs_made"] = made = len(read_epochs(folder))
+    by = holder(folder)
+    if by is None:
+        reason = f"cut off after {made} epochs; start it again to go on"
+        return {**row, "state": "interrupted", "reason": reason}
+    minutes = (time.time() - row.get("started", time.time())) / 60
+    reason = f"{made} epochs after {minutes:.1f} min, process {by.get('pid')} on {by.get('host')}"
+    return {**row, "state": "running", "reason": reason}

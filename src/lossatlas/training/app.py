@@ -1,12 +1,13 @@
-"""The Hydra application behind `lossatlas train`: one run, or a sweep with -m."""
+"""The Hydra application behind `lossatlas train`: one run here, or a sweep (see `sweeper`)."""
 
+import json
 import os
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lossatlas import resources
@@ -15,30 +16,45 @@ from lossatlas.results.store import headline
 from lossatlas.training.config import chosen, register_configs
 
 register_configs()
+MULTIRUN = ("-m", "--multirun")
 
 
-def task(cfg: DictConfig) -> dict[str, Any]:
-    """Make the run of `cfg` and return its row; what Hydra calls, here or in a worker.
+def task(cfg: DictConfig) -> None:
+    """Make the run of `cfg` and print its outcome; exits with code 1 unless it is done."""
+    from lossatlas.training.run import NoSpace, execute
 
-    A single run prints its outcome and ends the process with code 1 unless it is done.
-    """
-    from lossatlas.training.run import execute
-
-    single = HydraConfig.get().mode == RunMode.RUN
-    if not single:
-        cfg.progress = False
     try:
         row = execute(cfg, lr_source(cfg))  # type: ignore[arg-type]
-    except UserError as error:
-        if not single:
-            raise
-        print(f"lossatlas: {error}", file=sys.stderr)  # Hydra would print a preamble of its own
-        sys.exit(2)
-    if single:
-        print(describe(row))
-        if row["state"] != "done":
-            sys.exit(1)
-    return row
+    except (UserError, NoSpace) as error:  # Hydra would print a preamble of its own
+        print(f"lossatlas: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UserError) else 1)
+    print(describe(row))
+    if row["state"] != "done":
+        sys.exit(1)
+
+
+def with_options(
+    arguments: list[str], plan: bool, retry: str | None, only: str | None, since: str | None
+) -> list[str]:
+    """The command line for Hydra: options of a sweep, and `sweep=FILE.yaml`, as its overrides.
+
+    Raises:
+        UserError: an option of sweeps without -m.
+    """
+    files = [text for text in arguments if re.fullmatch(r"sweep=.+\.ya?ml", text)]
+    given = {
+        "plan": plan, "retry": retry and retry.split(","), "only": only, "since": since,
+        "file": files and str(Path(files[-1].removeprefix("sweep=")).expanduser()),
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value}
+    if options and not set(MULTIRUN) & set(arguments):
+        name = next(iter(options))
+        what = files[-1] if name == "file" else f"--{name}"
+        raise UserError(f"{what} is for sweeps; give -m as well")
+    quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in options.items()}
+    # -m first: Hydra's parser wants all overrides in one piece
+    rest = sorted((a for a in arguments if a not in files), key=lambda a: a not in MULTIRUN)
+    return [*rest, *(f"hydra.sweeper.{name}={value}" for name, value in quoted.items())]
 
 
 def lr_source(cfg: DictConfig) -> str:

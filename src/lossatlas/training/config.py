@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
-from joblib import cpu_count
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from lossatlas import resources
+from lossatlas.data.scenarios import LONG_TAIL
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import expression, registry
@@ -24,7 +24,8 @@ from lossatlas.losses import expression, registry
 @dataclass
 class ScenarioConf:
     name: str = MISSING
-    probability: float = 0.0  # of an ambiguous label
+    probability: float = 0.0  # share of labels affected
+    imbalance: float | None = None  # long_tail only: largest class by smallest
 
 
 @dataclass
@@ -73,6 +74,21 @@ class LoggerConf:
 
 
 @dataclass
+class LauncherConf:
+    name: str = "local"
+    workers: int | None = None  # how many at once; null: as many as fit
+    partition: str | None = None  # from here on: slurm only
+    timeout_min: int = 60
+    cpus_per_task: int | None = None
+    gpus_per_node: int | None = None
+    mem_gb: float | None = None
+    signal_delay_s: int = 90
+    max_num_timeout: int = 0
+    setup: list[str] = field(default_factory=list)
+    additional_parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
 class SumConf:
     name: str = registry.SUM
     terms: str = MISSING  # nce + 0.1 * rce
@@ -86,6 +102,7 @@ class Config:
     model: ModelConf = field(default_factory=ModelConf)
     recipe: RecipeConf = field(default_factory=RecipeConf)
     logger: LoggerConf = field(default_factory=LoggerConf)
+    launcher: LauncherConf = field(default_factory=LauncherConf)
     seed: int = 0
     holdout: int = 0  # training images held out for selection; the test set then stays untouched
     threads: int = 1
@@ -96,6 +113,7 @@ class Config:
 
 BOUNDS = {
     "scenario.probability": "[0, 1]",
+    "scenario.imbalance": "[1, inf)",
     "recipe.epochs": "[1, inf)",
     "recipe.batch_size": "[2, inf)",
     "recipe.lr": "(0, inf)",
@@ -104,6 +122,8 @@ BOUNDS = {
     "recipe.warmup": "(0, 1)",
     "holdout": "[0, inf)",
     "threads": "[1, inf)",
+    "launcher.workers": "[1, inf)",
+    "launcher.timeout_min": "[1, inf)",
     "seed": "[0, inf)",
 }
 
@@ -118,9 +138,15 @@ def resolve(cfg: Any) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         raise UserError(f"configuration: {error.full_key} needs a value") from None
     assert isinstance(config, dict)
+    scenario = config["scenario"]
     for key, interval in BOUNDS.items():
         value = OmegaConf.select(cfg, key)
-        if value not in Interval.parse(interval):
+        if key == "scenario.imbalance" and scenario["name"] != LONG_TAIL:
+            if value is not None:
+                raise UserError(f"{key} is for {LONG_TAIL} only, not for {scenario['name']}")
+        elif value is None and key == "launcher.workers":
+            continue  # as many as fit
+        elif value not in Interval.parse(interval):
             raise UserError(f"{key} must be a number in {interval}, not {value!r}")
     loss = config["loss"]
     if loss["name"] == registry.SUM:
@@ -136,7 +162,6 @@ def register_configs() -> None:
         store.store(group="loss", name=name, node=loss_node(name))
     store.store(group="loss", name=registry.SUM, node=SumConf)
     OmegaConf.register_new_resolver("tuned", tuned, replace=True)
-    OmegaConf.register_new_resolver("processes", processes, replace=True)
 
 
 def loss_node(name: str) -> type:
@@ -148,13 +173,6 @@ def loss_node(name: str) -> type:
         default = MISSING if parameter.default is parameter.empty else parameter.default
         fields.append((key, kind, default))
     return make_dataclass(cls.__name__, fields)
-
-
-def processes(threads: int) -> int:
-    """How many runs at once: as many as the cores hold, or one where a GPU does the work."""
-    import torch
-
-    return 1 if torch.cuda.is_available() else max(1, cpu_count() // threads)
 
 
 def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> float:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.data import augment, cifar10
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
-from lossatlas.data.scenarios import NUM_CLASSES, targets
+from lossatlas.data.scenarios import LONG_TAIL, NUM_CLASSES, hits, long_tail, targets
 from lossatlas.data.synthetic import synthetic
 from lossatlas.errors import UserError
 from lossatlas.losses.quantities import one_hot
@@ -22,7 +22,8 @@ class ImageData(pl.LightningDataModule):
     """Training images with the scenario's targets, and the images that the run is scored on.
 
     Those are the test images, or with `holdout` that many training images, set apart by one
-    fixed permutation; then the test images are not even loaded.
+    fixed permutation; then the test images are not even loaded. The long tail thins out what is
+    left for training, under `recipe.train_limit` too; the held-out images stay as they are.
     """
 
     def __init__(self, cfg: Config, kind: str, device: torch.device):
@@ -32,16 +33,23 @@ class ImageData(pl.LightningDataModule):
         pool = self._images("train", device)
         order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
         held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]
+        rest = rest.sort().values
+        if cfg.scenario.name == LONG_TAIL:
+            assert cfg.scenario.imbalance is not None
+            tail = long_tail(pool.labels[rest].cpu(), cfg.scenario.imbalance, cfg.seed)
+            rest = rest[tail.to(device)]
         if len(rest) < cfg.recipe.batch_size:
             raise UserError(
                 f"recipe.batch_size is {cfg.recipe.batch_size}, but only {len(rest)} training "
-                f"images are left (data {cfg.data.name}, holdout {cfg.holdout})"
+                f"images are left (data {cfg.data.name}, {cfg.scenario.name}, "
+                f"holdout {cfg.holdout})"
             )
-        self.train = pool.take(rest.sort().values)
+        self.train = pool.take(rest)
         self.subset = self.train.take(torch.arange(min(SUBSET, len(rest)), device=device))
         self.scored = pool.take(held) if cfg.holdout else self._images("test", device)
         if cfg.recipe.test_limit is not None and not cfg.holdout:
-            self.scored = self.scored.take(torch.arange(cfg.recipe.test_limit, device=device))
+            few = min(cfg.recipe.test_limit, len(self.scored.labels))
+            self.scored = self.scored.take(torch.arange(few, device=device))
         self.padded = augment.pad(self.train.pixels)
 
     def _images(self, split: str, device: torch.device) -> Images:
@@ -61,6 +69,11 @@ class ImageData(pl.LightningDataModule):
         )
         pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images.images, 1, 3)))
         return Images(pixels, target, labels, torch.arange(len(labels))).to(device)
+
+    def effective_noise(self) -> float:
+        """Share of the training targets that leave the true class out."""
+        true = one_hot(self.train.labels, NUM_CLASSES).float()
+        return (~hits(true, self.train.target)).double().mean().item()
 
     def class_counts(self) -> Tensor:
         """Training samples of each class, (10,) float64, as the loss's own targets have it.

@@ -1,26 +1,47 @@
 """Writes a run's epochs as they pass, and the checkpoint from which it can go on exactly."""
 
+import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
 from lossatlas.results import store
+from lossatlas.training import mirrors
 from lossatlas.training.modules import LossModule
 
-CHECKPOINT = "last.ckpt"
+
+def usable(folder: Path) -> str | None:
+    """The last whole checkpoint of a run, as Lightning wants it; None if there is none.
+
+    A checkpoint has the digest of its content in its name. One that does not fit it is deleted:
+    the run goes on from the one before, or from its beginning, to the same end.
+    """
+    for path in sorted(folder.glob("*.ckpt"), reverse=True):
+        if path.stem.partition("-")[2] == _digest(path):
+            return str(path)
+        print(f"{path.name} is damaged; the run goes on from an earlier epoch", flush=True)
+        path.unlink()
+    return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 class Journal(pl.Callback):
-    """After each epoch: one line in `epochs.jsonl`, then the checkpoint, replaced in one step.
+    """After each epoch: one line in `epochs.jsonl`, then the checkpoint, renamed into place.
 
     A run killed between the two makes that epoch again and writes its line again; readers take
-    the later one. Times are those of training alone, without validation.
+    the later one. Times are those of training alone, without validation. `check` is called before
+    anything is written and raises when the run is no longer ours.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, check: Callable[[], None] = lambda: None):
+        self.folder, self.check = folder, check
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         self._clock = (time.perf_counter(), time.process_time())
@@ -33,6 +54,7 @@ class Journal(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: LossModule) -> None:  # type: ignore[override]
         assert self.spent is not None
+        self.check()
         scored = "held_out" if trainer.datamodule.cfg.holdout else "test"  # type: ignore[attr-defined]
         line: dict[str, Any] = {"epoch": trainer.current_epoch + 1}
         line |= {key.replace("eval", scored): value for key, value in module.finish_epoch().items()}
@@ -40,7 +62,10 @@ class Journal(pl.Callback):
         line |= dict(zip(("seconds", "cpu_seconds"), self.spent, strict=True))
         store.append_line(self.folder / "epochs.jsonl", line)
         if trainer.logger:
-            trainer.logger.log_metrics({k: float(v) for k, v in line.items()}, line["epoch"])
-        beside = self.folder / f"{CHECKPOINT}.part"
+            mirrors.log(trainer.logger, line)
+        beside = self.folder / "checkpoint.part"
         trainer.save_checkpoint(beside)
-        beside.replace(self.folder / CHECKPOINT)
+        old = list(self.folder.glob("*.ckpt"))
+        beside.rename(self.folder / f"{line['epoch']:05}-{_digest(beside)}.ckpt")
+        for path in old:
+            path.unlink()

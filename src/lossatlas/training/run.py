@@ -1,5 +1,6 @@
 """One run: a resolved configuration becomes a folder with one row."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -30,59 +31,124 @@ from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
 from lossatlas.models.resnet import ResNet18
 from lossatlas.results import store
+from lossatlas.results.lease import Lease, Lost
 from lossatlas.seeds import derive
+from lossatlas.training import mirrors
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
-from lossatlas.training.journal import CHECKPOINT, Journal
+from lossatlas.training.journal import Journal, usable
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
 
 warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 warnings.filterwarnings("ignore", message="The number of training batches")  # we log by epoch
+warnings.filterwarnings("ignore", message="The `srun` command is available")  # and not needed
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+
+
+MAX_DEATHS = 10  # of processes in a row, without one more epoch: then the run has failed
 
 
 class Interrupted(SystemExit):
     """The process was told to stop; the run goes on from its last epoch when started again."""
 
 
-def execute(cfg: Config, lr_source: str = "given") -> dict[str, Any]:
+class Killed(RuntimeError):
+    """Every process that tried to make the run was killed."""
+
+
+class NoSpace(OSError):
+    """The disk is full; the run goes on from its last epoch when started again."""
+
+
+def execute(cfg: Config, lr_source: str = "given", sweep: str | None = None) -> dict[str, Any]:
     """Make the run that `cfg` describes, unless it is made already; return its row.
 
     A diverged run is a result; an exception becomes a row of state "failed" with its reason and
     a traceback in the run's folder. A run that another process is making gives state "running".
+    In a sweep (named `sweep`) a mistake that only this run shows is a failed run as well.
 
     Raises:
         UserError: the configuration names a loss, device or data set that cannot be used.
         Interrupted: on SIGTERM.
+        NoSpace: the disk is full.
+        Lost: another process took the run over.
     """
+    try:
+        return _execute(cfg, lr_source, sweep)
+    except Exception as error:
+        if _is_full(error):
+            raise NoSpace(f"no space is left ({error}); free some, then start it again") from error
+        raise
+
+
+def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
     config = resolve(cfg)
     loss = build_loss(config["loss"])
     root, run = place(config)
     if store.is_finished(root, run):
         return store.read_row(root / run) or {}
     device = pick_device(cfg.accelerator)
-    with store.workshop(root, run) as folder:
-        if folder is None:
+    mirrors.check(cfg.logger.name)
+    with store.workshop(root, run) as lease:
+        if lease is None:
             return {"run_id": run, "state": "running", "reason": "another process is making it"}
-        if store.is_finished(root, run):  # it was finished while we waited for the lock
-            folder.rmdir()
+        folder = lease.folder
+        if store.is_finished(root, run):  # it was finished just before we came
+            shutil.rmtree(folder)
             return store.read_row(root / run) or {}
-        row = _start_row(folder, run, cfg, config, loss, device, lr_source)
+        if (row := store.read_row(folder)) is not None:  # all but moved into its place
+            store.publish(root, lease, row)
+            return row
+        if sweep is not None:
+            print(f"{run}: begun", flush=True)
+        start = _start_row(folder, run, cfg, config, loss, device, lr_source, sweep)
         begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
         try:
-            row |= {"state": "done", "reason": None} | _train(cfg, loss, folder, device, row)
-        except Diverged as error:
-            row |= {"state": "diverged", "reason": str(error)}
+            with mirrors.mirrored(cfg, folder, start) as mirror:
+                row = start | _attempt(cfg, loss, lease, device, sweep, mirror)
+                row["wall_s"] = round(time.perf_counter() - begun, 2)
+                row |= _from_epochs(folder, cfg)
+                if mirror:
+                    mirrors.complete(mirror, folder, start, row)
         except UserError:
             if not store.read_epochs(folder):  # nothing was made: leave no trace of a mistake
                 shutil.rmtree(folder)
             raise
-        except Exception as error:
-            (folder / "error.txt").write_text(traceback.format_exc())
-            row |= {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
-        row["wall_s"] = round(time.perf_counter() - begun, 2)
-        store.publish(root, run, row | _from_epochs(folder, cfg))
+        store.publish(root, lease, row)
     return store.read_row(root / run) or {}
+
+
+def _attempt(
+    cfg: Config,
+    loss: Loss,
+    lease: Lease,
+    device: torch.device,
+    sweep: str | None,
+    mirror: "mirrors.Mirror | None",
+) -> dict[str, Any]:
+    """How the run ended: its state, the reason, and what `_train` measured."""
+    try:
+        return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
+    except Diverged as error:
+        return {"state": "diverged", "reason": str(error)}
+    except UserError as error:
+        if sweep is None:
+            raise
+        return {"state": "failed", "reason": str(error)}
+    except Lost:
+        raise
+    except Exception as error:
+        lease.check()  # what fails after another took the run over is no failure of the run
+        if _is_full(error):
+            raise
+        (lease.folder / "error.txt").write_text(traceback.format_exc())
+        return {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
+
+
+def _is_full(error: BaseException) -> bool:
+    """Did the disk run full? torch says so in words of its own."""
+    number = error.errno if isinstance(error, OSError) else None
+    return number in (errno.ENOSPC, errno.EDQUOT) or "PytorchStreamWriter failed" in str(error)
 
 
 def place(config: dict[str, Any]) -> tuple[Path, str]:
@@ -169,37 +235,43 @@ def build_trainer(cfg: Config, device: torch.device, **options: Any) -> pl.Train
 
 
 def _train(
-    cfg: Config, loss: Loss, folder: Path, device: torch.device, row: dict[str, Any]
+    cfg: Config,
+    loss: Loss,
+    lease: Lease,
+    device: torch.device,
+    mirror: "mirrors.Mirror | None",
 ) -> dict[str, Any]:
+    if lease.deaths >= MAX_DEATHS:
+        raise Killed(
+            f"its process was killed {lease.deaths} times in a row before it made one more epoch; "
+            "perhaps the memory ran out"
+        )
+    folder = lease.folder
     torch.set_num_threads(cfg.threads)
     data = ImageData(cfg, loss.target, device)
     if "class_counts" in loss.requires:
         loss.provide(class_counts=data.class_counts())
     module = build_module(cfg, loss, data).to(device)
     extra: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
+    extra |= {"effective_noise": data.effective_noise(), "train_size": len(data.train.labels)}
     loss.validate = False  # the scenario's targets were built here, once, and are legal
     embedder = isinstance(module, Embedder)
-    logger = _logger(cfg, folder, row)
     trainer = build_trainer(
-        cfg, device, logger=logger, enable_progress_bar=cfg.progress, callbacks=[Journal(folder)]
-    )
-    checkpoint = folder / CHECKPOINT
+        cfg, device, logger=mirror or False, enable_progress_bar=cfg.progress,
+        callbacks=[Journal(folder, lease.check)],
+    )  # fmt: skip
     if embedder:  # how good are the features of an untrained net? The zero line of the table.
         trainer.validate(module, data, verbose=False)
         extra["knn_accuracy_untrained"] = module.results["knn_accuracy"]
     try:
-        trainer.fit(module, data, ckpt_path=str(checkpoint) if checkpoint.is_file() else None)
-        result = extra | _evaluate(cfg, module, data, trainer, folder)
-        if logger:
-            logger.experiment.summary.update(result)
-        return result
+        trainer.fit(module, data, ckpt_path=usable(folder))
+        return extra | _evaluate(cfg, module, data, trainer, folder)
     except SIGTERMException:  # Lightning would end the process with exit code 0
         raise Interrupted(143) from None
-    except SystemExit:  # what Lightning makes of Ctrl-C
-        raise KeyboardInterrupt from None
-    finally:
-        if logger:
-            logger.experiment.finish()
+    except SystemExit as stop:
+        if stop.code == 1:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _evaluate(
@@ -249,6 +321,7 @@ def _start_row(
     loss: Loss,
     device: torch.device,
     lr_source: str,
+    sweep: str | None,
 ) -> dict[str, Any]:
     """What is known before training."""
     hyperparameters = {f"loss.{k}": v for k, v in config["loss"].items() if k != "name"}
@@ -258,6 +331,8 @@ def _start_row(
         "family": _family(config["loss"]),
         "target": loss.target,
         "scenario": cfg.scenario.name,
+        "scenario.probability": cfg.scenario.probability or None,
+        "scenario.imbalance": cfg.scenario.imbalance,
         "recipe": cfg.recipe.name,
         "model": cfg.model.name,
         "data": cfg.data.name,
@@ -267,6 +342,7 @@ def _start_row(
         "batch_size": cfg.recipe.batch_size,
         "lr": cfg.recipe.lr,
         "lr_source": lr_source,
+        "sweep": sweep,
         "momentum": cfg.recipe.momentum,
         "weight_decay": cfg.recipe.weight_decay,
         "holdout": cfg.holdout,
@@ -314,13 +390,3 @@ def _hardware(device: torch.device) -> str:
     except (OSError, StopIteration):
         name = platform.processor() or platform.machine()
     return f"{name}, {os.cpu_count()} cores"
-
-
-def _logger(cfg: Config, folder: Path, row: dict[str, Any]) -> Any:
-    if cfg.logger.name == "none":
-        return False
-    if cfg.logger.name != "wandb":
-        raise UserError(f"logger.name {cfg.logger.name!r} is unknown; legal: none, wandb")
-    from lossatlas.training.wandb_mirror import wandb_logger
-
-    return wandb_logger(cfg, folder, row)

@@ -1,54 +1,65 @@
-"""A Hydra sweeper that makes only the runs that are missing, and shows how far they are.
+"""A Hydra sweeper that plans first and makes only the runs that are missing.
 
-Hydra 1.3 cannot resume a sweep. Here every job is composed first, its run id looked up in the
-store, and finished runs are dropped before anything is launched. Besides the product of the
-command line's choices, a named study (`sweep=...`) gives a list of such products.
+Hydra 1.3 cannot resume a sweep. Here every run is composed first and looked up in the store; the
+plan is written beside the runs, and workers (here, or on a cluster) make what has no row yet.
+Besides the product of the command line's choices, a named study (`sweep=...`) or a file gives a
+list of such products.
 """
 
 import shlex
-import sys
-import threading
+import shutil
 import time
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
-from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, flag_override
-from rich.console import Console
+from omegaconf import DictConfig, OmegaConf, flag_override
 
+from lossatlas import resources
+from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.results import store
+from lossatlas.results import progress, store, sweeps
+from lossatlas.results.progress import Costs, Member
+from lossatlas.results.selection import since as parse_since
+from lossatlas.results.sweeps import Planned
+
+RETRIED = ("failed", "diverged")
 
 
 @dataclass
 class ResumableSweeperConf:
     _target_: str = "hydra_plugins.lossatlas_sweeper.ResumableSweeper"
     grids: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Planned:
-    """One run of a sweep: the overrides that make it, its id, how many epochs it has."""
-
-    overrides: tuple[str, ...]
-    run_id: str
-    epochs: int
+    file: str | None = None  # a YAML file with `grids`
+    plan: bool = False  # show what would be made, and start nothing
+    retry: list[str] = field(default_factory=list)  # make these again, too: failed, diverged
+    only: str | None = None  # only runs whose id fits this pattern
+    since: str | None = None  # retry only what was started since
 
 
 class ResumableSweeper(Sweeper):
-    """See the module; the launcher (joblib by default) decides how many runs go on at once."""
+    """See the module; the fields are those of `ResumableSweeperConf`."""
 
-    def __init__(self, grids: list[str]) -> None:
-        self.grids = list(grids)
+    def __init__(
+        self, grids: list[str], file: str | None, plan: bool, retry: list[str],
+        only: str | None, since: str | None,
+    ) -> None:  # fmt: skip
+        self.grids = read_grids(Path(file)) if file else list(grids)
+        self.plan_only, self.retry, self.only = plan, list(retry), only
+        self.since = parse_since(since) if since else 0.0
+        self.study = Path(file).stem if file else None
+        for state in self.retry:
+            if state not in RETRIED:
+                raise UserError(f"--retry takes {' and '.join(RETRIED)}, not {state!r}")
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -56,55 +67,141 @@ class ResumableSweeper(Sweeper):
         """Hydra's hook before `sweep`."""
         self.master = config
         self.loader = hydra_context.config_loader
-        self.engine: Launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        self._composed = lru_cache(maxsize=256)(self._load)
+        chosen = config.hydra.runtime.choices.sweep
+        if not self.study and chosen != "none":
+            self.study = chosen
 
-    def sweep(self, arguments: list[str]) -> list[JobReturn]:
-        """Plan, launch what is missing, and exit with code 1 if a run failed."""
+    def sweep(self, arguments: list[str]) -> None:
+        """Plan; unless only the plan is asked for, make what is missing.
+
+        Exits with code 1 if a run failed or could not be made.
+        """
+        # Not before: Hydra imports this file while it looks for plug-ins, with warnings set aside.
+        from lossatlas.training import launch, pool
+
+        threads = int(self.master.threads)
+        launcher = self.master.launcher
+        if launcher.name not in ("local", "slurm"):
+            raise UserError(f"launcher.name {launcher.name!r} is unknown; legal: local, slurm")
+        local = launcher.name == "local"
+        context = pool.prepare(threads) if local and not self.plan_only else None
         root, plan = self.plan(arguments)
-        todo = [run for run in plan if not store.is_finished(root, run.run_id)]
-        console = Console(stderr=True)
-        console.print(
-            f"{len(plan)} runs in {root}: {len(plan) - len(todo)} finished, {len(todo)} to do",
-            highlight=False,
-            soft_wrap=True,
-        )
-        if not todo:
-            return []
-        with Watch(root, todo, console):
-            returns = self.engine.launch([run.overrides for run in todo], initial_job_idx=0)
-        rows = [job.return_value for job in returns]  # raises what a job raised
-        bad = [row for row in rows if row["state"] not in ("done", "running")]
-        for row in bad:
-            text = f"{row['run_id']}: {row['state']}: {row['reason']}"
-            console.print(text, highlight=False, soft_wrap=True)
-        if any(row["state"] == "failed" for row in bad):
-            sys.exit(1)
-        return list(returns)
+        table = store.load(root)
+        costs = Costs(table, resources.published_rows())
+        members = progress.members(plan, table)
+        size = launcher.workers or (pool.default_size(threads) if local else 1)
+        console = launch.console()
+        if self.plan_only:
+            print(_table(members, costs, self._again))
+            ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
+            print(progress.describe(ahead, costs, time.time(), size))
+            return
+        missing = [m for m in members if m.state not in ("done", *RETRIED) or self._again(m)]
+        failed = sum(m.state == "failed" and not self._again(m) for m in members)
+        also = f" ({failed} failed; --retry failed makes them again)" if failed else ""
+        ended = f"{len(plan) - len(missing)} finished{also}"
+        console.print(f"{len(plan)} runs in {root}: {ended}, {len(missing)} to do")
+        folder = sweeps.write(root, self.study, self._lines(arguments), plan)
+        if not missing:
+            return
+        if any(run.config["data"]["name"] == "cifar10" for run in plan):
+            from lossatlas.data import cifar10
+
+            cifar10.fetch()  # here, once, where its failure is one sentence
+        for member in filter(self._again, members):
+            shutil.rmtree(root / member.planned.run_id, ignore_errors=True)
+        launch.launch(folder, [m.planned for m in missing], launcher, size, context, costs)
+
+    def _again(self, member: Member) -> bool:
+        """Is this a run that ended and is to be made again?"""
+        started = member.row.get("started") or 0.0
+        return member.state in self.retry and started >= self.since
 
     def plan(self, arguments: list[str]) -> tuple[Path, list[Planned]]:
-        """The run store and every run of the sweep, each once, in order."""
+        """The run store and every run of the sweep, each once, in order.
+
+        Raises:
+            UserError: a value is illegal, or no run is left; nothing was started yet.
+        """
+        from lossatlas.training.app import lr_source
         from lossatlas.training.config import resolve
-        from lossatlas.training.run import place
+        from lossatlas.training.run import build_loss, place
 
         parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}
         root = store.runs_dir()
         for grid in self.grids or [""]:
-            parsed = parser.parse_overrides([*shlex.split(grid), *arguments])
+            parsed = parser.parse_overrides([*_words(grid), *arguments])
             _leave_out_sums(parsed)
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
-                    cfg = self.loader.load_sweep_config(self.master, list(overrides))
-                    with flag_override(cfg, ["readonly", "struct"], False):
-                        del cfg["hydra"]
+                    cfg = self._compose(tuple(overrides))
                     config = resolve(cfg)
                     root, run_id = place(config)  # wrong parameters end here, before any start
-                    plan[run_id] = Planned(tuple(overrides), run_id, cfg.recipe.epochs)
+                    if self.only is None or fnmatchcase(run_id, self.only):
+                        target = build_loss(config["loss"]).target
+                        plan[run_id] = Planned(run_id, config, target, lr_source(cfg))
         if not plan:
-            raise UserError("the sweep is empty")
+            raise UserError(
+                f"no run of the sweep fits {self.only!r}" if self.only else "the sweep is empty"
+            )
         return root, list(plan.values())
+
+    def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
+        """The configuration of one run.
+
+        Hydra needs 0.1 s for it; runs that differ in their seed alone are composed once.
+        """
+        apart = tuple(text for text in overrides if not text.startswith("seed="))
+        cfg = self._composed(apart).copy()
+        for text in overrides:
+            if text.startswith("seed="):
+                OmegaConf.update(cfg, "seed", text.removeprefix("seed="))
+        return cfg
+
+    def _load(self, overrides: tuple[str, ...]) -> DictConfig:
+        cfg = self.loader.load_sweep_config(self.master, list(overrides))
+        with flag_override(cfg, ["readonly", "struct"], False):
+            del cfg["hydra"]
+        return cfg
+
+    def _lines(self, arguments: list[str]) -> list[str]:
+        """The sweep's grids with the command line's choices written into them."""
+        own = [shlex.quote(text) for text in arguments if not text.startswith("sweep=")]
+        return [" ".join(filter(None, [grid, *own])) for grid in self.grids or [""]]
+
+
+def _words(grid: str) -> list[str]:
+    try:
+        return shlex.split(grid)
+    except ValueError as error:
+        raise UserError(f"grids: a line cannot be read ({error}): {grid}") from None
+
+
+def read_grids(path: Path) -> list[str]:
+    """The products of a sweep's file; raises UserError for what is no such file."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: cannot be read as a sweep ({error})") from None
+    grids = found.get("grids") if isinstance(found, dict) else None
+    if not (isinstance(grids, list) and grids and all(isinstance(grid, str) for grid in grids)):
+        raise UserError(f"{path}: field 'grids' must be a list of lines like 'loss=focal seed=0'")
+    return grids
+
+
+def _table(members: list[Member], costs: Costs, again: Any) -> str:
+    rows = []
+    for member in members:
+        planned, row, state = member
+        if state in progress.OPEN:
+            cost = costs.of(planned)
+            will = progress.duration(cost) if cost else "?"
+        else:
+            will = "again" if again(member) else ""
+        rows.append([state, planned.run_id, will, store.headline(row) or row.get("reason") or ""])
+    return "\n".join(aligned(rows))
 
 
 def _leave_out_sums(overrides: list[Override]) -> None:
@@ -113,69 +210,3 @@ def _leave_out_sums(overrides: list[Override]) -> None:
         value: object = override.value()  # Hydra's annotation forgets Glob
         if override.key_or_group == "loss" and isinstance(value, Glob):
             value.exclude.append(registry.SUM)
-
-
-class Watch:
-    """Looks at the run store while a sweep goes on, and says how far it is.
-
-    On a terminal one line is kept up to date; elsewhere a line is printed as runs end.
-    """
-
-    def __init__(self, root: Path, todo: list[Planned], console: Console):
-        self.root, self.todo, self.console = root, todo, console
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> "Watch":
-        self._begin, self._since = time.monotonic(), int(time.time())
-        self._at_begin = self._look()[1]
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self) -> tuple[int, int, list[str]]:
-        """Runs that ended, whole epochs that passed, and what is going on."""
-        ended, epochs, going = 0, 0, []
-        for run in self.todo:
-            row = store.read_row(self.root / run.run_id)
-            # a failure from before this sweep is being tried again
-            if row and (row["state"] != "failed" or row["started"] >= self._since):
-                ended, epochs = ended + 1, epochs + run.epochs
-            elif (folder := self.root / ".running" / run.run_id).is_dir():
-                passed = len(store.read_epochs(folder))
-                epochs += passed
-                going.append(f"{run.run_id.rsplit('-', 1)[0]} {passed}/{run.epochs}")
-        return ended, epochs, going
-
-    def _line(self) -> tuple[int, str]:
-        ended, epochs, going = self._look()
-        elapsed, left = time.monotonic() - self._begin, "time left unknown yet"
-        if epochs > self._at_begin:
-            passed = epochs + 0.5 * len(going)  # each run is on average halfway into an epoch
-            rest = max(0.0, sum(run.epochs for run in self.todo) - passed)
-            left = f"about {_minutes(elapsed / (passed - self._at_begin) * rest)} left"
-        doing = f" | now: {', '.join(going[:4])}" if going else ""
-        return ended, f"{ended} of {len(self.todo)} runs, {_minutes(elapsed)}, {left}{doing}"
-
-    def _watch(self) -> None:
-        if self.console.is_terminal:
-            with self.console.status("starting") as status:
-                while not self._stop.wait(1):
-                    status.update(self._line()[1])
-            self.console.print(self._line()[1], highlight=False)
-            return
-        shown, since = -1, 0
-        while not self._stop.wait(5):
-            ended, line = self._line()
-            since += 1
-            if ended != shown or since >= 6:
-                self.console.print(line, highlight=False, soft_wrap=True)
-                shown, since = ended, 0
-        self.console.print(self._line()[1], highlight=False, soft_wrap=True)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"

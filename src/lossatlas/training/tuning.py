@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,22 @@ HEADER = """\
 """
 
 
-def write_table(runs: Path | None = None) -> Path:
+def write_table(runs: Path | None = None, ids: Collection[str] | None = None) -> Path:
     """Write `conf/tuned/<recipe>.yaml` from the tuning runs (holdout > 0) of the store.
 
+    Of those only the runs `ids` count, if given: others may belong to a search.
+
     What the table held of other losses stays, if it came from the same grid and protocol.
-    Chosen is the smallest rate whose score lies within one binomial standard error of the best
-    (the one-standard-error rule): held-out images cannot tell apart what is closer, and the
-    smaller rate is the safer one. A diverged run scores nothing.
+    Chosen is the smallest rate among the nearly best: held-out images cannot tell those apart, and
+    the smaller rate is the safer one. A diverged run scores nothing.
 
     Raises:
         UserError: there are no finished tuning runs, they do not cover one grid for every loss,
             or they do not fit the table that is there.
     """
     table = results.load(runs)
+    if ids is not None:
+        table = table[table["run_id"].isin(list(ids))]
     table = table[(table["holdout"] > 0) & table["state"].isin(["done", "diverged"])]
     table = table[table["loss"] != registry.SUM]  # one name for many losses
     if table.empty:
@@ -88,13 +92,24 @@ def _merge(
     return sorted([*others, *rows], key=lambda r: (r["scenario"], r["loss"], r["lr"]))
 
 
+def standard_error(score: float, n: int) -> float:
+    """The binomial standard error of a share of n images."""
+    return math.sqrt(score * (1 - score) / n)
+
+
+def nearly_best(scores: Sequence[float], n: int) -> list[int]:
+    """The one-standard-error rule: where `scores` (shares of n images) can not be told from the
+    best, that is, lie within one binomial standard error of it."""
+    top = max(scores)
+    return [i for i, score in enumerate(scores) if score >= top - standard_error(top, n)]
+
+
 def _choose(rows: list[dict[str, Any]], holdout: int) -> dict[str, dict[str, float]]:
-    scores: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    tried: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        scores[row["scenario"], row["loss"]].append((row["lr"], row["score"] or 0.0))
+        tried[row["scenario"], row["loss"]].append(row)
     chosen: dict[str, dict[str, float]] = defaultdict(dict)
-    for (scenario, loss), tried in scores.items():
-        top = max(score for _, score in tried)
-        error = math.sqrt(top * (1 - top) / holdout)
-        chosen[scenario][loss] = min(lr for lr, score in tried if score >= top - error)
+    for (scenario, loss), group in tried.items():
+        near = nearly_best([row["score"] or 0.0 for row in group], holdout)
+        chosen[scenario][loss] = min(group[i]["lr"] for i in near)
     return dict(chosen)

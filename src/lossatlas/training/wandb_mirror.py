@@ -2,44 +2,78 @@
 
 import netrc
 import os
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
-from lossatlas.training.config import Config
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def wandb_logger(cfg: Config, folder: Path, row: dict[str, Any]) -> WandbLogger:
-    """A started logger with the row's keys as its configuration.
+class Wandb(WandbLogger):
+    """One wandb run for a run, in its folder `wandb/`, grouped by sweep and loss.
 
     `WANDB_MODE` decides if it is set; otherwise online only with a key. A server that cannot be
     reached never costs a run: the mirror then stays offline (`wandb sync` uploads it later).
     """
-    offline = os.environ.get("WANDB_MODE", "online" if _has_key() else "offline") != "online"
-    try:
-        return _start(cfg, folder, row, offline)
-    except (wandb.errors.Error, TimeoutError) as error:
-        wandb.teardown()
-        print(f"wandb: the server was not reached ({error}); this run is mirrored offline")
-        return _start(cfg, folder, row, offline=True)
+
+    def __init__(self, project: str, folder: Path, start: dict[str, Any]):
+        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+        try:
+            run = _init(mode, project, folder, start)
+        except (wandb.errors.Error, TimeoutError) as error:
+            reason = " ".join(str(error).split())
+            print(f"wandb: not reached ({reason}); this run is mirrored offline", file=sys.stderr)
+            wandb.teardown()  # the failed run holds its id and has left a folder
+            shutil.rmtree(folder / "wandb", ignore_errors=True)
+            run = _init("offline", project, folder, start)
+        run.define_metric("epoch", summary="none")
+        run.define_metric("*", step_metric="epoch", summary="none")  # the summary is the row's
+        super().__init__(project=project, experiment=run)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the server has the epochs that were made before."""
+        return bool(self.experiment.resumed)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """One record of the history; Lightning would add the epoch a second time, as a step."""
+        self.experiment.log(dict(metrics))
+
+    def summarise(self, start: dict[str, Any], rest: dict[str, Any]) -> None:
+        """The summary: what the row says beyond its start, which is the configuration."""
+        self.experiment.summary.update(rest)
+
+    def show(self, figures: dict[str, "Figure"]) -> None:
+        """Log figures by name."""
+        if figures:
+            self.experiment.log({name: wandb.Image(figure) for name, figure in figures.items()})
+
+    def close(self, failed: bool) -> None:
+        """End the wandb run; only the first call counts."""
+        self.experiment.finish(exit_code=int(failed))
 
 
-def _start(cfg: Config, folder: Path, row: dict[str, Any], offline: bool) -> WandbLogger:
-    logger = WandbLogger(
-        project=cfg.logger.project,
-        name=row["run_id"],
-        id=row["run_id"],
-        group=row["loss"],
-        save_dir=folder,
-        offline=offline,
-        resume=None if offline else "allow",
-        config=row,
-        settings=wandb.Settings(silent=True, console="off", init_timeout=30),
+def _init(mode: Any, project: str, folder: Path, start: dict[str, Any]) -> "wandb.Run":
+    return wandb.init(
+        mode=mode,
+        project=project,
+        id=start["run_id"],
+        name=start["run_id"],
+        group=start["sweep"] or start["loss"],
+        job_type=start["loss"],
+        tags=[start["scenario"], start["recipe"]],
+        config=start,
+        dir=folder,
+        reinit="create_new",  # never join another run of this process
+        resume="allow" if mode == "online" else None,
+        settings=wandb.Settings(silent=True, console="off", init_timeout=30, finish_timeout=300),
     )
-    _ = logger.experiment  # starts the run now, so that a failure shows here
-    return logger
 
 
 def _has_key() -> bool:

@@ -1,0 +1,124 @@
+"""What `lossatlas runs` prints: a line a run, then a line for each sweep that is not finished."""
+
+import time
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from lossatlas import resources
+from lossatlas.aligned import aligned
+from lossatlas.errors import UserError
+from lossatlas.results import progress, selection, store, sweeps
+from lossatlas.results.progress import OPEN, STATES, Costs, Member
+
+EVERY = 2.0  # seconds between looks
+
+
+class Listing(NamedTuple):
+    """The chosen runs, a sentence on each sweep, and whether any of it will still change."""
+
+    table: pd.DataFrame
+    sweeps: list[str]
+    open: bool
+
+
+def gather(
+    path: Path | None, sweep: str | None, states: Sequence[str], only: str | None, since: str | None
+) -> Listing:
+    """The runs of a store, or of one sweep, that are in one of the states (none given: all), whose
+    id fits `only`, and that were started `since`.
+
+    Raises:
+        UserError: no such folder, sweep or state, or a moment that cannot be read.
+    """
+    root = path.resolve() if path else store.runs_dir()
+    if path and not root.is_dir():
+        raise UserError(f"{path}: there is no such folder of runs; 'lossatlas train' makes runs")
+    begun = selection.since(since) if since else None
+    for state in states:
+        if state not in STATES:
+            raise UserError(f"--state {state!r} is unknown; legal: {', '.join(STATES)}")
+    table = store.load(root)
+    if sweep:
+        folder = sweeps.find(root, sweep)
+        members = progress.members(sweeps.read(folder), table)
+        told = [_sentence(folder.name, members, Costs(table, resources.published_rows()))]
+        table = _planned_too(table, members)
+    else:
+        told = _unfinished(root, table)
+    keep = pd.Series(True, index=table.index)
+    if states:
+        keep &= table["state"].isin(states)
+    if only is not None:
+        fits = [fnmatchcase(name, only) for name in table["run_id"]]
+        keep &= pd.Series(fits, index=table.index, dtype=bool)
+    if begun is not None:
+        keep &= (table["started"] >= begun) if "started" in table else False
+    return Listing(table[keep], told, bool(told) and bool(table["state"].isin(OPEN).any()))
+
+
+def lines(listing: Listing) -> list[str]:
+    """State, id, and main numbers or reason of each run; how many are in each state; the sweeps."""
+    table = listing.table
+    shown = [c for c in ("state", "run_id", "reason", *store.HEADLINES) if c in table]
+    rows = [
+        [row["state"], row["run_id"], store.headline(row) or _text(row["reason"])]
+        for row in table[shown].to_dict("records")
+    ]
+    counts = table["state"].value_counts()
+    total = ", ".join(f"{counts[state]} {state}" for state in STATES if state in counts)
+    none = "no such runs; 'lossatlas train' makes runs"
+    return [*(aligned(rows) if rows else []), total or none, *listing.sweeps]
+
+
+def follow(look: Callable[[], Listing]) -> None:
+    """Keep the end of the listing on the screen until nothing is left to be made."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            listing = look()
+            text = "\n".join(lines(listing)[-(console.height - 1) :])
+            live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+            if not listing.open:
+                return
+            time.sleep(EVERY)
+
+
+def _unfinished(root: Path, table: pd.DataFrame) -> list[str]:
+    """A sentence on each sweep of the store that has runs left to make."""
+    ended = set(table["run_id"][~table["state"].isin(OPEN)])
+    found, costs = [], None
+    for folder in sweeps.folders(root):
+        if not ended.issuperset(sweeps.ids(folder)):
+            costs = costs or Costs(table, resources.published_rows())
+            members = progress.members(sweeps.read(folder), table)
+            found.append(_sentence(folder.name, members, costs))
+    return found
+
+
+def _sentence(name: str, members: list[Member], costs: Costs) -> str:
+    """How far a sweep is, and when it will be done at the present pace."""
+    workers = sum(member.state == "running" for member in members)
+    text = progress.describe(members, costs, time.time(), max(1, workers))
+    if not workers and any(member.state in OPEN for member in members):
+        text += "; nobody works on it now"
+    return f"sweep {name}: {text}"
+
+
+def _planned_too(table: pd.DataFrame, members: list[Member]) -> pd.DataFrame:
+    """The runs of a sweep in the order of its plan, those without a row with state planned."""
+    rows = table.drop_duplicates("run_id", keep="last").set_index("run_id", drop=False)
+    names = [member.planned.run_id for member in members]
+    listed = rows.reindex(names).reset_index(drop=True)
+    return listed.assign(run_id=names, state=[member.state for member in members])
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,20 @@
+"""What `--since` means: a moment, or a stretch of time before now."""
+
+import re
+import time
+from datetime import datetime
+
+from lossatlas.errors import UserError
+
+UNITS = {"m": 60, "h": 3600, "d": 86400}
+
+
+def since(text: str) -> float:
+    """Seconds of Unix time for `90m`, `2h`, `3d`, `2026-11-24` or `2026-11-24T18:30`."""
+    stretch = re.fullmatch(r"(\d+)([mhd])", text)
+    if stretch:
+        return time.time() - int(stretch[1]) * UNITS[stretch[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise UserError(f"--since takes 90m, 2h, 3d or 2026-11-24T18:30, not {text!r}") from None

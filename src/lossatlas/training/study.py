@@ -1,0 +1,260 @@
+"""A search as an ordinary sweep: planned, read back from the run store, shown, and written down."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from lossatlas import resources
+from lossatlas.aligned import aligned
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.results import store
+from lossatlas.training.config import register_configs, resolve
+from lossatlas.training.search import Dimension, Trial, choose, dimensions, grid, random
+from lossatlas.training.tuning import standard_error
+from lossatlas.training.wording import HYDRA_ERRORS, word
+
+HOLDOUT = "holdout=5000"  # leaves 45,000 images of CIFAR-10 to train on
+METHODS = ("random", "grid")
+SEEDS = "seed=0,1,2"  # of the runs with the chosen values
+OF_TRIALS = ("holdout", "seed", "recipe.epochs", "hydra", *store.VOLATILE)  # not of those runs
+
+
+class Searched(NamedTuple):
+    """A loss, its trials and the runs that they are."""
+
+    loss: str
+    dimensions: list[Dimension]
+    trials: list[Trial]
+    run_ids: list[str]
+
+
+class Study(NamedTuple):
+    """A planned search; `cfg` is the configuration that its trials share."""
+
+    method: str
+    overrides: list[str]
+    cfg: DictConfig
+    root: Path
+    out: Path
+    losses: list[Searched]
+
+    @property
+    def budget(self) -> int:
+        """Trials of each loss."""
+        return len(self.losses[0].trials)
+
+    @property
+    def sweep(self) -> list[str]:
+        """The overrides that make an ordinary sweep of the trials; failed ones are made again."""
+        lines = [
+            f"'{_overrides(one.loss, trial)} holdout={self.cfg.holdout}'"
+            for one in self.losses
+            for trial in one.trials
+        ]
+        grids = f"hydra.sweeper.grids=[{','.join(lines)}]"
+        return [grids, "hydra.sweeper.retry=[failed]", *self.overrides]
+
+
+class Outcome(NamedTuple):
+    """What the trials of a loss scored (None: diverged), and the one to keep (None: no score)."""
+
+    searched: Searched
+    scores: list[float | None]
+    chosen: Trial | None
+
+    @property
+    def best(self) -> float | None:
+        """The highest score."""
+        return max((score for score in self.scores if score is not None), default=None)
+
+    def score(self, trial: Trial) -> float | None:
+        """The score of one trial."""
+        return self.scores[self.searched.trials.index(trial)]
+
+
+def plan(
+    names: Sequence[str], method: str, n: int, overrides: Sequence[str], out: Path | None = None
+) -> Study:
+    """Compose every trial of a search before any starts.
+
+    Args:
+        names: ids of losses.
+        method: one of METHODS.
+        n: trials of each loss.
+        overrides: Hydra's, of every trial; they may set `holdout` (else 5,000).
+        out: where the sweep of the chosen values will be written; None means under the run store.
+
+    Raises:
+        UserError: an unknown loss or one without a card, an unknown method, no trial, an override
+            that is wrong or sets what is searched, or an `out` that is no .yaml file.
+    """
+    if method not in METHODS:
+        raise UserError(f"method {method!r} is unknown; legal: {', '.join(METHODS)}")
+    if n < 1:
+        raise UserError(f"trials must be at least 1, not {n}")
+    for override in overrides:
+        if _under(override, "loss") or _under(override, "recipe.lr"):
+            raise UserError(f"{override!r} sets what the search varies; leave it out")
+    if out is not None and out.suffix != ".yaml":
+        raise UserError(f"{out}: the file of a sweep must end in .yaml")
+    names = list(dict.fromkeys(names))
+    found = [registry.get_card(name) for name in names]
+    register_configs()
+    losses = []
+    try:
+        with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
+            for card in found:
+                cfg = compose("config", [HOLDOUT, *overrides, f"loss={card.id}"])
+                if cfg.holdout < 1:
+                    raise UserError(
+                        "a search selects on held-out training images; holdout must be at least 1, "
+                        f"not {cfg.holdout}"
+                    )
+                over = dimensions(card, _rate(cfg))
+                trials = grid(over, n) if method == "grid" else random(over, n, cfg.seed)
+                places = [_place(cfg, trial) for trial in trials]
+                losses.append(Searched(card.id, over, trials, [run for _, run in places]))
+    except HYDRA_ERRORS as error:
+        raise UserError(word(error)) from error
+    root = places[0][0]
+    if out is None:
+        what = "-".join(names) if len(names) < 3 else f"{len(names)}-losses"
+        name = f"search-{what}-{cfg.scenario.name}-{cfg.recipe.name}-{method}{n}.yaml"
+        out = root / name
+    return Study(method, list(overrides), cfg, root, out, losses)
+
+
+def outcomes(study: Study) -> list[Outcome]:
+    """The scores of exactly the study's runs, and the choice for each loss.
+
+    Raises:
+        UserError: a run is not there yet.
+    """
+    found = []
+    for one in study.losses:
+        scores = [_score(study.root, run) for run in one.run_ids]
+        chosen = choose(one.dimensions, one.trials, scores, study.cfg.holdout)
+        found.append(Outcome(one, scores, chosen))
+    return found
+
+
+def table(study: Study, found: Sequence[Outcome]) -> str:
+    """Lines for a terminal; scores are shares of held-out images (or kNN accuracies) in percent."""
+    rows = [["loss", "done", "diverged", "best", "defaults", "chosen", "chosen values"]]
+    for one in found:
+        diverged = one.scores.count(None)
+        defaults = {d.key: d.default for d in one.searched.dimensions}
+        tried = defaults in one.searched.trials
+        rows.append([
+            one.searched.loss, str(len(one.scores) - diverged), str(diverged),
+            _best(one, study.cfg.holdout),
+            _percent(one.score(defaults)) if tried else "not tried",
+            _percent(one.score(one.chosen)) if one.chosen else "none",
+            _settings(one.chosen) if one.chosen else "",
+        ])  # fmt: skip
+    return "\n".join([*aligned(rows, right=(1, 2, 3, 4, 5)), "", *_protocol(study)])
+
+
+def write_sweep(study: Study, found: Sequence[Outcome]) -> Path:
+    """Write the sweep that trains each loss with its chosen values; returns its path.
+
+    Raises:
+        UserError: every trial of every loss diverged, or the file cannot be written.
+    """
+    kept = shlex.join(o for o in study.overrides if not any(_under(o, key) for key in OF_TRIALS))
+    said, lines = [], []
+    for one in found:
+        ranges = "; ".join(f"{d.key} in {d.where}" for d in one.searched.dimensions)
+        said.append(f"  {one.searched.loss}: {ranges};")
+        outcome = "left out, for every trial diverged"
+        if one.chosen:
+            outcome = f"chosen {_percent(one.score(one.chosen))} %"
+            outcome += f", best {_best(one, study.cfg.holdout)} %"
+            outcome += f", {one.scores.count(None)} diverged"
+            line = f"{kept} {_overrides(one.searched.loss, one.chosen)} {SEEDS}"
+            lines.append(line.strip())
+        said.append(f"    {outcome}")
+    if not lines:
+        raise UserError("every trial diverged, so there is nothing to choose")
+    header = [
+        "@package hydra.sweeper",
+        "Written by `lossatlas search`: every loss with the values chosen for it, no images held",
+        "out, as many epochs as the recipe has.",
+        *_protocol(study),
+        *said,
+    ]
+    text = "".join(f"# {line}\n" for line in header)
+    try:
+        study.out.parent.mkdir(parents=True, exist_ok=True)
+        study.out.write_text(text + yaml.safe_dump({"grids": lines}, width=math.inf))
+    except OSError as error:
+        raise UserError(f"{study.out}: cannot be written ({error.strerror})") from error
+    return study.out
+
+
+def _protocol(study: Study) -> list[str]:
+    cfg = study.cfg
+    how = "a product of even levels"
+    if study.method == "random":
+        how = f"the defaults, then draws of seed {cfg.seed}"
+    return [
+        f"Protocol: {study.budget} trials a loss, diverged ones included ({study.method}: {how}),",
+        f"scenario {cfg.scenario.name}, recipe {cfg.recipe.name}, data {cfg.data.name}, "
+        f"epochs {cfg.recipe.epochs}, seed {cfg.seed}; scored on {cfg.holdout:,} training images",
+        "held out, never on the test set: share whose predicted class is in the support of their",
+        "label, or kNN accuracy for embeddings. Chosen is, within one binomial standard error of",
+        "the best, the smallest rate, then what is nearest to the defaults.",
+    ]
+
+
+def _rate(cfg: DictConfig) -> float:
+    """The recipe's learning rate for a loss that nobody tuned."""
+    loss, cfg.loss.name = cfg.loss.name, ""
+    rate, cfg.loss.name = float(cfg.recipe.lr), loss
+    return rate
+
+
+def _place(cfg: DictConfig, trial: Trial) -> tuple[Path, str]:
+    from lossatlas.training.run import place
+
+    for key, value in trial.items():
+        OmegaConf.update(cfg, key, value)
+    return place(resolve(cfg))
+
+
+def _score(root: Path, run: str) -> float | None:
+    row = store.read_row(root / run)
+    if row is None or row["state"] not in ("done", "diverged"):
+        raise UserError(f"{run} is not finished; start the search again to go on")
+    return row["score"] if row["state"] == "done" else None
+
+
+def _overrides(loss: str, trial: Trial) -> str:
+    return f"loss={loss} {_settings(trial)}"
+
+
+def _settings(trial: Trial) -> str:
+    return " ".join(f"{key}={value}" for key, value in trial.items())
+
+
+def _under(override: str, group: str) -> bool:
+    """Whether an override sets the key `group` or one below it."""
+    key = override.lstrip("+~").partition("=")[0].partition("@")[0]
+    return key == group or key.startswith((f"{group}.", f"{group}/"))
+
+
+def _best(one: Outcome, holdout: int) -> str:
+    if one.best is None:
+        return "none"
+    return f"{_percent(one.best)} ± {100 * standard_error(one.best, holdout):.2f}"
+
+
+def _percent(score: float | None) -> str:
+    return "diverged" if score is None else f"{100 * score:.2f}"

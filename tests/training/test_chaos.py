@@ -1,0 +1,95 @@
+"""Workers killed at random, at least fifty times, while they make forty runs."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from lossatlas import results
+from lossatlas.results import store, sweeps
+from training.commands import lossatlas
+
+KILLS = 50
+SWEEP = [
+    "train", "-m", "data=synthetic", "data.n_train=160", "data.n_test=50", "recipe=smoke",
+    "recipe.batch_size=32", "recipe.epochs=4", "model.widths=[8,8,8]", "launcher.workers=2",
+    "loss=cross_entropy,focal,crammer_singer_hinge,nt_xent", "seed=0,1,2,3,4,5,6,7,8,9",
+]  # fmt: skip
+TIMES = ["started", "wall_s", "cpu_s", "train_s"]
+
+
+def living(folder):
+    """Process ids of the workers whose logs lie in the folder of a sweep."""
+    pids = [int(path.stem.rpartition("-")[2]) for path in folder.glob("worker-*.log")]
+    return [pid for pid in pids if os.path.exists(f"/proc/{pid}") and not zombie(pid)]
+
+
+def zombie(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def epochs_made(root):
+    """Lines of epochs in all runs, finished or not; a kill can only take away what was begun."""
+    files = [*root.glob("*/epochs.jsonl"), *root.glob(".running/*/epochs.jsonl")]
+    total = 0
+    for path in files:
+        try:
+            total += path.read_bytes().count(b"\n")
+        except FileNotFoundError:  # it was moved into its place meanwhile
+            total += 4
+    return total
+
+
+def test_every_row_is_there_once_and_as_if_nothing_had_happened(tmp_path):
+    calm, hurt = tmp_path / "calm", tmp_path / "hurt"
+    undisturbed = lossatlas(*SWEEP, runs=calm)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+
+    rng = random.Random(seed := time.time_ns())
+    env = os.environ | {"LOSSATLAS_RUNS": str(hurt), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lossatlas.cli", *SWEEP],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    kills, seen = 0, 0
+    while process.poll() is None:
+        # Two more epochs between two kills: at least 160 are to be made, so that 50 kills fit.
+        target = seen + 2
+        while process.poll() is None and (seen := epochs_made(hurt)) < target:
+            time.sleep(0.01)
+        time.sleep(rng.random() * 0.3)
+        team = [pid for folder in sweeps.folders(hurt) for pid in living(folder)]
+        for pid in rng.sample(team, min(len(team), rng.choice([1, 1, 1, 2]))):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+            except ProcessLookupError:
+                pass
+    told = process.stdout.read()
+    assert process.returncode == 0, f"seed of the kills: {seed}\n{told}"
+    assert kills >= KILLS, f"only {kills} kills"
+
+    tables = [results.load(root).set_index("run_id").sort_index() for root in (calm, hurt)]
+    assert len(tables[0]) == 40
+    assert not tables[1].index.has_duplicates
+    assert set(tables[1]["state"]) == {"done"}
+    assert list(tables[0].index) == list(tables[1].index)
+    calmly, roughly = (table.drop(columns=TIMES).to_dict("records") for table in tables)
+    for one, other in zip(calmly, roughly, strict=True):
+        assert {k: v for k, v in one.items() if v == v} == {
+            k: v for k, v in other.items() if v == v
+        }
+    for run in tables[0].index:
+        bundles = [(root / run / "bundle.safetensors").read_bytes() for root in (calm, hurt)]
+        assert bundles[0] == bundles[1]
+        assert [e["epoch"] for e in store.read_epochs(hurt / run)] == [1, 2, 3, 4]
+        assert {path.name for path in (hurt / run).iterdir()} == {
+            "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors",
+        }  # fmt: skip
+    assert not list((hurt / ".running").iterdir())

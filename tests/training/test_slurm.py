@@ -1,0 +1,230 @@
+"""Sweeps on a real Slurm: a controller and a node of its own on this machine, started here.
+
+Needs Debian's packages slurmctld, slurmd, slurm-client and munge, and root; without them the tests
+are skipped, except in continuous integration, where they must run.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lossatlas import results
+from lossatlas.results import progress, store, sweeps
+from lossatlas.training.config import LauncherConf
+from training.commands import TINY, lossatlas
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
+WHERE = f"{os.environ['PATH']}:/usr/sbin"
+ABSENT = [name for name in PROGRAMS if not shutil.which(name, path=WHERE)]
+pytestmark = [
+    pytest.mark.skipif(
+        not os.environ.get("CI") and bool(ABSENT), reason=f"not installed: {', '.join(ABSENT)}"
+    ),
+    pytest.mark.skipif(not os.environ.get("CI") and os.geteuid() != 0, reason="needs root"),
+    pytest.mark.xdist_group("slurm"),
+]
+
+CONF = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+AuthType=auth/munge
+AuthInfo=socket={home}/munge.socket,cred_expire=5
+CredType=cred/munge
+SlurmUser=root
+SlurmdUser=root
+SlurmctldPidFile={home}/slurmctld.pid
+SlurmdPidFile={home}/slurmd.pid
+StateSaveLocation={home}/state
+SlurmdSpoolDir={home}/spool
+SlurmctldLogFile={home}/slurmctld.log
+SlurmdLogFile={home}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+MpiDefault=none
+SwitchType=switch/none
+SchedulerType=sched/backfill
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
+JobRequeue=1
+ReturnToService=2
+KillWait=10
+MinJobAge=300
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=60 State=UP
+"""
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Munge, a controller and a node with two cores; the environment that leads to them."""
+    home = tmp_path_factory.mktemp("slurm")
+    host = socket.gethostname().partition(".")[0]
+    key = home / "munge.key"
+    key.write_bytes(secrets.token_bytes(128))
+    key.chmod(0o600)
+    for name in ("state", "spool"):
+        (home / name).mkdir()
+    (home / "slurm.conf").write_text(CONF.format(host=host, home=home, ports=free_ports(2)))
+    env = os.environ | {
+        "SLURM_CONF": str(home / "slurm.conf"), "PATH": WHERE,
+    }  # fmt: skip
+    munge = [
+        f"--{name}={home}/munge.{tail}"
+        for name, tail in (
+            ("socket", "socket"), ("key-file", "key"), ("pid-file", "pid"), ("log-file", "log"),
+            ("seed-file", "seed"),
+        )
+    ]  # fmt: skip
+    team = []
+    try:
+        for command in (["munged", "-F", "--force", *munge], ["slurmctld", "-D"], ["slurmd", "-D"]):
+            log = (home / f"{command[0]}.out").open("w")
+            team.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
+            time.sleep(1)
+        deadline = time.monotonic() + 60
+        while "idle" not in ask(env, "sinfo", "-h", "-o", "%T"):
+            assert time.monotonic() < deadline, ask(env, "sinfo") + logs(home)
+            time.sleep(0.5)
+        yield env
+    finally:
+        subprocess.run(["scancel", "--user", "root"], env=env, check=False)
+        for process in reversed(team):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def ask(env, *command):
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout
+
+
+def logs(home):
+    return "".join(f"\n{path}\n{path.read_text()[-2000:]}" for path in home.glob("*.out"))
+
+
+def sweep(epochs, *seeds):
+    return [
+        "train", "-m", *TINY, f"recipe.epochs={epochs}", f"seed={','.join(map(str, seeds))}",
+        "recipe.train_limit=512", "model.widths=[8,8,8]",
+        "launcher=slurm", "launcher.workers=2", "launcher.timeout_min=10",
+    ]  # fmt: skip
+
+
+def start(cluster, runs, *arguments):
+    env = cluster | {"LOSSATLAS_RUNS": str(runs)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lossatlas.cli", *arguments],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def wait_for(condition, what, seconds=180):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return found
+
+
+def in_work(runs):
+    """Task ids of the array by the run that each is making, once that has two epochs."""
+    return [
+        folder
+        for folder in runs.glob(".running/*")
+        if len(store.read_epochs(folder)) >= 2 and list(folder.glob("lease.*"))
+    ]
+
+
+def tasks(cluster):
+    return sorted(ask(cluster, "squeue", "-h", "-r", "-t", "R", "-o", "%i").split())
+
+
+def states(runs):
+    (folder,) = sweeps.folders(runs)
+    return [m.state for m in progress.members(sweeps.read(folder), results.load(runs))]
+
+
+def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, tmp_path):
+    process = start(cluster, tmp_path, *sweep(80, 0, 1, 2, 3))
+    wait_for(lambda: len(in_work(tmp_path)) == 2 and len(tasks(cluster)) == 2, "two tasks at work")
+    subprocess.run(["scancel", tasks(cluster)[0]], env=cluster, check=True)
+    told = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, told
+    assert "2 at once" in told
+    assert "4 of 4 runs" in told
+    assert states(tmp_path) == ["done"] * 4
+    made = [
+        len((folder / "epochs.jsonl").read_text().splitlines())
+        for folder in tmp_path.iterdir()
+        if not folder.name.startswith(".")
+    ]
+    assert sum(made) <= 4 * 80 + 1, "the cancelled task's run began anew"
+
+
+def test_preempted_tasks_queue_again_and_go_on_without_their_launcher(cluster, tmp_path):
+    process = start(cluster, tmp_path, *sweep(150, 0, 1))
+    wait_for(lambda: len(in_work(tmp_path)) == 2 and len(tasks(cluster)) == 2, "two tasks at work")
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    before = {f.name: len(store.read_epochs(f)) for f in tmp_path.glob(".running/*")}
+    one, other = tasks(cluster)
+    subprocess.run(["scontrol", "requeue", one], env=cluster, check=True)
+    subprocess.run(["scancel", "--signal=USR2", other], env=cluster, check=True)
+    wait_for(lambda: len(list(tmp_path.glob("*/row.json"))) == 2, "both runs", 300)
+    assert states(tmp_path) == ["done"] * 2
+    for name, epochs in before.items():
+        lines = (tmp_path / name / "epochs.jsonl").read_text().splitlines()
+        assert 150 <= len(lines) <= 151, f"{name} began anew after {epochs} epochs"
+    wait_for(lambda: not ask(cluster, "squeue", "-h").strip(), "an empty queue")
+
+
+def test_what_slurm_refuses_is_one_sentence(cluster, tmp_path):
+    env = {key: cluster[key] for key in ("SLURM_CONF", "PATH")}
+    outcome = lossatlas(*sweep(1, 0), "launcher.partition=nowhere", runs=tmp_path, **env)
+    assert outcome.returncode == 2
+    last = outcome.stderr.strip().splitlines()[-1]
+    assert last.startswith("lossatlas: launcher=slurm: ")
+    assert "invalid partition" in last
+    assert "Traceback" not in outcome.stderr
+
+
+def test_without_slurm_it_is_one_sentence(tmp_path):
+    python = os.path.dirname(sys.executable)
+    outcome = lossatlas(*sweep(1, 0), runs=tmp_path, PATH=python)
+    assert outcome.returncode == 2
+    assert 'lossatlas: launcher=slurm: Could not detect "srun"' in outcome.stderr
+
+
+def test_empty_fields_are_left_to_slurm():
+    from lossatlas.training import slurm
+
+    conf = LauncherConf("slurm", mem_gb=4, partition="p", additional_parameters={"account": "a"})
+    assert slurm.options(conf, 2) == {
+        "partition": "p", "time": 60, "cpus_per_task": 2, "mem": "4GB", "signal_delay_s": 90,
+        "additional_parameters": {"account": "a"}, "setup": ["export OMP_NUM_THREADS=2"],
+        "stderr_to_stdout": True,
+    }  # fmt: skip

@@ -1,0 +1,300 @@
+"""What a sweep survives: killed launchers and workers, a full disk, lost nodes, broken files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lossatlas import results
+from lossatlas.results import lease, progress, store, sweeps
+from lossatlas.training import run, worker
+from lossatlas.training.config import resolve
+from lossatlas.training.journal import Journal
+from training.commands import TINY, lossatlas
+from training.test_chaos import living
+
+
+@pytest.fixture
+def sweep(make_cfg, tmp_path):
+    """Plan a sweep of cross-entropy runs with these seeds; returns its folder."""
+
+    def write(*seeds, **more):
+        plan = []
+        for seed in seeds:
+            cfg = make_cfg(f"seed={seed}", "recipe.train_limit=320", "recipe.epochs=3")
+            config = resolve(cfg) | more
+            plan.append(sweeps.Planned(run.place(config)[1], config, "class_index", "given"))
+        return sweeps.write(tmp_path / "runs", None, ["seed=0"], plan)
+
+    return write
+
+
+def states(folder):
+    members = progress.members(sweeps.read(folder), results.load(folder.parents[1]))
+    return [member.state for member in members]
+
+
+def test_a_worker_makes_the_runs_of_a_plan_and_no_run_twice(sweep, monkeypatch):
+    folder = sweep(0, 1)
+    assert worker.work(folder) == 0
+    assert states(folder) == ["done", "done"]
+    assert set(results.load()["sweep"]) == {folder.name}
+    monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
+    assert worker.work(folder) == 0
+
+
+def test_a_run_of_another_source_than_planned_is_not_made(sweep, monkeypatch, capsys):
+    folder = sweep(0, 1)
+    first = sweeps.read(folder)[0].run_id
+    place = worker.place
+    monkeypatch.setattr(worker, "place", lambda c: (None, "x") if c["seed"] == 0 else place(c))
+    assert worker.work(folder) == 0
+    assert states(folder) == ["planned", "done"]
+    assert f"{first}: not made: the source of its loss changed" in capsys.readouterr().out
+
+
+def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep):
+    folder = sweep(0, 1)
+    plan = sweeps.read(folder)
+    config = plan[0].config | {"holdout": 1990}
+    wrong = sweeps.Planned(run.place(config)[1], config, "class_index", "given")
+    folder = sweeps.write(folder.parents[1], None, [], [wrong, plan[1]])
+    assert worker.work(folder) == 0
+    assert states(folder) == ["failed", "done"]
+    reason = results.load().set_index("run_id").loc[wrong.run_id, "reason"]
+    assert reason.startswith("recipe.batch_size is 64, but only 10 training images are left")
+
+
+@pytest.fixture
+def cut_off(make_cfg, monkeypatch):
+    """Cut a run off after its second epoch; returns its configuration and working folder."""
+    cfg = make_cfg("recipe.train_limit=320", "recipe.epochs=4")
+    whole = Journal.on_train_epoch_end
+
+    def cut(self, trainer, module):
+        whole(self, trainer, module)
+        if trainer.current_epoch == 1:
+            raise run.Interrupted(143)
+
+    monkeypatch.setattr(Journal, "on_train_epoch_end", cut)
+    with pytest.raises(run.Interrupted):
+        run.execute(cfg)
+    monkeypatch.setattr(Journal, "on_train_epoch_end", whole)
+    root, name = run.place(resolve(cfg))
+    return cfg, root / ".running" / name
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        pytest.param(None, False, id="whole"),
+        pytest.param(lambda p: p.write_bytes(b""), True, id="empty"),
+        pytest.param(lambda p: p.write_bytes(p.read_bytes()[:-100]), True, id="cut"),
+        pytest.param(lambda p: p.write_bytes(b"no checkpoint"), True, id="garbage"),
+        pytest.param(flip_a_bit, True, id="bit"),
+        pytest.param(lambda p: p.unlink(), False, id="missing"),
+    ],
+)
+def test_a_corrupt_checkpoint_costs_time_but_no_run(
+    damage, told, cut_off, make_cfg, tmp_path, capsys
+):
+    cfg, folder = cut_off
+    if damage:
+        damage(*folder.glob("*.ckpt"))
+    row = run.execute(cfg)
+    assert row["state"] == "done", row["reason"]
+    calm = run.execute(
+        make_cfg("recipe.train_limit=320", "recipe.epochs=4", f"runs={tmp_path / 'calm'}")
+    )
+    assert row["weights_sha256"] == calm["weights_sha256"]
+    lines = (store.runs_dir() / row["run_id"] / "epochs.jsonl").read_text().splitlines()
+    assert len(lines) == (6 if damage else 4)
+    assert (".ckpt is damaged" in capsys.readouterr().out) == told
+
+
+@pytest.mark.parametrize("full", ["epochs.jsonl", "start.json.part"])
+def test_a_full_disk_loses_nothing_and_stops_the_worker(full, sweep, capsys):
+    folder = sweep(0, 1)
+    root, first = folder.parents[1], sweeps.read(folder)[0].run_id
+    working = root / ".running" / first
+    working.mkdir(parents=True)
+    (working / full).symlink_to("/dev/full")  # each write to it fails with ENOSPC
+    assert worker.work(folder) == worker.NO_SPACE
+    assert "no space is left" in capsys.readouterr().out
+    assert states(folder) == ["interrupted", "planned"]
+    (working / full).unlink(missing_ok=True)
+    assert worker.work(folder) == 0
+    assert states(folder) == ["done", "done"]
+
+
+def test_torchs_words_for_a_full_disk_are_understood(sweep, monkeypatch):
+    folder = sweep(0)
+
+    def full(*_):
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . PytorchStreamWriter failed")
+
+    monkeypatch.setattr("pytorch_lightning.Trainer.save_checkpoint", full)
+    assert worker.work(folder) == worker.NO_SPACE
+    assert states(folder) == ["interrupted"]
+
+
+def test_a_run_whose_node_was_lost_is_taken_over(sweep, monkeypatch):
+    folder = sweep(0)
+    working = folder.parents[1] / ".running" / sweeps.read(folder)[0].run_id
+    working.mkdir(parents=True)
+    about = {"machine": "lost", "host": "node7", "pid": 1, "epochs": 0, "deaths": 0}
+    (working / "lease.0").write_text(json.dumps(about))
+    assert states(folder) == ["running"]
+    monkeypatch.setattr(lease, "PATIENCE", 1.0)
+    monkeypatch.setattr(worker, "POLL", 0.1)
+    assert worker.work(folder) == 0
+    assert states(folder) == ["done"]
+
+
+def test_a_run_that_was_taken_over_is_left_to_the_other(sweep, monkeypatch):
+    folder = sweep(0)
+    root, name = folder.parents[1], sweeps.read(folder)[0].run_id
+    working, whole, calls = root / ".running" / name, Journal.on_train_epoch_end, []
+
+    def taken_over(self, trainer, module):
+        if not calls:
+            calls.append("once")
+            (working / "lease.7").touch()
+        whole(self, trainer, module)
+
+    monkeypatch.setattr(Journal, "on_train_epoch_end", taken_over)
+    monkeypatch.setattr(lease, "PATIENCE", 0.5)  # the other shows no sign of life
+    monkeypatch.setattr(worker, "POLL", 0.1)
+    assert worker.work(folder) == 0
+    assert states(folder) == ["done"]
+    assert len(store.read_epochs(root / name)) == 3
+    assert len((root / name / "epochs.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_run_that_kills_its_process_each_time_fails_in_the_end(sweep):
+    folder = sweep(0, 1)
+    working = folder.parents[1] / ".running" / sweeps.read(folder)[0].run_id
+    working.mkdir(parents=True)
+    about = {"machine": lease.machine(), "epochs": 0, "deaths": run.MAX_DEATHS - 1}
+    (working / "lease.0").write_text(json.dumps(about))
+    assert worker.work(folder) == 0
+    assert states(folder) == ["failed", "done"]
+    assert "was killed 10 times in a row" in results.load().query("state == 'failed'").reason.item()
+
+
+def test_a_run_that_was_all_but_published_is_not_made_again(sweep, monkeypatch):
+    folder = sweep(0)
+    root, name = folder.parents[1], sweeps.read(folder)[0].run_id
+    rename = Path.rename
+
+    def cut_off(self, target):
+        if self.is_dir():
+            os.kill(os.getpid(), signal.SIGINT)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        worker.work(folder)
+    monkeypatch.undo()
+    assert store.read_row(root / ".running" / name)["state"] == "done"
+    monkeypatch.setattr(run, "_train", lambda *_: pytest.fail("trained again"))
+    assert worker.work(folder) == 0
+    assert states(folder) == ["done"]
+
+
+def start(runs, *arguments):
+    env = os.environ | {"LOSSATLAS_RUNS": str(runs), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lossatlas.cli", *arguments],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+SWEEP = ["train", "-m", *TINY, "recipe.epochs=6", "seed=0,1,2,3", "launcher.workers=2"]
+
+
+def wait_for(condition, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_two_launchers_share_a_sweep_without_making_a_run_twice(tmp_path):
+    team = [start(tmp_path, *SWEEP) for _ in range(2)]
+    told = [process.communicate(timeout=300)[0] for process in team]
+    assert [process.returncode for process in team] == [0, 0], told
+    (folder,) = sweeps.folders(tmp_path)
+    lines = [line for log in folder.glob("worker-*.log") for line in log.read_text().splitlines()]
+    begun = [line.partition(":")[0] for line in lines if line.endswith(": begun")]
+    assert sorted(begun) == sorted(sweeps.ids(folder))
+    assert states(folder) == ["done"] * 4
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_a_stopped_launcher_takes_its_workers_along_and_is_resumed(how, code, tmp_path):
+    process = start(tmp_path, *SWEEP)
+    wait_for(lambda: list(tmp_path.glob(".running/*/epochs.jsonl")), process)
+    (folder,) = sweeps.folders(tmp_path)
+    workers = living(folder)
+    assert len(workers) == 2
+    # as a terminal does: Ctrl-C reaches the whole group, a kill the launcher alone
+    (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+    told = process.communicate(timeout=60)[0]
+    assert process.returncode == code
+    assert "Traceback" not in told
+    deadline = time.monotonic() + 30
+    while living(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not living(folder)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")}
+    assert len(made) < 4
+    assert "running" not in set(results.load(tmp_path)["state"])
+    again = lossatlas(*SWEEP, runs=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert states(folder) == ["done"] * 4
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_a_planned_sweep_can_be_joined_by_name(tmp_path):
+    process = start(tmp_path, *SWEEP)
+    wait_for(lambda: list(tmp_path.glob(".running/*/epochs.jsonl")), process)
+    process.kill()
+    process.wait(10)
+    (folder,) = sweeps.folders(tmp_path)
+    joined = lossatlas("work", folder.name, "--workers", "2", runs=tmp_path)
+    assert joined.returncode == 0, joined.stderr
+    assert states(folder) == ["done"] * 4
+    nothing = lossatlas("work", "sweep", runs=tmp_path)
+    assert (nothing.returncode, nothing.stderr) == (
+        2, f"lossatlas: sweep {folder.name} has no run left to make\n",
+    )  # fmt: skip
+
+
+def test_a_broken_worker_is_told_and_not_started_for_ever(tmp_path):
+    sitecustomize = tmp_path / "site" / "sitecustomize.py"
+    sitecustomize.parent.mkdir()
+    sitecustomize.write_text(
+        "import sys\nif 'multiprocessing.forkserver' in ' '.join(sys.argv + sys.orig_argv):\n"
+        "    import lossatlas.training.worker as w\n    w.work = lambda folder: 1 / 0\n"
+    )
+    outcome = lossatlas(*SWEEP, runs=tmp_path / "runs", PYTHONPATH=str(sitecustomize.parent))
+    assert outcome.returncode == 1
+    assert "a worker broke down; see " in outcome.stderr
+    assert "4 of 4 runs were not made" in outcome.stderr
+    (log, *_) = (tmp_path / "runs").glob(".sweeps/*/worker-*.log")
+    assert "ZeroDivisionError" in log.read_text()

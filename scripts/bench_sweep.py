@@ -1,6 +1,6 @@
 """Runs an hour of a sweep, against starting one process a run in a shell loop.
 
-    python scripts/bench_sweep.py [--recipe smoke] [--runs 8] [--rounds 3] [--data cifar10]
+    python scripts/bench_sweep.py [--recipe smoke] [--runs 8] [--rounds 3]
 
 The arms are run in turn (A B C A B C ...), each from nothing in a store of its own, start-up
 included; printed are the medians over the rounds and the medians of the ratios round by round.
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--arms", help="only these beside the last, as in 'loop 1 x 2,loop 1 x 1'")
     options = parser.parse_args()
     common = [f"recipe={options.recipe}", f"data={options.data}", "loss=cross_entropy"]
     arms = {
@@ -37,6 +38,8 @@ def main() -> None:
         "sweep 1 x 2": lambda: sweep([*common, "threads=2"], options.runs, workers=1),
         "sweep 2 x 1": lambda: sweep([*common, "threads=1"], options.runs, workers=2),
     }
+    chosen = options.arms.split(",") if options.arms else list(arms)[:-1]
+    arms = {name: arm for name, arm in arms.items() if name in (*chosen, "sweep 2 x 1")}
     hourly: dict[str, list[float]] = {name: [] for name in arms}
     for _ in range(options.rounds):
         for name, arm in arms.items():
@@ -48,7 +51,7 @@ def main() -> None:
     for name, values in hourly.items():
         spread = f"({min(values):.1f} to {max(values):.1f})"
         print(f"{name:<12} {statistics.median(values):8.1f} runs/h {spread}")
-    for base in ("loop 1 x 2", "loop 1 x 1", "sweep 1 x 2"):
+    for base in list(arms)[:-1]:
         ratios = [b / a for a, b in zip(hourly[base], hourly["sweep 2 x 1"], strict=True)]
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
         print(f"sweep 2 x 1 / {base}: median {statistics.median(ratios):.2f} {spread}")

@@ -58,7 +58,10 @@ def collect(root: Path, unfinished: Iterable[Row] = ()) -> pd.DataFrame:
     fields = {json.loads(name): name for name in rows.column_names if name not in STAMP.names}
     columns = {key: rows[name] for key, name in sorted(fields.items())}
     held = {key: _decoded(c) for key, c in columns.items() if c.null_count < len(c)}
-    return pd.DataFrame(held, index=range(len(rows)))
+    table = pd.DataFrame(held, index=range(len(rows)))
+    del rows, cached, columns
+    pa.default_memory_pool().release_unused()  # a hundred megabytes, for what comes after
+    return table
 
 
 def read_row(folder: Path | str) -> dict[str, Any] | None:

@@ -78,10 +78,8 @@ class Result:
 def rows(table: pd.DataFrame) -> list[Row]:
     """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out."""
     found: list[Row] = [{} for _ in range(len(table))]
-    for (
-        key,
-        column,
-    ) in table.items():  # not to_dict("records"), which fills every field of every row
+    # Not by to_dict("records"), which fills every field of every row.
+    for key, column in table.items():
         for row, v in zip(found, column.tolist(), strict=True):
             if not _is_empty(v):
                 row[str(key)] = sys.intern(v) if isinstance(v, str) else v

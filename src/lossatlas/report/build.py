@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import yaml
 from lossatlas import results
 from lossatlas.errors import UserError
 from lossatlas.report import arms, model, pages
+from lossatlas.results import selection
 from lossatlas.results.store import COLUMNS
 
 TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
@@ -63,7 +63,7 @@ def build(
 
 def _chosen(table: pd.DataFrame, only: str | None, sweep: str | None) -> pd.DataFrame:
     if only is not None:
-        table = table[[fnmatchcase(run, only) for run in table["run_id"]]]
+        table = table[selection.fits(table, only)]
     if sweep is not None:
         table = table[table["sweep"] == sweep] if "sweep" in table else table[:0]
     return table

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +52,7 @@ def gather(
     if states:
         keep &= table["state"].isin(states)
     if only is not None:
-        fits = [fnmatchcase(name, only) for name in table["run_id"]]
-        keep &= pd.Series(fits, index=table.index, dtype=bool)
+        keep &= selection.fits(table, only)
     if begun is not None:
         keep &= (table["started"] >= begun) if "started" in table else False
     return Listing(table[keep], told, bool(told) and bool(table["state"].isin(OPEN).any()))

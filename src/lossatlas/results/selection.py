@@ -1,8 +1,11 @@
-"""What `--since` means: a moment, or a stretch of time before now."""
+"""What `--since` and `--only` mean, for every command that has them."""
 
 import re
 import time
 from datetime import datetime
+from fnmatch import fnmatchcase
+
+import pandas as pd
 
 from lossatlas.errors import UserError
 
@@ -18,3 +21,9 @@ def since(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise UserError(f"--since takes 90m, 2h, 3d or 2026-11-24T18:30, not {text!r}") from None
+
+
+def fits(table: pd.DataFrame, only: str) -> pd.Series:
+    """Bool for each row: does its id fit the shell pattern `only`?"""
+    found = [fnmatchcase(name, only) for name in table["run_id"]]
+    return pd.Series(found, index=table.index, dtype=bool)

@@ -5,7 +5,6 @@ is pre-empted, or whose time is over, queues again and goes on from the run's la
 but the folder of runs is shared, and nothing depends on the process that sent the array off.
 """
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -84,7 +83,7 @@ def is_queued(job: str) -> bool:
     """Whether any task of a job waits or runs; asked of squeue, which every cluster has."""
     asked = subprocess.run(
         ["squeue", "--noheader", "--format=%T", f"--jobs={job}"],
-        capture_output=True, text=True, check=False, env=os.environ,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if asked.returncode:  # a job that ended long ago, or a controller that is busy
         return "Invalid job id" not in asked.stderr

@@ -18,10 +18,11 @@ from hydra import compose, initialize_config_dir
 from lossatlas import resources
 from lossatlas.training.config import register_configs
 from lossatlas.training.data import ImageData
+from lossatlas.training.identity import build_loss
 from lossatlas.training.journal import Journal
 from lossatlas.training.modules import Classifier
 from lossatlas.training.optim import build_optimiser, triangle
-from lossatlas.training.run import build_loss, build_module, build_trainer
+from lossatlas.training.run import build_module, build_trainer
 
 
 def main() -> None:

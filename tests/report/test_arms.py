@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from lossatlas.data.scenarios import SCENARIOS
 from lossatlas.report import arms, sentences, tables
 
 SHARED = {"scenario": "clean", "recipe": "quick", "model": "airnet", "data": "cifar10"}
@@ -55,6 +56,15 @@ def test_other_hyperparameters_make_another_arm():
     ]
     _, found = only(runs)
     assert sorted(found) == ["focal (gamma 2.0)", "focal (gamma 3.0)"]
+
+
+def test_hyperparameters_that_are_not_the_cards_are_named():
+    runs = [row("focal", s, 0.6, **{"loss.gamma": gamma}) for s, gamma in ((0, 2.0), (1, 2.0))]
+    assert list(only(runs)[1]) == ["focal"]
+    runs = [row("focal", seed, 0.6, **{"loss.gamma": 3.0}) for seed in (0, 1)]
+    assert list(only(runs)[1]) == ["focal (gamma 3.0)"]
+    runs = [row("unknown", seed, 0.6, **{"loss.gamma": 3.0}) for seed in (0, 1)]
+    assert list(only(runs)[1]) == ["unknown"]
 
 
 def test_a_sum_is_named_by_its_terms():
@@ -136,6 +146,36 @@ def test_embedders_have_their_own_condition_and_the_untrained_encoder_as_zero():
     [found] = arms.results(embeddings)
     assert found.difference.mean == pytest.approx(0.15)
     assert "above the same encoder before training" in sentences.answer(embeddings, [found])[0]
+
+
+def test_scenarios_are_told_with_what_was_measured_of_them():
+    more = {"train_size": 50_000, "scenario": "symmetric_noise", "scenario.probability": 0.4}
+    runs = [
+        row("cross_entropy", s, 0.7, effective_noise=x, **more) for s, x in ((0, 0.4), (1, 0.39))
+    ]
+    runs += [row("focal", 0, 0.7, train_size=50_000, effective_noise=0.0)]
+    runs += [row("focal", 0, 0.7, scenario="strange")]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    assert sentences.scenarios(found) == [
+        "`clean`: the labels as published; 50,000 training images.",
+        "`strange`: not described.",
+        "`symmetric_noise, probability 0.4`: this share of each class's labels is replaced by one "
+        "of the nine other classes, drawn uniformly; 50,000 training images; the targets of 39.00 "
+        "to 40.00 % of them leave out the true class.",
+    ]
+
+
+def test_every_scenario_is_described():
+    assert set(sentences.SCENARIOS) == set(SCENARIOS)
+
+
+def test_limits_tell_where_the_rates_come_from():
+    runs = [row("focal", 0, 0.7, lr_source="given"), row("focal", 1, 0.7, lr_source="tuned")]
+    condition, found = only(runs)
+    said = sentences.limits([(condition, list(found.values()))])
+    assert [source for source, text in sentences.RATES.items() if text in said] == [
+        "tuned", "given",
+    ]  # fmt: skip
 
 
 def test_protocol_names_what_differs_by_the_smallest_group():

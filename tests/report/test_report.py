@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import yaml
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.report import build, figures, formulas, model, pages
-from lossatlas.results import store
+from lossatlas.results import store, sweeps
 from report.fakes import add_run
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -273,22 +274,32 @@ def test_a_report_of_some_runs_is_that_of_a_store_of_those(runs, tuned, tmp_path
         assert (found / name).read_bytes() == (expected / name).read_bytes(), name
 
 
-def test_a_report_of_one_sweep(tmp_path):
-    root = tmp_path / "runs"
-    for seed, sweep in enumerate(("mine", "other", None)):
-        more = {} if sweep is None else {"sweep": sweep}
-        add_run(root, "cross_entropy", "clean", seed, **more)
+def test_a_report_of_one_sweep_has_what_it_planned_whoever_made_it(tmp_path):
+    root, line = tmp_path / "runs", "loss=focal 'model.widths=[8, 8]' seed=0 runs=/a/folder"
+    made = [
+        add_run(root, loss, "clean", 0, **more)
+        for loss, more in (
+            ("cross_entropy", {"sweep": "other-123456"}), ("focal", {"sweep": "mine-123456"}),
+            ("label_smoothing", {}),
+        )
+    ]  # fmt: skip
+    plan = [sweeps.Planned(path.name, {}, "class_index", "tuned") for path in made[:2]]
+    name = sweeps.write(root, "mine", [line, "loss=gce threads=2"], plan).name
     out = build(root, tmp_path / "out", sweep="mine").parent
-    assert "cross_entropy-clean-quick-s0" in (text := (out / "results.csv").read_text())
-    assert text.count("\n") == 2
+    rows = (out / "results.csv").read_text().splitlines()
+    assert [row.partition(",")[0] for row in rows[1:]] == [path.name for path in made[:2]]
+    commands = (
+        f"The runs of sweep {name}:\n\n```\n"
+        "lossatlas train -m loss=focal 'model.widths=[8, 8]' seed=0\n"
+        "lossatlas train -m loss=gce threads=2\n```\n"
+    )
+    assert commands in (out / "REPORT.md").read_text()
+    assert "'model.widths=[8, 8]' seed=0\nlossatlas" in unescape((out / "index.html").read_text())
     with pytest.raises(UserError, match="no runs to report with --only '\\*-s1-\\*' with --sweep"):
         build(root, tmp_path / "none", only="*-s1-*", sweep="mine")
+    with pytest.raises(UserError, match=f"no sweep 'other' in .* there are: {name}"):
+        build(root, tmp_path / "none", sweep="other")
     assert not (tmp_path / "none").exists()
-
-
-def test_without_sweeps_no_run_belongs_to_one(few, tmp_path):
-    with pytest.raises(UserError, match="no runs to report with --sweep 'mine'"):
-        build(few, tmp_path / "out", sweep="mine")
 
 
 def test_only_the_runs_of_the_report_are_opened(runs, tmp_path, monkeypatch):

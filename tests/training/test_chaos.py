@@ -3,13 +3,11 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 from lossatlas import results
 from lossatlas.results import store, sweeps
-from training.commands import lossatlas
+from training.commands import living, lossatlas, start
 
 KILLS = 50
 SWEEP = [
@@ -18,20 +16,6 @@ SWEEP = [
     "loss=cross_entropy,focal,crammer_singer_hinge,nt_xent", "seed=0,1,2,3,4,5,6,7,8,9",
 ]  # fmt: skip
 TIMES = ["started", "wall_s", "cpu_s", "train_s"]
-
-
-def living(folder):
-    """Process ids of the workers whose logs lie in the folder of a sweep."""
-    pids = [int(path.stem.rpartition("-")[2]) for path in folder.glob("worker-*.log")]
-    return [pid for pid in pids if os.path.exists(f"/proc/{pid}") and not zombie(pid)]
-
-
-def zombie(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def epochs_made(root):
@@ -52,11 +36,7 @@ def test_every_row_is_there_once_and_as_if_nothing_had_happened(tmp_path):
     assert undisturbed.returncode == 0, undisturbed.stderr
 
     rng = random.Random(seed := time.time_ns())
-    env = os.environ | {"LOSSATLAS_RUNS": str(hurt), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lossatlas.cli", *SWEEP],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    process = start(*SWEEP, runs=hurt)
     kills, seen = 0, 0
     while process.poll() is None:
         # Two more epochs between two kills: at least 160 are to be made, so that 50 kills fit.

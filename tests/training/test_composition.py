@@ -6,7 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from lossatlas import results
 from lossatlas.errors import UserError
 from lossatlas.results import store
-from lossatlas.training import run, sweeper, tuning
+from lossatlas.training import identity, run, sweeper, tuning
 from lossatlas.training.config import resolve
 from training.commands import TINY, lossatlas
 
@@ -17,7 +17,7 @@ def sum_cfg(make_cfg):
 
 
 def id_of(cfg):
-    return run.place(resolve(cfg))[1]
+    return identity.place(resolve(cfg))[1]
 
 
 def test_a_sum_trains_and_its_row_says_what_it_is(sum_cfg):

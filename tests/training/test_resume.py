@@ -1,27 +1,18 @@
 """A run killed at random moments ends bit-identical to one that was left alone."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from lossatlas.results import store
-
-COMMAND = [
-    sys.executable, "-m", "lossatlas.cli", "train", "data=synthetic", "recipe=smoke",
-    "recipe.batch_size=64", "recipe.epochs=8", "progress=false",
-]  # fmt: skip
+from training import commands
 
 
 def start(runs, *overrides):
-    env = os.environ | {"LOSSATLAS_RUNS": str(runs), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*COMMAND, *overrides], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    settings = [*commands.TINY, "recipe.epochs=8", "progress=false"]
+    return commands.start("train", *settings, *overrides, runs=runs)
 
 
 def epochs_made(runs):

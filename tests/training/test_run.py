@@ -11,7 +11,7 @@ from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.losses import registry
 from lossatlas.results import store
-from lossatlas.training import run
+from lossatlas.training import identity, run
 from lossatlas.training.config import resolve
 
 # The recipe's rate suits cross-entropy; the gradients of these are 30 and 100 times as large.
@@ -51,7 +51,7 @@ def test_a_finished_run_is_not_made_again(make_cfg, monkeypatch):
 
 def test_the_id_is_of_the_experiment_not_of_its_spelling(make_cfg):
     def id_of(*overrides):
-        return run.place(resolve(make_cfg(*overrides)))[1]
+        return identity.place(resolve(make_cfg(*overrides)))[1]
 
     assert id_of("loss=focal") == id_of("loss=focal", "loss.gamma=2", "runs=elsewhere")
     others = [
@@ -67,9 +67,9 @@ def test_the_id_is_of_the_experiment_not_of_its_spelling(make_cfg):
 
 def test_an_edited_loss_is_another_experiment(make_cfg, own_loss):
     own_loss("mine", "return torch.logsumexp(logits, 1)")
-    before = run.place(resolve(make_cfg("loss=mine")))[1]
+    before = identity.place(resolve(make_cfg("loss=mine")))[1]
     own_loss("mine", "return torch.logsumexp(logits, 1) * 2")
-    assert run.place(resolve(make_cfg("loss=mine")))[1] != before
+    assert identity.place(resolve(make_cfg("loss=mine")))[1] != before
 
 
 def test_divergence_is_a_result(make_cfg):
@@ -104,7 +104,7 @@ def test_a_loss_that_needs_what_nobody_provides_is_refused(base, target, need, m
 
 
 def test_a_run_in_other_hands_is_left_alone(make_cfg):
-    root, name = run.place(resolve(make_cfg()))
+    root, name = identity.place(resolve(make_cfg()))
     with store.workshop(root, name) as folder:
         assert folder is not None
         assert run.execute(make_cfg())["state"] == "running"

@@ -18,7 +18,7 @@ import pytest
 from lossatlas import results
 from lossatlas.results import progress, store, sweeps
 from lossatlas.training.config import LauncherConf
-from training.commands import TINY, lossatlas
+from training.commands import TINY, lossatlas, start, wait_for
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 WHERE = f"{os.environ['PATH']}:/usr/sbin"
@@ -87,9 +87,7 @@ def cluster(tmp_path_factory):
     for name in ("state", "spool"):
         (home / name).mkdir()
     (home / "slurm.conf").write_text(CONF.format(host=host, home=home, ports=free_ports(2)))
-    env = os.environ | {
-        "SLURM_CONF": str(home / "slurm.conf"), "PATH": WHERE,
-    }  # fmt: skip
+    env = {"SLURM_CONF": str(home / "slurm.conf"), "PATH": WHERE}
     munge = [
         f"--{name}={home}/munge.{tail}"
         for name, tail in (
@@ -101,7 +99,7 @@ def cluster(tmp_path_factory):
     try:
         for command in (["munged", "-F", "--force", *munge], ["slurmctld", "-D"], ["slurmd", "-D"]):
             log = (home / f"{command[0]}.out").open("w")
-            team.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
+            team.append(subprocess.Popen(command, env=os.environ | env, stdout=log, stderr=log))
             time.sleep(1)
         deadline = time.monotonic() + 60
         while "idle" not in ask(env, "sinfo", "-h", "-o", "%T"):
@@ -109,7 +107,7 @@ def cluster(tmp_path_factory):
             time.sleep(0.5)
         yield env
     finally:
-        subprocess.run(["scancel", "--user", "root"], env=env, check=False)
+        ask(env, "scancel", "--user", "root")
         for process in reversed(team):
             process.terminate()
             try:
@@ -119,7 +117,10 @@ def cluster(tmp_path_factory):
 
 
 def ask(env, *command):
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout
+    """What a command of Slurm prints."""
+    return subprocess.run(
+        command, env=os.environ | env, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def logs(home):
@@ -134,22 +135,6 @@ def sweep(epochs, *seeds):
     ]  # fmt: skip
 
 
-def start(cluster, runs, *arguments):
-    env = cluster | {"LOSSATLAS_RUNS": str(runs)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "lossatlas.cli", *arguments],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def wait_for(condition, what, seconds=180):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
-
-
 def in_work(runs):
     """Task ids of the array by the run that each is making, once that has two epochs."""
     return [
@@ -157,6 +142,10 @@ def in_work(runs):
         for folder in runs.glob(".running/*")
         if len(store.read_epochs(folder)) >= 2 and list(folder.glob("lease.*"))
     ]
+
+
+def both_at_work(cluster, runs):
+    return len(in_work(runs)) == 2 and len(tasks(cluster)) == 2
 
 
 def tasks(cluster):
@@ -169,9 +158,9 @@ def states(runs):
 
 
 def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, tmp_path):
-    process = start(cluster, tmp_path, *sweep(80, 0, 1, 2, 3))
-    wait_for(lambda: len(in_work(tmp_path)) == 2 and len(tasks(cluster)) == 2, "two tasks at work")
-    subprocess.run(["scancel", tasks(cluster)[0]], env=cluster, check=True)
+    process = start(*sweep(80, 0, 1, 2, 3), runs=tmp_path, **cluster)
+    wait_for(lambda: both_at_work(cluster, tmp_path), process)
+    ask(cluster, "scancel", tasks(cluster)[0])
     told = process.communicate(timeout=300)[0]
     assert process.returncode == 0, told
     assert "2 at once" in told
@@ -186,25 +175,24 @@ def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, tmp_path):
 
 
 def test_preempted_tasks_queue_again_and_go_on_without_their_launcher(cluster, tmp_path):
-    process = start(cluster, tmp_path, *sweep(150, 0, 1))
-    wait_for(lambda: len(in_work(tmp_path)) == 2 and len(tasks(cluster)) == 2, "two tasks at work")
+    process = start(*sweep(150, 0, 1), runs=tmp_path, **cluster)
+    wait_for(lambda: both_at_work(cluster, tmp_path), process)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     before = {f.name: len(store.read_epochs(f)) for f in tmp_path.glob(".running/*")}
     one, other = tasks(cluster)
-    subprocess.run(["scontrol", "requeue", one], env=cluster, check=True)
-    subprocess.run(["scancel", "--signal=USR2", other], env=cluster, check=True)
-    wait_for(lambda: len(list(tmp_path.glob("*/row.json"))) == 2, "both runs", 300)
+    ask(cluster, "scontrol", "requeue", one)
+    ask(cluster, "scancel", "--signal=USR2", other)
+    wait_for(lambda: len(list(tmp_path.glob("*/row.json"))) == 2, seconds=300)
     assert states(tmp_path) == ["done"] * 2
     for name, epochs in before.items():
         lines = (tmp_path / name / "epochs.jsonl").read_text().splitlines()
         assert 150 <= len(lines) <= 151, f"{name} began anew after {epochs} epochs"
-    wait_for(lambda: not ask(cluster, "squeue", "-h").strip(), "an empty queue")
+    wait_for(lambda: not ask(cluster, "squeue", "-h").strip())
 
 
 def test_what_slurm_refuses_is_one_sentence(cluster, tmp_path):
-    env = {key: cluster[key] for key in ("SLURM_CONF", "PATH")}
-    outcome = lossatlas(*sweep(1, 0), "launcher.partition=nowhere", runs=tmp_path, **env)
+    outcome = lossatlas(*sweep(1, 0), "launcher.partition=nowhere", runs=tmp_path, **cluster)
     assert outcome.returncode == 2
     last = outcome.stderr.strip().splitlines()[-1]
     assert last.startswith("lossatlas: launcher=slurm: ")

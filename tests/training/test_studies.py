@@ -13,7 +13,7 @@ from lossatlas import list_losses, resources
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import registry
 from lossatlas.training.config import register_configs, resolve
-from lossatlas.training.run import place
+from lossatlas.training.identity import place
 
 FOLDER = resources.folder("conf") / "sweep"
 NAMES = ("lecture", "noise_grid", "long_tail", "calibration", "ssl_quick", "full_survey")

@@ -11,7 +11,7 @@ import pytest
 import wandb
 
 from lossatlas.results import store
-from lossatlas.training import run, wandb_mirror
+from lossatlas.training import identity, run, wandb_mirror
 from lossatlas.training.config import resolve
 
 
@@ -100,7 +100,7 @@ def test_a_run_that_went_on_has_one_whole_mirror(make_cfg, monkeypatch):
         patch.setattr(run, "_evaluate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run.execute(cfg)
-    (cut,) = store.runs_dir().glob(f".running/{run.place(resolve(cfg))[1]}")
+    (cut,) = store.runs_dir().glob(f".running/{identity.place(resolve(cfg))[1]}")
     records = read(cut)
     assert len(records["history"]) == 2
     assert records["exit"] == [{"exit_code": 1, "runtime": pytest.approx(0, abs=60)}]
@@ -165,7 +165,7 @@ def test_without_a_network_or_a_key_the_command_asks_nothing(tmp_path):
 
 def test_a_mirror_does_not_change_the_experiment(make_cfg):
     ids = {
-        run.place(resolve(make_cfg(f"logger={kind}")))[1]
+        identity.place(resolve(make_cfg(f"logger={kind}")))[1]
         for kind in ("none", "wandb", "tensorboard")
     }
     assert len(ids) == 1

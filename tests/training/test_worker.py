@@ -3,20 +3,16 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lossatlas import results
 from lossatlas.results import lease, progress, store, sweeps
-from lossatlas.training import run, worker
+from lossatlas.training import identity, run, worker
 from lossatlas.training.config import resolve
 from lossatlas.training.journal import Journal
-from training.commands import TINY, lossatlas
-from training.test_chaos import living
+from training.commands import TINY, living, lossatlas, start, wait_for
 
 
 @pytest.fixture
@@ -28,7 +24,7 @@ def sweep(make_cfg, tmp_path):
         for seed in seeds:
             cfg = make_cfg(f"seed={seed}", "recipe.train_limit=320", "recipe.epochs=3")
             config = resolve(cfg) | more
-            plan.append(sweeps.Planned(run.place(config)[1], config, "class_index", "given"))
+            plan.append(sweeps.Planned(identity.place(config)[1], config, "class_index", "given"))
         return sweeps.write(tmp_path / "runs", None, ["seed=0"], plan)
 
     return write
@@ -62,7 +58,7 @@ def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep):
     folder = sweep(0, 1)
     plan = sweeps.read(folder)
     config = plan[0].config | {"holdout": 1990}
-    wrong = sweeps.Planned(run.place(config)[1], config, "class_index", "given")
+    wrong = sweeps.Planned(identity.place(config)[1], config, "class_index", "given")
     folder = sweeps.write(folder.parents[1], None, [], [wrong, plan[1]])
     assert worker.work(folder) == 0
     assert states(folder) == ["failed", "done"]
@@ -85,7 +81,7 @@ def cut_off(make_cfg, monkeypatch):
     with pytest.raises(run.Interrupted):
         run.execute(cfg)
     monkeypatch.setattr(Journal, "on_train_epoch_end", whole)
-    root, name = run.place(resolve(cfg))
+    root, name = identity.place(resolve(cfg))
     return cfg, root / ".running" / name
 
 
@@ -213,29 +209,11 @@ def test_a_run_that_was_all_but_published_is_not_made_again(sweep, monkeypatch):
     assert states(folder) == ["done"]
 
 
-def start(runs, *arguments):
-    env = os.environ | {"LOSSATLAS_RUNS": str(runs), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "lossatlas.cli", *arguments],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-
-
 SWEEP = ["train", "-m", *TINY, "recipe.epochs=6", "seed=0,1,2,3", "launcher.workers=2"]
 
 
-def wait_for(condition, process, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
 def test_two_launchers_share_a_sweep_without_making_a_run_twice(tmp_path):
-    team = [start(tmp_path, *SWEEP) for _ in range(2)]
+    team = [start(*SWEEP, runs=tmp_path) for _ in range(2)]
     told = [process.communicate(timeout=300)[0] for process in team]
     assert [process.returncode for process in team] == [0, 0], told
     (folder,) = sweeps.folders(tmp_path)
@@ -247,7 +225,7 @@ def test_two_launchers_share_a_sweep_without_making_a_run_twice(tmp_path):
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
 def test_a_stopped_launcher_takes_its_workers_along_and_is_resumed(how, code, tmp_path):
-    process = start(tmp_path, *SWEEP)
+    process = start(*SWEEP, runs=tmp_path)
     wait_for(lambda: list(tmp_path.glob(".running/*/epochs.jsonl")), process)
     (folder,) = sweeps.folders(tmp_path)
     workers = living(folder)
@@ -257,10 +235,7 @@ def test_a_stopped_launcher_takes_its_workers_along_and_is_resumed(how, code, tm
     told = process.communicate(timeout=60)[0]
     assert process.returncode == code
     assert "Traceback" not in told
-    deadline = time.monotonic() + 30
-    while living(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not living(folder)
+    wait_for(lambda: not living(folder), seconds=30)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")}
     assert len(made) < 4
     assert "running" not in set(results.load(tmp_path)["state"])
@@ -271,7 +246,7 @@ def test_a_stopped_launcher_takes_its_workers_along_and_is_resumed(how, code, tm
 
 
 def test_a_planned_sweep_can_be_joined_by_name(tmp_path):
-    process = start(tmp_path, *SWEEP)
+    process = start(*SWEEP, runs=tmp_path)
     wait_for(lambda: list(tmp_path.glob(".running/*/epochs.jsonl")), process)
     process.kill()
     process.wait(10)

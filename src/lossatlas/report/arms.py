@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.losses import registry
 from lossatlas.report import statistics
 
 BASELINE = "cross_entropy"
@@ -94,6 +95,8 @@ def is_finished(row: Row) -> bool:
 def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
     """Group rows into conditions and arms; `order` lists loss ids in the order to show them.
 
+    An arm's label names the hyperparameters that differ between arms of the loss, or that are not
+    the defaults of its card.
     Runs that are done or diverged make the arms. A loss whose runs all failed or still run gets
     an arm without runs, so that it is not dropped. Of two runs of one arm and seed (the source of
     the loss changed) the one started later counts.
@@ -178,10 +181,12 @@ def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]
         mine.sort(key=lambda row: row.get("started", 0))
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
         # The terms of a sum are its name, even where all runs share them.
+        usual = {"loss.terms": None, **_defaults(loss)}
         varying = [
             k
             for k in (*own, *SETTINGS)
-            if k == "loss.terms" or len({str(row.get(k)) for row in mine}) > 1
+            if len({str(row.get(k)) for row in mine}) > 1
+            or (k in usual and any(row.get(k) != usual[k] for row in mine))
         ]
         variants: dict[tuple[str, ...], dict[int, Row]] = defaultdict(dict)
         for row in mine:
@@ -195,6 +200,14 @@ def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]
         if not mine:
             arms.append(Arm(loss, loss, ()))
     return arms, replaced
+
+
+def _defaults(loss: str) -> dict[str, Any]:
+    """The values of a loss's hyperparameters by its card; none without a card."""
+    entry = registry.index().get(loss)
+    if entry is None or not entry.card.is_file():
+        return {}
+    return {f"loss.{key}": h.default for key, h in registry.get_card(loss).hyperparameters.items()}
 
 
 def _is_calibrated(arm: Arm) -> bool | None:

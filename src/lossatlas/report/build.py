@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 import yaml
 
 from lossatlas import results
 from lossatlas.errors import UserError
-from lossatlas.report import arms, model, pages
-from lossatlas.results import selection
+from lossatlas.report import arms, pages
+from lossatlas.results import selection, sweeps
+from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
 TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
@@ -32,7 +32,8 @@ def build(
 
     The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
     YAML that `lossatlas tune` writes): the same inputs give the same bytes. Of the runs, those are
-    in it whose id fits the shell pattern `only` and that belong to the sweep named `sweep`.
+    in it whose id fits the shell pattern `only` and that the sweep `sweep` has planned, whichever
+    sweep has made them.
 
     Returns:
         The path of index.html.
@@ -41,14 +42,11 @@ def build(
         UserError: `runs` is missing or holds no such runs, `tuned` cannot be read, or `out` cannot
             be written or holds pages that are not a report's.
     """
-    if not runs.is_dir():
-        raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
-    rows = arms.rows(_chosen(results.load(runs), only, sweep))
-    if not rows:
-        asked = (("--only", only), ("--sweep", sweep))
-        chosen = "".join(f" with {option} {name!r}" for option, name in asked if name is not None)
-        raise UserError(f"{runs}: holds no runs to report{chosen}, not counting those of tuning")
-    report = model.assemble(rows, runs, _read_tuned(tuned))
+    rows = read(runs, only, sweep)
+    tuning = _read_tuned(tuned)
+    from lossatlas.report import model  # torch and seaborn: seconds, once it is known what to draw
+
+    report = model.assemble(rows, runs, tuning, sweep)
     files = {
         f"figures/{picture.file}": picture.svg
         for part in report["conditions"]
@@ -61,16 +59,29 @@ def build(
     return out / "index.html"
 
 
-def _chosen(table: pd.DataFrame, only: str | None, sweep: str | None) -> pd.DataFrame:
+def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[arms.Row]:
+    """The rows of the runs that `build` reports.
+
+    Raises:
+        UserError: `runs` is missing, has no such sweep or holds no such runs.
+    """
+    if not runs.is_dir():
+        raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
+    table = results.load(runs)
     if only is not None:
         table = table[selection.fits(table, only)]
     if sweep is not None:
-        table = table[table["sweep"] == sweep] if "sweep" in table else table[:0]
-    return table
+        table = table[table["run_id"].isin(sweeps.ids(sweeps.find(runs, sweep)))]
+    rows = arms.rows(table)
+    if not rows:
+        asked = (("--only", only), ("--sweep", sweep))
+        chosen = "".join(f" with {option} {name!r}" for option, name in asked if name is not None)
+        raise UserError(f"{runs}: holds no runs to report{chosen}, not counting those of tuning")
+    return rows
 
 
 def _csv(rows: list[arms.Row]) -> str:
-    table = pd.DataFrame([row for row in rows if row["state"] != "running"])
+    table = pd.DataFrame([row for row in rows if row["state"] not in OPEN])
     first = [column for column in COLUMNS if column in table]
     columns = first + sorted(column for column in table if column not in first)
     # fields that some runs lack made pandas turn their integers into floats
@@ -119,6 +130,8 @@ def one_thread() -> Iterator[None]:
 
     The tensors of these pages are small, too: threads that wait for each other only cost time.
     """
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

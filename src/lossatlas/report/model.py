@@ -1,6 +1,7 @@
 """The report as plain data, assembled once and rendered by every page."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 from torch import Tensor
+from tqdm import tqdm
 
 from lossatlas.cards import Card
 from lossatlas.data.cifar10 import CLASSES
@@ -16,12 +18,16 @@ from lossatlas.evaluation import bundle
 from lossatlas.losses import registry
 from lossatlas.losses.examples import run_examples
 from lossatlas.report import arms, figures, sentences, tables
+from lossatlas.results import sweeps
+from lossatlas.results.progress import OPEN
 from lossatlas.results.store import VOLATILE, read_epochs
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
 
 
-def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) -> dict[str, Any]:
+def assemble(
+    rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None, sweep: str | None = None
+) -> dict[str, Any]:
     """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
@@ -43,8 +49,9 @@ def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) 
                 "answer": sentences.answer(condition, results),
                 "pictures": figures.pictures(condition, results, material),
             }
-            for condition, results in found
+            for condition, results in tqdm(found, "conditions", leave=False, disable=None)
         ],
+        "scenarios": sentences.scenarios(found),
         "protocol": tables.protocol_table(row | _config(runs / row["run_id"]) for row in rows),
         "tuned": tuned,
         "tuning": tables.tuning_tables(tuned),
@@ -54,9 +61,10 @@ def assemble(rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None) 
         ],
         "limits": sentences.limits(found),
         "trouble": tables.trouble_table(rows),
+        "sweeps": _sweeps([sweeps.find(runs, sweep)] if sweep else _makers(rows, runs)),
         "days": sorted({_day(row["started"]) for row in rows if "started" in row}),
         "counts": {
-            "runs": sum(row["state"] != "running" for row in rows),
+            "runs": sum(row["state"] not in OPEN for row in rows),
             "losses": len(losses),
             "scenarios": len({condition.setting for condition, _ in found}),
         },
@@ -101,6 +109,28 @@ def _number(v: float | list[Any] | None) -> str:
     if isinstance(v, list):
         return ", ".join(_number(entry) for entry in v)
     return "–" if v is None else f"{v:.6g}".replace("-", "−")
+
+
+def _makers(rows: list[arms.Row], runs: Path) -> list[Path]:
+    """The folders of the sweeps that have made the runs."""
+    names = sorted({str(row["sweep"]) for row in rows if "sweep" in row})
+    return [runs / sweeps.SWEEPS / name for name in names]
+
+
+def _sweeps(folders: list[Path]) -> dict[str, list[str]]:
+    """The commands that make the runs of each sweep, without what tells of this machine."""
+    found = {}
+    for path in (folder / "sweep.yaml" for folder in folders):
+        if path.is_file():
+            grids = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)["grids"]
+            commands = [["lossatlas", "train", "-m", *_lasting(grid)] for grid in grids]
+            found[path.parent.name] = list(map(shlex.join, commands))
+    return found
+
+
+def _lasting(grid: str) -> list[str]:
+    """The words of a sweep's line that say what is run, not where or how it is watched."""
+    return [text for text in shlex.split(grid) if re.split("[.=]", text)[0] not in VOLATILE]
 
 
 def _config(folder: Path) -> dict[str, Any]:

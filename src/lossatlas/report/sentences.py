@@ -1,8 +1,9 @@
 """The sentences of a report, generated from its numbers; Markdown, one sentence an item."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from lossatlas.report.arms import BASELINE, Condition, Result
+from lossatlas.report.arms import BASELINE, Condition, Result, Row
 from lossatlas.report.statistics import Difference
 from lossatlas.report.tables import percent, points
 
@@ -13,12 +14,12 @@ ALWAYS = (
     "are equal.",
     "The results hold for this model, this budget and these data; a longer recipe may order the "
     "losses otherwise.",
-    "Learning rates come from a small grid on held-out training images, one seed each; other "
-    "hyperparameters are the defaults of the cards and were not tuned.",
-    "No rate was picked by a test score, but the test images are not untouched: the base recipe "
-    "was screened on them, and the rule that picks among nearly equal rates was introduced after "
-    "the test accuracies of a first survey had been seen. Absolute accuracies may be a little "
-    "optimistic, and the comparison is exploratory, not preregistered.",
+    "Hyperparameters that are not named with a loss are the defaults of its card and were not "
+    "tuned.",
+    "The test images are not untouched: the base recipe was screened on them, and the rule that "
+    "picks among nearly equal rates was introduced after the test accuracies of a first survey had "
+    "been seen (no rate called tuned was picked by a test score). Absolute accuracies may be a "
+    "little optimistic, and the comparison is exploratory, not preregistered.",
     "The last epoch is the primary number and was fixed beforehand. The best epoch is chosen on "
     "the test images; it is shown only as what an oracle would gain.",
     "Calibration reads the softmax of every loss's scores as probabilities. Hinge losses and "
@@ -28,6 +29,25 @@ ALWAYS = (
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
     "Embedding losses do not see what the classifiers see; the two tables cannot be compared.",
 )
+RATES = {
+    "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
+    "seed each.",
+    "default": "Learning rates called default are the recipe's; nobody tuned them for the loss.",
+    "given": "Learning rates called given were set by hand or by a search; what they were chosen "
+    "on is not known here.",
+}
+SCENARIOS = {
+    "clean": "the labels as published",
+    "ambiguous_pets": "with this probability the label of a cat or dog is unclear: a loss on sets "
+    "is told both, a loss on distributions half of each, a loss on class indices one of the two at "
+    "random",
+    "symmetric_noise": "this share of each class's labels is replaced by one of the nine other "
+    "classes, drawn uniformly",
+    "asymmetric_noise": "this share of five classes is taken for what it resembles: trucks for "
+    "automobiles, birds for airplanes, deer for horses, cats for dogs and dogs for cats",
+    "long_tail": "each class has fewer training images than the one before it, the first has "
+    "imbalance times as many as the last",
+}
 ONE_SEED = (
     "With one seed a number has no interval and no test; another seed may differ by any amount."
 )
@@ -77,14 +97,36 @@ def of_loss(loss: str, found: Found) -> list[str]:
     return said
 
 
+def scenarios(found: Found) -> list[str]:
+    """What each scenario does to the training data, and what of it was measured in the runs."""
+    runs: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for condition, _ in found:
+        for arm in condition.arms:
+            runs[condition.scenario, condition.setting] += arm.runs
+    said = []
+    for (scenario, setting), rows in runs.items():
+        told = [SCENARIOS[scenario]] if scenario in SCENARIOS else []
+        sizes = sorted({int(row["train_size"]) for row in rows if "train_size" in row})
+        noise = sorted(row["effective_noise"] for row in rows if "effective_noise" in row)
+        if sizes:
+            told.append(f"{_ends([f'{n:,}' for n in sizes])} training images")
+        if noise and noise[-1]:
+            share = _ends([percent(x) for x in noise])
+            told.append(f"the targets of {share} % of them leave out the true class")
+        said.append(f"`{setting}`: {'; '.join(told) or 'not described'}.")
+    return said
+
+
 def limits(found: Found) -> list[str]:
     """What cannot be concluded from these runs."""
     everything = [one for _, results in found for one in results]
     counts = sorted({one.cell.n for one in everything if one.cell.n})
-    seeds = " to ".join(dict.fromkeys(str(n) for n in (*counts[:1], *counts[-1:]))) or "no"
+    seeds = _ends([str(n) for n in counts]) or "no"
     said = [f"Each number rests on {seeds} {'seed' if counts == [1] else 'seeds'} per loss."]
     said += [ONE_SEED] if 1 in counts else []
     said += [TWO_SEEDS] if 2 in counts else []
+    sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
+    said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
     if diverged := sum(one.diverged for one in everything):
         without = sum(len(one.arm.runs) - one.cell.n for one in everything)
@@ -109,7 +151,7 @@ def _compared(where: str, baseline: str, others: Sequence[Result]) -> list[str]:
     tied = [one for one in others if one.conclusion == "not resolved"]
     if tied:
         least = sorted(one.difference.detectable or 0 for one in tied)
-        spread = " to ".join(dict.fromkeys((percent(least[0]), percent(least[-1]))))
+        spread = _ends([percent(x) for x in least])
         seen = _range([one.difference.mean or 0 for one in tied])
         verb = "does not differ" if len(tied) == 1 else "do not differ"
         subject = "no loss differs" if len(tied) == len(others) else f"{_names(tied)} {verb}"
@@ -151,7 +193,12 @@ def _embedding(where: str, one: Result) -> str:
 
 
 def _range(differences: Sequence[float]) -> str:
-    return " to ".join(dict.fromkeys((points(min(differences)), points(max(differences)))))
+    return _ends([points(x) for x in sorted(differences)])
+
+
+def _ends(ascending: Sequence[str]) -> str:
+    """The first to the last, or the one there is; empty for none."""
+    return " to ".join(dict.fromkeys((*ascending[:1], *ascending[-1:])))
 
 
 def _span(d: Difference) -> str:

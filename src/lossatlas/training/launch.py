@@ -30,6 +30,7 @@ def launch(
     process with code 1 if a run failed or was not made.
     """
     root, said, size = folder.parents[1], console(), min(size, len(todo))
+    problems: list[str] = []
     said.print(f"{size} at once; look on with 'lossatlas runs --sweep {folder.name}'")
     with Watch(root, todo, costs, said) as watch:
         if launcher.name == "local":
@@ -37,7 +38,8 @@ def launch(
         else:
             from lossatlas.training import slurm
 
-            problems = slurm.work(folder, size, launcher, int(todo[0].config["threads"]))
+            slurm.work(folder, size, launcher, int(todo[0].config["threads"]))
+    store.load(root)  # so that its cache knows the new rows, and the next command starts at once
     rows = [store.read_row(root / run.run_id) for run in todo]
     for row in rows:
         if row is not None and row["state"] != "done":

@@ -30,7 +30,7 @@ def default_size(threads: int) -> int:
 def prepare(threads: int) -> Any:
     """Start the server that workers are forked from; its imports go on in the background."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lossatlas.training.worker"])
+    context.set_forkserver_preload(["lossatlas.training.worker", "lossatlas.training.run"])
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = str(threads)  # counts only before torch is imported
     try:

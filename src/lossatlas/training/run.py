@@ -36,6 +36,7 @@ from lossatlas.seeds import derive
 from lossatlas.training import mirrors
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
+from lossatlas.training.identity import build_loss, place
 from lossatlas.training.journal import Journal, usable
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
 
@@ -149,36 +150,6 @@ def _is_full(error: BaseException) -> bool:
     """Did the disk run full? torch says so in words of its own."""
     number = error.errno if isinstance(error, OSError) else None
     return number in (errno.ENOSPC, errno.EDQUOT) or "PytorchStreamWriter failed" in str(error)
-
-
-def place(config: dict[str, Any]) -> tuple[Path, str]:
-    """The run store and the run's id of a resolved configuration.
-
-    The id depends on the source of the loss and of its parts: an edited loss is another experiment.
-
-    Raises:
-        UserError: there is no such loss, or it requires what no runner provides.
-    """
-    root = Path(config["runs"]).expanduser().resolve() if config["runs"] else store.runs_dir()
-    sources = registry.sources(build_loss(config["loss"]))
-    return root, store.run_id(config, registry.digest(*sources))
-
-
-def build_loss(conf: dict[str, Any]) -> Loss:
-    """The loss of a configuration; raises UserError for what no runner provides yet."""
-    hyperparameters = {key: value for key, value in conf.items() if key != "name"}
-    if conf["name"] == registry.SUM:
-        loss = registry.get_loss(conf["terms"])
-    else:
-        loss = registry.get_loss(conf["name"], **hyperparameters)
-    provided = () if loss.target in EMBEDDING_TARGETS else ("class_counts",)
-    missing = [need for need in loss.requires if need not in provided]
-    if missing:
-        raise UserError(
-            f"loss {conf['name']!r} requires {', '.join(missing)}, "
-            "which the runner does not provide yet"
-        )
-    return loss
 
 
 def build_backbone(conf: ModelConf, images: torch.Tensor) -> nn.Module:

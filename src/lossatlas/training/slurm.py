@@ -32,11 +32,8 @@ class Worker(submitit.helpers.Checkpointable):
         return worker.work(folder)
 
 
-def work(folder: Path, size: int, launcher: LauncherConf, threads: int) -> list[str]:
+def work(folder: Path, size: int, launcher: LauncherConf, threads: int) -> None:
     """Let `size` tasks make what is missing of the sweep in `folder`; waits for them.
-
-    Returns:
-        Nothing that went wrong: what is missing in the end, the caller sees.
 
     Raises:
         UserError: there is no Slurm here, or it refuses the job.
@@ -48,7 +45,6 @@ def work(folder: Path, size: int, launcher: LauncherConf, threads: int) -> list[
     except KeyboardInterrupt:
         subprocess.run(["scancel", job], check=False)
         raise
-    return []
 
 
 def submit(folder: Path, size: int, launcher: LauncherConf, threads: int) -> str:

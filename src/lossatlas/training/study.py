@@ -16,6 +16,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.results import store
 from lossatlas.training.config import register_configs, resolve
+from lossatlas.training.identity import place
 from lossatlas.training.search import Dimension, Trial, choose, dimensions, grid, random
 from lossatlas.training.tuning import standard_error
 from lossatlas.training.wording import HYDRA_ERRORS, word
@@ -41,6 +42,7 @@ class Study(NamedTuple):
     method: str
     overrides: list[str]
     cfg: DictConfig
+    name: str
     root: Path
     out: Path
     losses: list[Searched]
@@ -58,8 +60,8 @@ class Study(NamedTuple):
             for one in self.losses
             for trial in one.trials
         ]
-        grids = f"hydra.sweeper.grids=[{','.join(lines)}]"
-        return [grids, "hydra.sweeper.retry=[failed]", *self.overrides]
+        options = {"grids": f"[{','.join(lines)}]", "study": self.name, "retry": "[failed]"}
+        return [*(f"hydra.sweeper.{key}={text}" for key, text in options.items()), *self.overrides]
 
 
 class Outcome(NamedTuple):
@@ -124,11 +126,9 @@ def plan(
     except HYDRA_ERRORS as error:
         raise UserError(word(error)) from error
     root = places[0][0]
-    if out is None:
-        what = "-".join(names) if len(names) < 3 else f"{len(names)}-losses"
-        name = f"search-{what}-{cfg.scenario.name}-{cfg.recipe.name}-{method}{n}.yaml"
-        out = root / name
-    return Study(method, list(overrides), cfg, root, out, losses)
+    what = "-".join(names) if len(names) < 3 else f"{len(names)}-losses"
+    name = f"search-{what}-{cfg.scenario.name}-{cfg.recipe.name}-{method}{n}"
+    return Study(method, list(overrides), cfg, name, root, out or root / f"{name}.yaml", losses)
 
 
 def outcomes(study: Study) -> list[Outcome]:
@@ -222,8 +222,6 @@ def _rate(cfg: DictConfig) -> float:
 
 
 def _place(cfg: DictConfig, trial: Trial) -> tuple[Path, str]:
-    from lossatlas.training.run import place
-
     for key, value in trial.items():
         OmegaConf.update(cfg, key, value)
     return place(resolve(cfg))

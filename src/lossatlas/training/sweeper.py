@@ -40,6 +40,7 @@ class ResumableSweeperConf:
     _target_: str = "hydra_plugins.lossatlas_sweeper.ResumableSweeper"
     grids: list[str] = field(default_factory=list)
     file: str | None = None  # a YAML file with `grids`
+    study: str | None = None  # the sweep's name; null: that of the file or of the named study
     plan: bool = False  # show what would be made, and start nothing
     retry: list[str] = field(default_factory=list)  # make these again, too: failed, diverged
     only: str | None = None  # only runs whose id fits this pattern
@@ -50,13 +51,13 @@ class ResumableSweeper(Sweeper):
     """See the module; the fields are those of `ResumableSweeperConf`."""
 
     def __init__(
-        self, grids: list[str], file: str | None, plan: bool, retry: list[str],
-        only: str | None, since: str | None,
+        self, grids: list[str], file: str | None, study: str | None, plan: bool,
+        retry: list[str], only: str | None, since: str | None,
     ) -> None:  # fmt: skip
         self.grids = read_grids(Path(file)) if file else list(grids)
         self.plan_only, self.retry, self.only = plan, list(retry), only
         self.since = parse_since(since) if since else 0.0
-        self.study = Path(file).stem if file else None
+        self.study = study or (Path(file).stem if file else None)
         for state in self.retry:
             if state not in RETRIED:
                 raise UserError(f"--retry takes {' and '.join(RETRIED)}, not {state!r}")
@@ -126,7 +127,7 @@ class ResumableSweeper(Sweeper):
         """
         from lossatlas.training.app import lr_source
         from lossatlas.training.config import resolve
-        from lossatlas.training.run import build_loss, place
+        from lossatlas.training.identity import build_loss, place
 
         parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}

@@ -2,6 +2,7 @@
 
 Any number of workers may work on one sweep, started by one launcher or by several, on one machine
 or on many that share the run store; the leases of `results.lease` keep them off each other's runs.
+A launcher imports this file to name `main`, so what trains is imported where it is needed.
 """
 
 import errno
@@ -22,7 +23,7 @@ from lossatlas.results import sweeps
 from lossatlas.results.lease import Lost
 from lossatlas.results.sweeps import Planned
 from lossatlas.training.config import resolve
-from lossatlas.training.run import NoSpace, execute, place
+from lossatlas.training.identity import place
 
 POLL = 2.0  # seconds between looks at runs that others are making
 STOPPED = 143  # exit code after SIGTERM
@@ -61,6 +62,8 @@ def work(folder: Path) -> int:
     A run of which others hold the lease is looked at again until it has ended, so that a dead
     holder's run is taken over. Returns 0, or `NO_SPACE` when the disk is full.
     """
+    from lossatlas.training.run import NoSpace
+
     root, todo = folder.parents[1], sweeps.read(folder)
     while todo:
         others = []
@@ -84,6 +87,8 @@ def work(folder: Path) -> int:
 
 
 def _make(root: Path, run: Planned, sweep: str) -> str:
+    from lossatlas.training.run import execute
+
     cfg = OmegaConf.create(run.config | {"runs": str(root), "progress": False})
     if place(resolve(cfg))[1] != run.run_id:
         raise UserError("the source of its loss changed after planning; start the sweep again")

@@ -1,0 +1,43 @@
+"""Which loss a configuration names, and where its run belongs: all that planning needs of runs.
+
+It stays apart from `run`, which imports what trains, so that a plan is there a few seconds sooner.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.losses.base import Loss
+from lossatlas.results import store
+
+
+def place(config: dict[str, Any]) -> tuple[Path, str]:
+    """The run store and the run's id of a resolved configuration.
+
+    The id depends on the source of the loss and of its parts: an edited loss is another experiment.
+
+    Raises:
+        UserError: there is no such loss, or it requires what no runner provides.
+    """
+    root = Path(config["runs"]).expanduser().resolve() if config["runs"] else store.runs_dir()
+    sources = registry.sources(build_loss(config["loss"]))
+    return root, store.run_id(config, registry.digest(*sources))
+
+
+def build_loss(conf: dict[str, Any]) -> Loss:
+    """The loss of a configuration; raises UserError for what no runner provides yet."""
+    hyperparameters = {key: value for key, value in conf.items() if key != "name"}
+    if conf["name"] == registry.SUM:
+        loss = registry.get_loss(conf["terms"])
+    else:
+        loss = registry.get_loss(conf["name"], **hyperparameters)
+    provided = () if loss.target in EMBEDDING_TARGETS else ("class_counts",)
+    missing = [need for need in loss.requires if need not in provided]
+    if missing:
+        raise UserError(
+            f"loss {conf['name']!r} requires {', '.join(missing)}, "
+            "which the runner does not provide yet"
+        )
+    return loss

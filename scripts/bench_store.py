@@ -72,15 +72,17 @@ def main() -> None:
         python, lossatlas = [sys.executable, "-c"], [sys.executable, "-m", "lossatlas.cli"]
         load = [*python, "import sys; from lossatlas import results; results.load(sys.argv[1])"]
         report = [*lossatlas, "report", "--runs", str(runs), "-o", f"{folder}/report"]
+        read = "import sys; from pathlib import Path; from lossatlas.report.build import read"
+        start = [*python, f"{read}; read(Path(sys.argv[1]))", str(runs)]
         cache = runs / ".rows.parquet"
         measure("imports of results.load", [*python, "import lossatlas.results"])
-        measure("imports of report", [*python, "import lossatlas.report.build"])
         measure("results.load, without cache", [*load, str(runs)])
         print(f"{'':<4}(the cache has {cache.stat().st_size:,} bytes)" if cache.exists() else "")
         measure("results.load", [*load, str(runs)])
         cache.unlink(missing_ok=True)
         measure("lossatlas runs, without cache", [*lossatlas, "runs", "--runs", str(runs)])
         measure("lossatlas runs", [*lossatlas, "runs", "--runs", str(runs)])
+        measure("lossatlas report, until it has its rows", start)
         measure("lossatlas report --only '*-study-*'", [*report, "--only", "*-study-*"])
         if arguments.full:
             measure("lossatlas report", report)
@@ -106,11 +108,13 @@ def simulate(runs: Path, templates: Path, count: int) -> None:
             "scenario": scenario, "recipe": "quick", "model": "airnet_s", "data": "cifar10",
             "seed": seed, "epochs": 3, "batch_size": 256, "lr": 0.375, "lr_source": "tuned",
             "momentum": 0.85, "weight_decay": 0.0013, "holdout": 0, "threads": 1, "device": "cpu",
+            "sweep": "study-1a2b3c",
             "hardware": "a processor, 2 cores", "torch": "2.13.0+cpu", "lightning": "2.6.6",
             "lossatlas": "0.1.0", "python": "3.11.7", "started": 1_790_000_000 + i,
         }  # fmt: skip
         row = start | {
             "state": "done", "reason": None, "parameters": 168_192, "weights_sha256": tail,
+            "train_size": 50_000, "effective_noise": 0.36,
             "test_accuracy": accuracy, "test_nll": r.random(), "test_brier": r.random(),
             "test_ece": 0.1 * r.random(), "test_ece_floor": 0.02 + 0.01 * r.random(),
             "test_ece_floor_sd": 0.002 + 0.001 * r.random(), "wall_s": 70 + round(r.random(), 2),

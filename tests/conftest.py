@@ -42,6 +42,16 @@ def command(
     return run
 
 
+SLOWEST = ("test_slurm.py", "test_chaos.py", "test_worker.py", "test_resume.py", "test_sweep.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Minutes first, seconds last, so that no worker of the suite is left waiting at the end."""
+    order = {name: i for i, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare `--record`."""
     parser.addoption(

@@ -5,7 +5,10 @@ import subprocess
 import sys
 import time
 
-TINY = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1"]
+TINY = [
+    "data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1",
+    "model.widths=[8,8,8]",
+]  # fmt: skip
 COMMAND = [sys.executable, "-m", "lossatlas.cli"]
 
 
@@ -25,7 +28,7 @@ def start(*arguments, runs, **environment):
     )  # fmt: skip
 
 
-def wait_for(condition, process=None, seconds=180):
+def wait_for(condition, process=None, seconds=300):
     """What the condition gives as soon as it is true; the process must not end before."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

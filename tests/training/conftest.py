@@ -24,6 +24,7 @@ def make_cfg(tmp_path, monkeypatch):
                     "data=synthetic",
                     "recipe=smoke",
                     "recipe.batch_size=64",
+                    "model.widths=[8,8,8]",
                     "progress=false",
                     *overrides,
                 ],

@@ -189,6 +189,19 @@ def test_a_run_that_kills_its_process_each_time_fails_in_the_end(sweep):
     assert "was killed 10 times in a row" in results.load().query("state == 'failed'").reason.item()
 
 
+def test_what_killed_writers_left_behind_is_not_published(sweep):
+    folder = sweep(0)
+    root, name = folder.parents[1], sweeps.read(folder)[0].run_id
+    working = root / ".running" / name
+    working.mkdir(parents=True)
+    for leftover in (".tmp56ncpw", "row.json.part", "2-00ff.ckpt"):
+        (working / leftover).write_bytes(b"half of it")
+    assert worker.work(folder) == 0
+    assert {path.name for path in (root / name).iterdir()} == {
+        "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors",
+    }  # fmt: skip
+
+
 def test_a_run_that_was_all_but_published_is_not_made_again(sweep, monkeypatch):
     folder = sweep(0)
     root, name = folder.parents[1], sweeps.read(folder)[0].run_id

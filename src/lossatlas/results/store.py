@@ -90,8 +90,9 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
     """
     lease.check()
     write_json(lease.folder / "row.json", row)
-    for leftover in (*lease.folder.glob("*.ckpt"), *lease.folder.glob("*.part")):
-        leftover.unlink()
+    for pattern in ("*.ckpt", "*.part", ".tmp*"):  # the last: of safetensors, killed while writing
+        for leftover in lease.folder.glob(pattern):
+            leftover.unlink()
     for path in lease.folder.iterdir():  # on the disk before it is called finished
         if path.is_file():
             with path.open("rb") as file:

@@ -7,10 +7,11 @@ recipe, model and data. Arms of a condition are compared with the arm of `cross_
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lossatlas.cards import EMBEDDING_TARGETS
@@ -79,11 +80,19 @@ class Result:
 def rows(table: pd.DataFrame) -> list[Row]:
     """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out."""
     found: list[Row] = [{} for _ in range(len(table))]
-    # Not by to_dict("records"), which fills every field of every row.
+    # Not by to_dict("records"), which fills every field of every row; by columns it is fast.
     for key, column in table.items():
-        for row, v in zip(found, column.tolist(), strict=True):
-            if not _is_empty(v):
-                row[str(key)] = sys.intern(v) if isinstance(v, str) else v
+        if column.dtype == float:
+            held = np.isfinite(column.to_numpy())
+        elif column.dtype == object:
+            held = np.array([not _is_empty(v) for v in column], dtype=bool)
+        else:
+            held = column.notna().to_numpy()
+        values = column[held].tolist()
+        if pd.api.types.is_string_dtype(column):
+            values = map(sys.intern, values)  # most are in many rows
+        for i, v in zip(np.flatnonzero(held).tolist(), values, strict=True):
+            found[i][str(key)] = v
     return [row for row in found if not row.get("holdout")]
 
 
@@ -107,13 +116,14 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
             embeds = row.get("target") in EMBEDDING_TARGETS
             shared = (_setting(row), *(str(row[field]) for field in SHARED))
             groups[embeds, shared].append(row)
+    defaults = _defaults({row["loss"] for members in groups.values() for row in members})
     found = []
     for embeds, shared in sorted(groups, key=lambda g: (g[0], g[1][0] != "clean", g[1])):
         setting, scenario, recipe, model, data = shared
         parts = [setting, *(["embeddings"] if embeds else [])]
         if sum(other == embeds and names[0] == setting for other, names in groups) > 1:
             parts += [recipe, model, data]
-        arms, replaced = _arms(groups[embeds, shared], order)
+        arms, replaced = _arms(groups[embeds, shared], order, defaults)
         what = f"{setting}, embedding losses" if embeds else setting
         found.append(
             Condition(
@@ -168,7 +178,9 @@ def results(condition: Condition) -> list[Result]:
     ]
 
 
-def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]:
+def _arms(
+    members: Sequence[Row], order: Sequence[str], defaults: Mapping[str, Row]
+) -> tuple[list[Arm], int]:
     def place(loss: str) -> tuple[bool, int, str]:
         return (loss != BASELINE, order.index(loss) if loss in order else len(order), loss)
 
@@ -181,7 +193,7 @@ def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]
         mine.sort(key=lambda row: row.get("started", 0))
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
         # The terms of a sum are its name, even where all runs share them.
-        usual = {"loss.terms": None, **_defaults(loss)}
+        usual = {"loss.terms": None, **defaults.get(loss, {})}
         varying = [
             k
             for k in (*own, *SETTINGS)
@@ -202,12 +214,17 @@ def _arms(members: Sequence[Row], order: Sequence[str]) -> tuple[list[Arm], int]
     return arms, replaced
 
 
-def _defaults(loss: str) -> dict[str, Any]:
-    """The values of a loss's hyperparameters by its card; none without a card."""
-    entry = registry.index().get(loss)
-    if entry is None or not entry.card.is_file():
-        return {}
-    return {f"loss.{key}": h.default for key, h in registry.get_card(loss).hyperparameters.items()}
+def _defaults(losses: Collection[str]) -> dict[str, Row]:
+    """For each loss with a card the values of its hyperparameters by that card, as in rows."""
+    cards = [
+        registry.get_card(name)
+        for name, entry in registry.index().items()
+        if name in losses and entry.card.is_file()
+    ]
+    return {
+        card.id: {f"loss.{key}": h.default for key, h in card.hyperparameters.items()}
+        for card in cards
+    }
 
 
 def _is_calibrated(arm: Arm) -> bool | None:

@@ -9,7 +9,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.report import card_figures, card_page, pages
 from lossatlas.report.atlas_figure import atlas
-from lossatlas.report.build import move_in, one_thread
+from lossatlas.report.build import Text, move_in, one_thread
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
 from lossatlas.report.figures import Picture
 from lossatlas.theory import records, survey
@@ -48,7 +48,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     _refuse_strangers([*INDEX, *_pages_of(chosen)] if names is None else _pages_of(chosen), out)
     linked = {name for name in (*every, "index") if (out / f"{name}.html").is_file()}
     linked |= {*chosen, "index"} if names is None else set(chosen)
-    files: dict[str, str] = {}
+    files: dict[str, Text] = {}
     with one_thread():
         measured = card_page.experiments(results)
         for name in chosen:
@@ -141,8 +141,8 @@ def _map(chosen: Sequence[str]) -> Picture | None:
 
 def _rendered(
     name: str, content: dict[str, Any], page: str, pictures: Sequence[Picture | None]
-) -> dict[str, str]:
-    files = {f"figures/{one.file}": one.svg for one in pictures if one}
+) -> dict[str, Text]:
+    files: dict[str, Text] = {f"figures/{one.file}": one.svg for one in pictures if one}
     files[f"{name}.html"] = pages.html(content, COMMAND, page)
     files[f"{name}.md"] = pages.markdown(content, COMMAND, page)
     return files
@@ -175,7 +175,7 @@ def _refuse_strangers(files: Sequence[str], out: Path) -> None:
             raise UserError(f"{path}: {reason}")
 
 
-def _publish(files: Mapping[str, str], out: Path, chosen: Sequence[str]) -> None:
+def _publish(files: Mapping[str, Text], out: Path, chosen: Sequence[str]) -> None:
     """Move the pages in, and remove figures that these losses had before and have no more."""
     try:
         move_in(files, out)

@@ -1,14 +1,15 @@
 """Writes the report's folder: reads the run store, renders both pages, and moves them in whole."""
 
+import csv
+import io
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from lossatlas import results
@@ -19,6 +20,8 @@ from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
 TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
+
+Text = str | Iterable[str]  # whole, or in pieces that come as they are written
 
 
 def build(
@@ -47,7 +50,7 @@ def build(
     from lossatlas.report import model  # torch and seaborn: seconds, once it is known what to draw
 
     report = model.assemble(rows, runs, tuning, sweep)
-    files = {
+    files: dict[str, Text] = {
         f"figures/{picture.file}": picture.svg
         for part in report["conditions"]
         for picture in part["pictures"]
@@ -80,12 +83,25 @@ def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[
     return rows
 
 
-def _csv(rows: list[arms.Row]) -> str:
-    table = pd.DataFrame([row for row in rows if row["state"] not in OPEN])
-    first = [column for column in COLUMNS if column in table]
-    columns = first + sorted(column for column in table if column not in first)
-    # fields that some runs lack made pandas turn their integers into floats
-    return str(table[columns].convert_dtypes().to_csv(index=False, lineterminator="\n"))
+def _csv(rows: list[arms.Row]) -> Iterator[str]:
+    """The lines of results.csv, one by one: as a whole, large tables take as much again."""
+    ended = [row for row in rows if row["state"] not in OPEN]
+    fields = set().union(*ended)
+    columns = [c for c in COLUMNS if c in fields] + sorted(fields - set(COLUMNS))
+    # Fields that some runs lack made pandas turn their integers into floats.
+    whole = [c for c in columns if all(_is_whole(row[c]) for row in ended if c in row)]
+    line = io.StringIO()
+    writer = csv.DictWriter(line, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in ended:
+        writer.writerow(row | {c: int(row[c]) for c in whole if c in row})
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def _is_whole(v: Any) -> bool:
+    return isinstance(v, float) and v.is_integer()
 
 
 def _read_tuned(path: Path | None) -> dict[str, Any] | None:
@@ -102,7 +118,7 @@ def _read_tuned(path: Path | None) -> dict[str, Any] | None:
     return dict(found)
 
 
-def publish(files: Mapping[str, str], out: Path, command: str) -> None:
+def publish(files: Mapping[str, Text], out: Path, command: str) -> None:
     """Write the pages of a command beside `out`, then move them in; a stranger's are left alone.
 
     `files` maps names to texts: REPORT.md, other pages, and what it links to as figures/*.svg.
@@ -140,14 +156,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def move_in(files: Mapping[str, str], out: Path) -> None:
+def move_in(files: Mapping[str, Text], out: Path) -> None:
     """Write files (names, also below figures/, to texts) beside `out`, then move each in whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         (beside / "figures").mkdir()
         for name, text in files.items():
-            (beside / name).write_text(text, encoding="utf-8", newline="\n")
+            with (beside / name).open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines([text] if isinstance(text, str) else text)
         (out / "figures").mkdir(parents=True, exist_ok=True)
         for name in files:
             (beside / name).replace(out / name)

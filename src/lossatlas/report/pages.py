@@ -1,6 +1,7 @@
 """A page's content, rendered twice: as Markdown with pictures beside it, and as one HTML file."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,22 @@ def mark(command: str) -> str:
     return f"<!-- Made by 'lossatlas {command}'; edits are lost. -->"
 
 
-def markdown(content: dict[str, Any], command: str = "report", page: str | None = None) -> str:
-    """A page of a command in GitHub's Markdown, with links to `figures/*.svg`.
+def markdown(
+    content: dict[str, Any], command: str = "report", page: str | None = None
+) -> Iterator[str]:
+    """A page of a command in GitHub's Markdown, piece by piece, with links to `figures/*.svg`.
 
     `page` names its template if the command has several.
     """
     environment = _environment(autoescape=False)
     environment.filters["cell"] = markdown_cell
     template = environment.get_template(f"{page or command}.md.j2")
-    return template.render(content, mark=mark(command))
+    return template.generate(content, mark=mark(command))
 
 
-def html(content: dict[str, Any], command: str = "report", page: str | None = None) -> str:
+def html(
+    content: dict[str, Any], command: str = "report", page: str | None = None
+) -> Iterator[str]:
     """The same page in HTML: self-contained; pictures are data URIs, formulas MathML."""
     environment = _environment(autoescape=True)
     environment.filters |= {
@@ -38,7 +43,7 @@ def html(content: dict[str, Any], command: str = "report", page: str | None = No
         "data_uri": _data_uri,
     }
     template = environment.get_template(f"{page or command}.html.j2")
-    return template.render(content, mark=Markup(mark(command)))
+    return template.generate(content, mark=Markup(mark(command)))
 
 
 def markdown_cell(text: Any) -> str:

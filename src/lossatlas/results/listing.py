@@ -62,9 +62,10 @@ def lines(listing: Listing) -> list[str]:
     """State, id, and main numbers or reason of each run; how many are in each state; the sweeps."""
     table = listing.table
     shown = [c for c in ("state", "run_id", "reason", *store.HEADLINES) if c in table]
+    values = zip(*(table[column].tolist() for column in shown), strict=True)
     rows = [
         [row["state"], row["run_id"], store.headline(row) or _text(row["reason"])]
-        for row in table[shown].to_dict("records")
+        for row in (dict(zip(shown, each, strict=True)) for each in values)
     ]
     counts = table["state"].value_counts()
     total = ", ".join(f"{counts[state]} {state}" for state in STATES if state in counts)

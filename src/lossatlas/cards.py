@@ -257,9 +257,7 @@ def read(path: Path) -> Card:
     try:
         facts = yaml.load(front, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise UserError(
-            f"{path}: front matter is not YAML: {' '.join(str(error).split())}"
-        ) from None
+        raise UserError(f"{path}: front matter is not YAML: {error}") from None
     if not isinstance(facts, dict):
         raise UserError(f"{path}: front matter must be a mapping of fields, not {facts!r}")
     for field in facts:

@@ -71,14 +71,16 @@ def test_the_watch_says_how_far_it_is_and_what_is_left(tmp_path, monkeypatch):
         "target": "class_index", "holdout": 0, "threads": 1, "epochs": 3, "wall_s": 30.0,
     }  # fmt: skip
     plan = [sweeps.Planned(f"ce-clean-quick-s{i}-0", conf, "class_index", "") for i in range(4)]
-    watch = Watch(tmp_path, plan, progress.Costs(), Console(stderr=True))
+    watch = Watch(tmp_path, plan, 2, progress.Costs(), Console(stderr=True))
     monkeypatch.setattr("time.monotonic", lambda: watch._begin + 40)
     assert watch.line() == "0 of 4 runs, 40 s, time left unknown yet"
     (tmp_path / plan[0].run_id).mkdir()
     store.write_json(tmp_path / plan[0].run_id / "row.json", row | {"state": "done"})
+    # no worker is seen at work: two will be
+    assert watch.line() == "1 of 4 runs, 40 s, about 45 s left"
     with store.workshop(tmp_path, plan[1].run_id) as lease:
         store.append_line(lease.folder / "epochs.jsonl", {"epoch": 1})
-        # 20 s are left of the run in work, 30 s of each of the two that wait
+        # one is seen at work: 20 s are left of its run, 30 s of each of the two that wait
         assert watch.line() == "1 of 4 runs, 40 s, about 80 s left | now: ce-clean-quick-s1 1/3"
         assert watch.made() == (3, 1)
 
@@ -178,6 +180,7 @@ def test_a_wrong_file_is_one_sentence(text, says, command, tmp_path):
     assert (code, out) == (2, "")
     assert err.startswith("lossatlas: ")
     assert says in err
+    assert "Error" not in err
     assert len(err.splitlines()) == 1
 
 
@@ -201,5 +204,6 @@ def test_a_wrong_option_is_one_sentence(options, says, command, tmp_path):
     assert (code, out) == (2, "")
     assert err.startswith("lossatlas: ")
     assert says in err
+    assert "Error" not in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "runs").exists()

@@ -32,7 +32,7 @@ def launch(
     root, said, size = folder.parents[1], console(), min(size, len(todo))
     problems: list[str] = []
     said.print(f"{size} at once; look on with 'lossatlas runs --sweep {folder.name}'")
-    with Watch(root, todo, costs, said) as watch:
+    with Watch(root, todo, size, costs, said) as watch:
         if launcher.name == "local":
             problems = pool.work(folder, size, context, watch.made)
         else:

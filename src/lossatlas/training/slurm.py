@@ -56,7 +56,7 @@ def submit(folder: Path, size: int, launcher: LauncherConf, threads: int) -> str
         executor.update_parameters(job_name=folder.name, **options(launcher, threads))
         jobs = executor.map_array(Worker(), [folder] * size)
     except (RuntimeError, FailedSubmissionError) as error:
-        raise UserError(f"launcher=slurm: {' '.join(str(error).split())}") from error
+        raise UserError(f"launcher=slurm: {error}") from error
     return str(jobs[0].job_id).partition("_")[0]
 
 

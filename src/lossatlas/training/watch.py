@@ -15,8 +15,8 @@ from lossatlas.results.sweeps import Planned
 class Watch:
     """On a terminal one line is kept up to date; elsewhere a line is printed as runs end."""
 
-    def __init__(self, root: Path, todo: list[Planned], costs: Costs, console: Console):
-        self.root, self.costs, self.console = root, costs, console
+    def __init__(self, root: Path, todo: list[Planned], size: int, costs: Costs, console: Console):
+        self.root, self.size, self.costs, self.console = root, size, costs, console
         self.total, self.pending = len(todo), {run.run_id: run for run in todo}
         self._begin, self._look_s = time.monotonic(), 0.0
         self._stop, self._lock = threading.Event(), threading.Lock()
@@ -55,7 +55,7 @@ class Watch:
         names = {member.planned.run_id for member in going}
         rest = [Member(run, {}, "planned") for key, run in self.pending.items() if key not in names]
         seconds, unknown = progress.left([*going, *rest], self.costs, time.time())
-        workers = max(1, sum(member.state == "running" for member in going))
+        workers = sum(member.state == "running" for member in going) or self.size
         left = "time left unknown yet" if unknown else f"about {duration(seconds / workers)} left"
         now = [
             f"{m.planned.run_id.rpartition('-')[0]} {m.row['epochs_made']}/{m.planned.epochs}"

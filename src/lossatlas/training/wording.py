@@ -10,6 +10,8 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from lossatlas.errors import UserError
+
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 
 
@@ -28,6 +30,8 @@ def word(error: BaseException) -> str:
         )
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, UserError):  # of our sweeper, in words of Hydra, which builds it
+            return str(cause)
         if (
             isinstance(cause, ConfigKeyError | ConfigAttributeError)
             and cause.parent_node is not None

@@ -245,6 +245,7 @@ def test_a_search_end_to_end_is_made_once_and_trains_what_it_chose(command, tmp_
     table = results.load(tmp_path / "runs")
     assert list(table["holdout"]) == [128, 128]
     assert table["test_accuracy"].isna().all()
+    assert table["sweep"].str.fullmatch("search-gce-clean-smoke-random2-[0-9a-f]{6}").all()
     of = search.dimensions(get_card("gce"), 0.375)
     tried = {(row["lr"], row["loss.q"]) for row in table.to_dict("records")}
     trials = search.random(of, 2, seed=0)

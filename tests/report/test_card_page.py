@@ -391,7 +391,7 @@ def test_unknown_losses_are_refused_before_anything_is_searched_or_written(
 def test_a_loss_without_card_is_named_in_the_index(
     verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(book, "_has_card", lambda name: name == "gce")
+    monkeypatch.setattr(registry, "has_card", lambda name: name == "gce")
     book.build(None, tmp_path / "book", results)
     index = (tmp_path / "book" / "index.html").read_text()
     assert "Without a card, so without a page: " in index

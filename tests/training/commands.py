@@ -9,6 +9,8 @@ TINY = [
     "data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1",
     "model.widths=[8,8,8]",
 ]  # fmt: skip
+# The files of a finished run.
+FINISHED = {"row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors"}
 COMMAND = [sys.executable, "-m", "lossatlas.cli"]
 
 

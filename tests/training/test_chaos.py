@@ -7,7 +7,7 @@ import time
 
 from lossatlas import results
 from lossatlas.results import store, sweeps
-from training.commands import living, lossatlas, start
+from training.commands import FINISHED, living, lossatlas, start
 
 KILLS = 50
 SWEEP = [
@@ -69,7 +69,5 @@ def test_every_row_is_there_once_and_as_if_nothing_had_happened(tmp_path):
         bundles = [(root / run / "bundle.safetensors").read_bytes() for root in (calm, hurt)]
         assert bundles[0] == bundles[1]
         assert [e["epoch"] for e in store.read_epochs(hurt / run)] == [1, 2, 3, 4]
-        assert {path.name for path in (hurt / run).iterdir()} == {
-            "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors",
-        }  # fmt: skip
+        assert {path.name for path in (hurt / run).iterdir()} == FINISHED
     assert not list((hurt / ".running").iterdir())

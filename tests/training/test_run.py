@@ -13,6 +13,7 @@ from lossatlas.losses import registry
 from lossatlas.results import store
 from lossatlas.training import identity, run
 from lossatlas.training.config import resolve
+from training.commands import FINISHED
 
 # The recipe's rate suits cross-entropy; the gradients of these are 30 and 100 times as large.
 RATES = {"ldam": 0.01, "logit_norm": 0.01}
@@ -25,9 +26,7 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets", wide, *rate))
     assert row["state"] == "done", row["reason"]
     folder = tmp_path / "runs" / row["run_id"]
-    assert {f.name for f in folder.iterdir()} == {
-        "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors",
-    }  # fmt: skip
+    assert {f.name for f in folder.iterdir()} == FINISHED
     assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
     test = bundle.load(folder / "bundle.safetensors")
     if row["target"] == "two_view":

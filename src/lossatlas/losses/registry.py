@@ -163,6 +163,12 @@ def _build_sum(text: str) -> "Loss":
         raise UserError(f"{text}: {error}") from error
 
 
+def has_card(name: str) -> bool:
+    """Whether this is a loss of the registry, and its card is there."""
+    entry = index().get(name)
+    return entry is not None and entry.card.is_file()
+
+
 def get_card(name: str) -> cards.Card:
     """The validated card of `name`; raises UserError when it is missing or wrong."""
     entry = find(name)

@@ -82,6 +82,7 @@ def rows(table: pd.DataFrame) -> list[Row]:
     found: list[Row] = [{} for _ in range(len(table))]
     # Not by to_dict("records"), which fills every field of every row; by columns it is fast.
     for key, column in table.items():
+        name = str(key)
         if column.dtype == float:
             held = np.isfinite(column.to_numpy())
         elif column.dtype == object:
@@ -92,7 +93,7 @@ def rows(table: pd.DataFrame) -> list[Row]:
         if pd.api.types.is_string_dtype(column):
             values = map(sys.intern, values)  # most are in many rows
         for i, v in zip(np.flatnonzero(held).tolist(), values, strict=True):
-            found[i][str(key)] = v
+            found[i][name] = v
     return [row for row in found if not row.get("holdout")]
 
 
@@ -216,14 +217,10 @@ def _arms(
 
 def _defaults(losses: Collection[str]) -> dict[str, Row]:
     """For each loss with a card the values of its hyperparameters by that card, as in rows."""
-    cards = [
-        registry.get_card(name)
-        for name, entry in registry.index().items()
-        if name in losses and entry.card.is_file()
-    ]
     return {
-        card.id: {f"loss.{key}": h.default for key, h in card.hyperparameters.items()}
-        for card in cards
+        name: {f"loss.{k}": h.default for k, h in registry.get_card(name).hyperparameters.items()}
+        for name in losses
+        if registry.has_card(name)
     }
 
 

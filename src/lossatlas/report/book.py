@@ -41,7 +41,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             the same name that this command did not make.
     """
     every = registry.list_losses()
-    chosen = [name for name in every if _has_card(name)] if names is None else list(names)
+    chosen = [name for name in every if registry.has_card(name)] if names is None else list(names)
     for name in chosen:
         registry.get_card(name)
     html = [f"{name}.html" for name in chosen] if names is not None else ["index.html"]
@@ -150,10 +150,6 @@ def _rendered(
 
 def _pictures(content: Mapping[str, Any]) -> list[Picture | None]:
     return [*content["pictures"], content["strip"]]
-
-
-def _has_card(name: str) -> bool:
-    return registry.find(name).card.is_file()
 
 
 def _pages_of(names: Sequence[str]) -> list[str]:

@@ -32,7 +32,7 @@ def assemble(
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
     losses = [n for n in order if n in names] + sorted(names - set(order))
-    cards = {name: registry.get_card(name) for name in losses if _has_card(name)}
+    cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
     found = [(c, arms.results(c)) for c in arms.conditions(rows, order)]
     material = figures.Material(
         epochs=lambda run: read_epochs(runs / run),
@@ -160,11 +160,6 @@ def _outputs(folder: Path) -> tuple[Tensor, Tensor] | None:
     path = folder / "bundle.safetensors"
     outputs = bundle.load_logits(path) if path.is_file() else None
     return outputs if outputs is not None and outputs[0].isfinite().all() else None
-
-
-def _has_card(name: str) -> bool:
-    entry = registry.index().get(name)
-    return entry is not None and entry.card.is_file()
 
 
 def _is_proper(card: Card) -> bool:

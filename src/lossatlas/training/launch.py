@@ -39,16 +39,16 @@ def launch(
             from lossatlas.training import slurm
 
             slurm.work(folder, size, launcher, int(todo[0].config["threads"]))
-    store.load(root)  # so that its cache knows the new rows, and the next command starts at once
-    rows = [store.read_row(root / run.run_id) for run in todo]
-    for row in rows:
-        if row is not None and row["state"] != "done":
-            said.print(f"{row['run_id']}: {row['state']}: {row['reason']}")
-    if None in rows:
-        problems.append(f"{rows.count(None)} of {len(todo)} runs were not made; see {folder}")
+    # The table's cache learns the new rows by that, and the next command starts at once.
+    ended = progress.members(todo, store.load(root))
+    for run, row, state in ended:
+        if state in ("diverged", "failed"):
+            said.print(f"{run.run_id}: {state}: {row['reason']}")
+    if unmade := sum(state in progress.OPEN for _, _, state in ended):
+        problems.append(f"{unmade} of {len(todo)} runs were not made; see {folder}")
     for problem in problems:
         said.print(f"lossatlas: {problem}")
-    if problems or any(row is not None and row["state"] == "failed" for row in rows):
+    if problems or any(state == "failed" for _, _, state in ended):
         sys.exit(1)
 
 

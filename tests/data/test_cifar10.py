@@ -1,6 +1,7 @@
 """The CIFAR-10 source on tiny stand-in batches, with one test on the real data at the end."""
 
 import errno
+import gzip
 import hashlib
 import io
 import json
@@ -357,6 +358,7 @@ def _replaced(name, content):
         (_replaced("test_lables.json", b"[1, 2, 3, 300]"), ["no CIFAR-10 sheets"]),
         (_replaced("test_lables.json", b'["a", "b", "c", "d"]'), ["no CIFAR-10 sheets"]),
         (_replaced("test_lables.json", b"7"), ["no CIFAR-10 sheets"]),
+        (_replaced("test_lables.json", b"[" * 20_000), ["no CIFAR-10 sheets"]),
         (lambda m: {n: m[n][:-200] if "test_batch" in n else m[n] for n in m}, ["truncated"]),
         (lambda m: {n: m[n] for n in m if "train_lables" not in n}, ["train_lables.json"]),
     ],
@@ -371,6 +373,30 @@ def test_truncated_npm_package_is_refused(root, batches):
     package = root.parent / "package.tgz"
     package.write_bytes(package.read_bytes()[:-500])
     _assert_refused(root, "not a whole tar.gz file")
+
+
+def _header(kind, size):
+    """A tar header of `kind` that announces `size` bytes, and zeros for the first two million."""
+    info = tarfile.TarInfo("package/x")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT) + bytes(2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (_header(tarfile.XHDTYPE, 3_200_000_000), "a header of 3,200,000,000 bytes"),
+        (_header(tarfile.XGLTYPE, 1_500_000), "a header of 1,500,"),
+        (_header(tarfile.GNUTYPE_LONGNAME, 1_500_000), "a header of 1,500,"),
+        (_header(tarfile.REGTYPE, 600_000_000), "unpacks to more than 536,870,912 bytes"),
+        (_header(tarfile.REGTYPE, 0)[:512] * 101, "more than 100 members"),
+    ],
+)
+def test_archive_that_is_a_decompression_bomb_is_refused(root, content, words):
+    """None of them is read further than to the header that shows what it is."""
+    _install_npm(root, {})
+    (root.parent / "package.tgz").write_bytes(gzip.compress(content))
+    _assert_refused(root, words)
 
 
 def test_sheet_that_is_a_decompression_bomb_is_refused(root, batches, monkeypatch):

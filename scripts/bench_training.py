@@ -41,7 +41,7 @@ def main() -> None:
             ],
         )  # fmt: skip
     torch.set_num_threads(1)
-    data = ImageData(cfg, "class_index", torch.device("cpu"))
+    data = ImageData(cfg, "class_index", 0, torch.device("cpu"))
     times: dict[str, list[float]] = {"bare": [], "lightning": []}
     for number in range(arguments.rounds + 1):
         for name, loop in (("bare", bare), ("lightning", lightning)):

@@ -1,9 +1,11 @@
 """Augmentation against naive versions of itself, and batches that can be made again."""
 
+import pytest
 import torch
 
 from lossatlas.data import augment
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
+from lossatlas.seeds import derive
 
 GENERATOR = torch.Generator().manual_seed(0)
 PIXELS = torch.randint(0, 256, (40, 32, 32, 3), dtype=torch.uint8, generator=GENERATOR)
@@ -76,19 +78,29 @@ def test_some_views_are_grey_and_some_keep_their_colours():
 def test_an_epoch_can_be_made_again_and_differs_from_the_next():
     padded = augment.pad(PIXELS)
 
-    def epoch(number, seed=0, two_views=False):
-        batches = TrainBatches(IMAGES, padded, 16, seed, number, two_views)
+    def epoch(number, seed=0, views=0):
+        batches = TrainBatches(IMAGES, padded, 16, seed, number, views)
         assert len(batches) == len(list(batches)) == 2
         return [torch.cat([x.flatten(1) for x, _ in batches]), torch.cat([y for _, y in batches])]
 
-    for two_views in (False, True):
-        one, same, later, other = (
-            epoch(n, s, two_views) for n, s in ((0, 0), (0, 0), (1, 0), (0, 1))
-        )
+    for views in (0, 1, 2, 3):
+        one, same, later, other = (epoch(n, s, views) for n, s in ((0, 0), (0, 0), (1, 0), (0, 1)))
         assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
         assert not torch.equal(one[0], later[0])
         assert not torch.equal(one[0], other[0])
-    assert len(epoch(0, two_views=True)[0]) == 2 * len(epoch(0, two_views=True)[1])
+        assert len(one[0]) == max(views, 1) * len(one[1])
+
+
+@pytest.mark.parametrize("views", [0, 1, 2])
+def test_every_loss_sees_the_targets_of_the_scenario(views):
+    """Never the true labels: a supervised loss on embeddings learns from the wrong ones, too."""
+    target = (IMAGES.labels + 1) % 10
+    batches = TrainBatches(IMAGES._replace(target=target), augment.pad(PIXELS), 16, 0, 0, views)
+    order = torch.randperm(
+        len(PIXELS), generator=torch.Generator().manual_seed(derive(0, "order", 0))
+    )
+    for i, (_, seen) in enumerate(batches):
+        assert torch.equal(seen, target[order[16 * i : 16 * (i + 1)]])
 
 
 def test_plain_batches_cover_everything_in_order():

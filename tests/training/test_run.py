@@ -158,6 +158,29 @@ def test_an_illegal_value_is_one_sentence_and_leaves_no_row(override, said, make
     assert results.load().empty
 
 
+@pytest.mark.parametrize("views", [1, 3])
+def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cfg, own_loss):
+    """The loss notes what it was shown: 60 % of 1,280 labels are wrong, those of the targets."""
+    own_loss(
+        "supervised",
+        "self.seen.append((len(logits), target)); return logits.square().mean((0, 2))",
+        base="EmbeddingLoss",
+        head=f"target = 'two_view_labelled'; views = {views}; seen = []",
+    )
+    noise = ["scenario=symmetric_noise", "scenario.probability=0.6"]
+    cfg = make_cfg("loss=supervised", *noise, "recipe.epochs=1")
+    row = run.execute(cfg)
+    assert row["state"] == "done", row["reason"]
+    assert row["effective_noise"] == pytest.approx(0.6, abs=0.01)
+    seen = registry.get_class("supervised").seen
+    assert {number for number, _ in seen} == {views}
+    data = run.ImageData(cfg, "two_view_labelled", views, torch.device("cpu"))
+    shown = [target for _, target in data.train_dataloader()]
+    assert all(torch.equal(a, b) for a, (_, b) in zip(shown, seen, strict=True))
+    wrong = (data.train.target != data.train.labels).double().mean()
+    assert wrong == row["effective_noise"]
+
+
 def test_resnet18_learns(make_cfg):
     cfg = make_cfg("model=resnet18", "model.widths=[8,8,16,16]", "recipe.lr=0.05")
     row = run.execute(cfg)

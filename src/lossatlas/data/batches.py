@@ -31,9 +31,10 @@ class Images(NamedTuple):
 
 
 class TrainBatches:
-    """One epoch of (images, target) or, with `two_views`, ((view, view), labels) batches.
+    """One epoch of (images (B, 3, 32, 32), target) batches; rows in a random order, whole batches.
 
-    Rows come in a random order, the last incomplete batch is dropped.
+    With `views` = V > 0 the images are V independent SimCLR views, one below the other,
+    (V B, 3, 32, 32). The target is the scenario's, wrong labels included, for every loss.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         epoch: int,
-        two_views: bool,
+        views: int,
     ):
-        self.images, self.padded, self.two_views = images, padded, two_views
+        self.images, self.padded, self.views = images, padded, views
         self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
 
     def __len__(self) -> int:
@@ -58,13 +59,14 @@ class TrainBatches:
         flip = augment.alternating_flip(n, derive(self.seed, "flip"), self.epoch).to(device)
         for i in range(len(self)):
             rows = order[i * self.batch_size : (i + 1) * self.batch_size]
-            if self.two_views:
+            target = self.images.target[rows]
+            if self.views:
                 pixels = self.images.pixels[rows]
-                views = [augment.simclr_view(pixels, generator) for _ in range(2)]
-                yield torch.cat(views), self.images.labels[rows]
+                views = [augment.simclr_view(pixels, generator) for _ in range(self.views)]
+                yield torch.cat(views), target
             else:
                 crops = augment.crop_and_flip(self.padded, rows, flip[rows], generator)
-                yield augment.normalise(crops), self.images.target[rows]
+                yield augment.normalise(crops), target
 
 
 class PlainBatches:

@@ -5,7 +5,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Generator, Tensor
 
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.data import augment, cifar10
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
 from lossatlas.data.scenarios import LONG_TAIL, NUM_CLASSES, hits, long_tail, targets
@@ -24,12 +23,13 @@ class ImageData(pl.LightningDataModule):
     Those are the test images, or with `holdout` that many training images, set apart by one
     fixed permutation; then the test images are not even loaded. The long tail thins out what is
     left for training, under `recipe.train_limit` too; the held-out images stay as they are.
+    `kind` is the target type of the loss, `views` how many augmented views of an image it takes
+    at once (0: it takes logits of single images).
     """
 
-    def __init__(self, cfg: Config, kind: str, device: torch.device):
+    def __init__(self, cfg: Config, kind: str, views: int, device: torch.device):
         super().__init__()
-        self.cfg, self.kind = cfg, kind
-        self.two_views = kind in EMBEDDING_TARGETS
+        self.cfg, self.kind, self.views = cfg, kind, views
         pool = self._images("train", device)
         order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
         held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]
@@ -103,14 +103,12 @@ class ImageData(pl.LightningDataModule):
         epoch = self.trainer.current_epoch if self.trainer else 0
         torch.manual_seed(derive(self.cfg.seed, "epoch", epoch))  # for losses that draw numbers
         size = self.cfg.recipe.batch_size
-        return TrainBatches(
-            self.train, self.padded, size, self.cfg.seed, epoch, two_views=self.two_views
-        )
+        return TrainBatches(self.train, self.padded, size, self.cfg.seed, epoch, views=self.views)
 
     def val_dataloader(self) -> list[PlainBatches]:
         """The scored images; for embedders the training subset before them."""
         scored = PlainBatches(self.scored)
-        return [PlainBatches(self.subset), scored] if self.two_views else [scored]
+        return [PlainBatches(self.subset), scored] if self.views else [scored]
 
     def predict_dataloader(self) -> list[PlainBatches]:
         """The scored images and the training subset, for the evaluation bundle."""

@@ -1,4 +1,4 @@
-"""The two LightningModules: a classifier of single images, an embedder of two views."""
+"""The two LightningModules: a classifier of single images, an embedder of several views."""
 
 from typing import Any
 
@@ -104,13 +104,13 @@ class Classifier(LossModule):
 
 
 class Embedder(LossModule):
-    """Trains backbone and projector with a loss on two views; watched by a kNN on the features."""
+    """Trains backbone and projector with a loss on views; watched by a kNN on the features."""
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        views, labels = batch
-        embeddings = self.head(self.backbone(views)).unflatten(0, (2, -1))
-        value = self.loss(embeddings, labels)
-        self.count(value, len(labels))
+        views, target = batch
+        embeddings = self.head(self.backbone(views)).unflatten(0, (-1, len(target)))
+        value = self.loss(embeddings, target)
+        self.count(value, len(target))
         return value
 
     def on_validation_epoch_start(self) -> None:

@@ -26,7 +26,7 @@ from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
 from lossatlas.losses import expression, registry
-from lossatlas.losses.base import Loss
+from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
 from lossatlas.models.resnet import ResNet18
@@ -219,7 +219,8 @@ def _train(
         )
     folder = lease.folder
     torch.set_num_threads(cfg.threads)
-    data = ImageData(cfg, loss.target, device)
+    views = loss.views if isinstance(loss, EmbeddingLoss) else 0
+    data = ImageData(cfg, loss.target, views, device)
     if "class_counts" in loss.requires:
         loss.provide(class_counts=data.class_counts())
     module = build_module(cfg, loss, data).to(device)

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import logging
-import os
 import platform
 import shutil
 import time
@@ -33,7 +32,7 @@ from lossatlas.models.resnet import ResNet18
 from lossatlas.results import store
 from lossatlas.results.lease import Lease, Lost
 from lossatlas.seeds import derive
-from lossatlas.training import mirrors
+from lossatlas.training import machine, mirrors
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.identity import build_loss, place
@@ -277,7 +276,7 @@ def _evaluate(
 
 
 def _digest(module: nn.Module) -> str:
-    """SHA-256 of all weights and buffers: equal digests mean bit-identical models."""
+    """SHA-256 of all weights and buffers: equal digests mean models of equal bits."""
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())
@@ -320,7 +319,7 @@ def _start_row(
         "holdout": cfg.holdout,
         "threads": cfg.threads,
         "device": device.type,
-        "hardware": _hardware(device),
+        **machine.describe(device),
         "torch": torch.__version__,
         "lightning": pl.__version__,
         "lossatlas": lossatlas.__version__,
@@ -349,16 +348,3 @@ def _from_epochs(folder: Path, cfg: Config) -> dict[str, Any]:
         "train_s": round(sum(e["seconds"] for e in epochs), 2),
         "cpu_s": round(sum(e["cpu_seconds"] for e in epochs), 2),
     }
-
-
-def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(
-            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,48 @@
+"""What decides the last bits of a run: device, processor, and the instructions that torch uses.
+
+Runs of one id are bit-identical on one machine. Another kind of processor sums in another order,
+and after some hundred steps the weights differ visibly, up to a point of accuracy.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+# They choose other kernels for the same configuration, so a row keeps them where they are set.
+VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+
+
+def describe(device: torch.device) -> dict[str, str]:
+    """The fields `hardware`, `cpu` and `cpu_capability` of a row.
+
+    `hardware` names the GPU, or the processor with its number of cores. `cpu` tells processors
+    of one name apart: vendor, family, model and stepping. `cpu_capability` is the vector
+    instructions that torch uses, with what the environment says against them.
+    """
+    first = _first_processor()
+    name = first.get("model name") or platform.processor() or platform.machine()
+    cuda = device.type == "cuda"
+    parts = [f"{key} {first[key]}" for key in ("cpu family", "model", "stepping") if key in first]
+    capability = torch.backends.cpu.get_cpu_capability()
+    changed = [f"{key}={os.environ[key]}" for key in VARIABLES if os.environ.get(key)]
+    return {
+        "hardware": torch.cuda.get_device_name(device) if cuda else _cores(name),
+        "cpu": ", ".join([first.get("vendor_id", platform.machine()), *parts]),
+        "cpu_capability": ", ".join([capability, *changed]),
+    }
+
+
+def _cores(name: str) -> str:
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _first_processor() -> dict[str, str]:
+    """The first block of /proc/cpuinfo; empty where there is none."""
+    try:
+        block = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = (line.partition(":") for line in block.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,4 +1,4 @@
-"""The one door through which YAML comes in: plain values, bounded in every way, named when wrong."""
+"""The one door through which YAML comes in: plain values, bounded in every way."""
 
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,7 @@ def _survey(text: str, where: str) -> None:
 
     path = [_Open(None, False)]
     weights: dict[str, int | None] = {}  # None while the anchored value is still open
+    event: Any
     for event in yaml.parse(text, Loader=_BASE):
         here = path[-1]
         if isinstance(event, yaml.CollectionEndEvent):

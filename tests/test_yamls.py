@@ -30,6 +30,8 @@ REFUSED = {
     "an unknown alias": ("a: *b", 1, "undefined alias"),
     "an open bracket": ("a: [1,\nb", 2, "not YAML"),
     "a list as a key": ("? [1]\n: 2", 1, "unhashable"),
+    "a terminal's escape code": ('a: 1\nb: "\\x1b[31m"', 2, "the character '\\x1b' is not"),
+    "half a character": ('a: "\\ud800"', 1, "not"),
     "two documents": ("a: 1\n---\nb: 2", 2, "another document"),
 }
 
@@ -44,7 +46,7 @@ def test_what_would_hang_kill_or_hide_is_one_sentence_with_the_line(case: str) -
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize("text", ["a: 2020-99-99", "a: \0", '"\\ud800"', "a: \x1b[31m", "\tb: 1"])
+@pytest.mark.parametrize("text", ["a: 2020-99-99", "a: \0", "a: \x1b[31m", "\tb: 1"])
 def test_characters_and_dates_that_are_none_are_one_sentence(text: str) -> None:
     with pytest.raises(UserError, match=r"x\.yaml.*: not YAML: "):
         yamls.parse(text, "x.yaml")
@@ -76,9 +78,10 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "utf16").write_text("a: 1", encoding="utf-16")
-    for name in ("absent", "folder", "loop", "utf16"):
+    (tmp_path / "steers").write_text("# \u202e")
+    for name in ("absent", "folder", "loop", "utf16", "steers, line 1"):
         with pytest.raises(UserError, match=re.escape(str(tmp_path / name) + ": ")):
-            yamls.read(tmp_path / name)
+            yamls.read(tmp_path / name.split(",")[0])
 
 
 def test_a_byte_order_mark_and_windows_lines_are_no_content(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The one door through which YAML comes in: plain values, bounded in every way."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from lossatlas.errors import UserError
 MAX_BYTES = 4_000_000
 MAX_DEPTH = 32
 MAX_VALUES = 200_000  # counted as they unfold: an alias weighs what it stands for
+
+# Characters that steer a terminal, end a line or turn its direction; and halves of characters.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
 
@@ -44,9 +48,15 @@ def text_of(path: Path) -> str:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise UserError(f"{path}: is larger than {MAX_BYTES:,} bytes")
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    if bad := CONTROL.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise UserError(
+            f"{path}, line {line}: the character {bad.group()!a} is not legal in a text"
+        )
+    return text
 
 
 def parse(text: str, where: str) -> Any:
@@ -87,8 +97,7 @@ def _survey(text: str, where: str) -> None:
         raise UserError(f"{where}, line {event.start_mark.line + 1}: {why}")
 
     path = [_Open(None, False)]
-    weights: dict[str, int | None] = {}  # None while the anchored value is still open
-    event: Any
+    weights: dict[str | None, int | None] = {}  # None while the anchored value is still open
     for event in yaml.parse(text, Loader=_BASE):
         here = path[-1]
         if isinstance(event, yaml.CollectionEndEvent):
@@ -99,8 +108,11 @@ def _survey(text: str, where: str) -> None:
         else:
             here.children += 1
             weight, anchor = 1, event.anchor
-            if getattr(event, "tag", None) not in (None, "!"):
-                refuse(event, f"the tag {event.tag} is not read here; write a plain value")
+            tag = getattr(event, "tag", None)
+            if tag not in (None, "!"):
+                refuse(event, f"the tag {tag} is not read here; write a plain value")
+            if isinstance(event, yaml.ScalarEvent) and (bad := CONTROL.search(event.value)):
+                refuse(event, f"the character {bad.group()!a} is not legal in a text")
             if here.mapping and here.children % 2 and isinstance(event, yaml.ScalarEvent):
                 if event.value == "<<" and event.style not in ("'", '"'):
                     refuse(event, "merge keys (<<) are not read here; write the fields out")

@@ -101,6 +101,52 @@ def test_certain_predictions_fall_into_the_last_bin():
     assert (r.confidence[14], r.accuracy[14]) == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("k", [1, 3, 5, 15])
+def test_equal_scores_lie_on_an_edge_and_belong_to_the_bin_below_it(k):
+    # the confidence is 1/k exactly, the edge 15/k of the bins
+    r = metrics.reliability(torch.zeros(4, k), torch.zeros(4, dtype=torch.int64))
+    assert torch.nonzero(r.counts).flatten().tolist() == [15 // k - 1]
+
+
+@pytest.mark.parametrize("edge", range(16))
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below_it(edge):
+    r = metrics._binned(torch.tensor([edge / 15], dtype=torch.float64), torch.tensor([True]))
+    assert torch.nonzero(r.counts).flatten().tolist() == [max(0, edge - 1)]
+    if 0 < edge < 15:
+        above = torch.tensor([math.nextafter(edge / 15, 1)], dtype=torch.float64)
+        assert metrics._binned(above, torch.tensor([True])).counts[edge] == 1
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_what_lies_on_an_edge_is_pooled_with_the_bin_below_it(k):
+    # half at confidence 1/k, right 0.04 too often; half in the middle of the bin below, too rarely
+    below = 1 / k - 1 / 30
+    p = torch.full((2000, 50), (1 - below) / 49, dtype=torch.float64)
+    p[:, 0] = below
+    p[:1000] = 0
+    p[:1000, :k] = 1 / k
+    labels = torch.ones(2000, dtype=torch.int64)
+    labels[: round(1000 * (1 / k + 0.04))] = 0
+    labels[1000 : 1000 + round(1000 * (below - 0.04))] = 0
+    assert metrics.ece(p.log(), labels) == pytest.approx(0, abs=5e-4)
+
+
+def test_certain_predictions_and_nearly_certain_ones_share_the_last_bin():
+    # apart, as in a sixteenth bin, they would have an ECE of 0.04: 1.00 against 0.96, and back
+    scores = torch.cat(
+        [torch.tensor([[1000.0, 0.0]]).repeat(100, 1), with_confidence(*[0.96] * 100)]
+    )
+    labels = torch.zeros(200, dtype=torch.int64)
+    labels[:4] = 1  # 0.96 of the certain are right, and all of the others
+    assert metrics.ece(scores, labels) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_ece_is_exact_in_float64():
+    logits, labels = random_case(3)
+    expected = ece_by_hand(logits.double().softmax(1).numpy(), labels.numpy())
+    assert metrics.ece(logits, labels) == pytest.approx(expected, rel=1e-13)
+
+
 def calibrated_model(n: int, accuracy: float, k: int = 10) -> torch.Tensor:
     """Logits (n, k) whose mean confidence is `accuracy`: Gaussian scores with a leading class."""
     generator = torch.Generator().manual_seed(0)

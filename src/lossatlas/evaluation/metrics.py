@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 BINS = 15
 
@@ -38,9 +37,12 @@ def brier(logits: Tensor, labels: Tensor) -> float:
 
 
 def ece(logits: Tensor, labels: Tensor) -> float:
-    """Top-label expected calibration error with 15 equal-width bins, as a fraction."""
-    p = logits.double().softmax(1)
-    return multiclass_calibration_error(p, labels, logits.shape[1], n_bins=BINS, norm="l1").item()
+    """Top-label expected calibration error (Guo et al., 2017, arXiv:1706.04599), as a fraction.
+
+    The mean over samples of |accuracy - mean confidence| of their bin, for logits (N, K) and
+    labels (N,), in float64; the bins are those of `reliability`.
+    """
+    return _gap(reliability(logits, labels))
 
 
 def ece_floor(logits: Tensor, replicates: int = 40, seed: int = 0) -> tuple[float, float]:
@@ -53,7 +55,9 @@ def ece_floor(logits: Tensor, replicates: int = 40, seed: int = 0) -> tuple[floa
     generator = torch.Generator().manual_seed(seed)
     p = logits.double().softmax(1).cpu()
     draws = torch.multinomial(p, replicates, replacement=True, generator=generator)
-    values = torch.tensor([ece(logits.cpu(), draws[:, r]) for r in range(replicates)])
+    confidence, predicted = p.max(1)
+    hits = draws == predicted[:, None]
+    values = torch.tensor([_gap(_binned(confidence, hits[:, r])) for r in range(replicates)])
     return values.mean().item(), values.std().item()
 
 
@@ -67,16 +71,27 @@ class Reliability(NamedTuple):
 
 
 def reliability(logits: Tensor, labels: Tensor) -> Reliability:
-    """The reliability diagram with the bins of `ece`: 15 of equal width, closed on the right."""
+    """The reliability diagram of logits (N, K) in float64: 15 bins of equal width, closed on the
+    right, so that a confidence of 1 lies in the last."""
     confidence, predicted = logits.double().softmax(1).max(1)
-    edges = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)
+    return _binned(confidence, predicted == labels)
+
+
+def _binned(confidence: Tensor, hits: Tensor) -> Reliability:
+    # b / 15 is rounded once; linspace rounds twice, and would move what lies on an edge
+    edges = torch.arange(BINS + 1, dtype=torch.float64, device=confidence.device) / BINS
     bins = (torch.bucketize(confidence, edges) - 1).clamp(0, BINS - 1)
     counts = torch.bincount(bins, minlength=BINS).double()
 
     def mean(values: Tensor) -> Tensor:
-        return torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, values) / counts
+        return torch.zeros_like(counts).index_add_(0, bins, values) / counts
 
-    return Reliability(edges, counts, mean(confidence), mean((predicted == labels).double()))
+    return Reliability(edges, counts, mean(confidence), mean(hits.double()))
+
+
+def _gap(bins: Reliability) -> float:
+    gaps = bins.counts * (bins.accuracy - bins.confidence).abs()
+    return (gaps.nansum() / bins.counts.sum()).item()
 
 
 def summary(logits: Tensor, labels: Tensor) -> dict[str, float]:

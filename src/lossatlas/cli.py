@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,8 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 
 def main() -> None:
     """Entry point: exit code 0 done, 1 a run failed, 2 wrong usage, 130 interrupted."""
+    # Lightning loads matplotlib, which fails on a notebook's backend that is not installed here.
+    os.environ["MPLBACKEND"] = "agg"
     try:
         app()
     except UserError as error:

@@ -6,14 +6,12 @@ Each is a matplotlib Figure of its own; pyplot, which would keep it and open win
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 import torch
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from lossatlas.drawing import Figure, sns, styled
 from lossatlas.evaluation import metrics
 from lossatlas.evaluation.bundle import Outputs
 
@@ -23,7 +21,7 @@ STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 10, "legend.fontsize"
 
 def draw(outputs: Outputs, class_names: Sequence[str]) -> dict[str, Figure]:
     """The figures that a model's outputs allow, by name; embedders have no logits to judge."""
-    with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+    with styled(STYLE):
         if outputs.logits is None:
             return {"features": features(outputs.features, outputs.labels, class_names)}
         return {

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
+from lossatlas.drawing import Figure
 from lossatlas.report.card_figures import GREY, compact, family_colours
 from lossatlas.report.figures import Picture, drawing
 

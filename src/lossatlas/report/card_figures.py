@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from lossatlas.cards import FAMILIES
+from lossatlas.drawing import Axes, Figure, sns
 from lossatlas.report.figures import Picture, drawing, svg
 from lossatlas.theory import curves
 from lossatlas.theory.subject import Subject

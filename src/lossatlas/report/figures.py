@@ -9,13 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from lossatlas.drawing import Axes, Figure, sns, styled
 from lossatlas.evaluation import metrics
 from lossatlas.losses import quantities
 from lossatlas.report.arms import BASELINE, Arm, Condition, Result
@@ -86,9 +83,8 @@ class Tested(NamedTuple):
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """The style of all figures, in force inside a `with`; no window is opened."""
-    mpl.use("agg")
-    with sns.axes_style("whitegrid"), mpl.rc_context(STYLE):
+    """The style of all figures, in force inside a `with`."""
+    with styled(STYLE):
         yield
 
 

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from lossatlas.drawing import Axes, Figure
 from lossatlas.losses import quantities
 from lossatlas.report.figures import WIDTH, Picture, drawing, svg
 from lossatlas.theory.lecture.descent import descend

@@ -1,6 +1,8 @@
 """The 50-digit arithmetic: it does what torch does, says so when it cannot, and is exact."""
 
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mpmath
@@ -19,132 +21,104 @@ Y = torch.tensor([2, 0, 3])
 MASK = X > 0.5
 OTHER = X.flip(0) / 3 + 0.1
 
-# Each entry of the table, as code calls it; x is a float64 tensor (3, 4) or its exact twin.
-CALLS: dict[str, Callable[[Any], Any]] = {
-    "add": lambda x: 2 + x + OTHER + torch.add(x, 1, alpha=2),
-    "sub": lambda x: OTHER - x - 1 + (2 - x),
-    "mul": lambda x: OTHER * x * 2,
-    "div": lambda x: OTHER / x / 2 + 3 / x,
-    "matmul": lambda x: OTHER @ x.T + x @ OTHER.T,
-    "neg": lambda x: -x,
-    "pow": lambda x: x**2 + x.abs() ** 0.3 + x.pow(3) + OTHER.abs() ** x + 2**x,
-    "square": lambda x: x.square(),
-    "sqrt": lambda x: x.abs().sqrt(),
-    "rsqrt": lambda x: x.abs().rsqrt(),
-    "exp": lambda x: x.exp(),
-    "log": lambda x: x.abs().log(),
-    "expm1": torch.expm1,
-    "log1p": lambda x: torch.log1p(x.abs()),
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "acos": lambda x: torch.acos(x / 4),
-    "tanh": torch.tanh,
-    "abs": torch.abs,
-    "sign": torch.sign,
-    "relu": lambda x: x.relu() + F.relu(x),
-    "sigmoid": torch.sigmoid,
-    "log_sigmoid": F.logsigmoid,
-    "softplus": lambda x: F.softplus(x) + F.softplus(x, beta=3),
-    "logaddexp": lambda x: torch.logaddexp(x, OTHER),
-    "xlogy": lambda x: torch.xlogy(x.relu(), x.relu()),
-    "maximum": lambda x: torch.maximum(x, OTHER),
-    "minimum": lambda x: torch.minimum(x, OTHER),
-    "clamp": lambda x: x.clamp(-0.5, 0.8) + x.clamp(min=0.1) + x.clamp(max=0.1),
-    "clamp_min": lambda x: x.clamp_min(0.1),
-    "clamp_max": lambda x: x.clamp_max(0.1),
-    "sum": lambda x: x.sum() + x.sum(0) + x.sum((0, 1)) + x.sum(1, keepdim=True),
-    "mean": lambda x: x.mean() + x.mean(0) + x.mean(dim=1, keepdim=True),
-    "var": lambda x: x.var() + x.var(0) + x.var(1, correction=0, keepdim=True),
-    "std": lambda x: x.std(0) + x.std(dim=1, keepdim=True),
-    "amax": lambda x: x.amax(1, keepdim=True) + x.amax(),
-    "amin": lambda x: x.amin(1, keepdim=True) + x.amin(),
-    "logsumexp": lambda x: torch.logsumexp(x, 1) + x.logsumexp((0, 1)),
-    "max": lambda x: x.max() + x.max(1).values + torch.max(x, 1)[1] + torch.max(x, OTHER)[:, 0],
-    "min": lambda x: x.min() + x.min(1, keepdim=True).values + torch.min(x, OTHER),
-    "cumsum": lambda x: x.cumsum(1),
-    "argmax": lambda x: x.argmax(1) + x.argmax(),
-    "argsort": lambda x: x.argsort(1, descending=True),
-    "sort": lambda x: x.sort(1, descending=True).values + torch.sort(x)[1],
-    "topk": lambda x: x.topk(2, 1).values + torch.topk(x, 2, dim=1).indices,
-    "softmax": lambda x: torch.softmax(x, 1) + F.softmax(x, dim=0),
-    "log_softmax": lambda x: torch.log_softmax(x, 1) + F.log_softmax(x, dim=0),
-    "cross_entropy": lambda x: (
-        F.cross_entropy(x, Y, reduction="none")
-        + F.cross_entropy(x, Y)
-        + F.cross_entropy(x, torch.softmax(OTHER, 1), reduction="sum")
-    ),
-    "nll_loss": lambda x: F.nll_loss(x, Y, reduction="none") + F.nll_loss(x, Y),
-    "binary_cross_entropy_with_logits": lambda x: F.binary_cross_entropy_with_logits(
-        x, MASK.double(), reduction="none"
-    ),
-    "norm": lambda x: torch.norm(x, dim=1) + x.norm(p=1),
-    "linalg_vector_norm": lambda x: (
-        torch.linalg.vector_norm(x, dim=1) + torch.linalg.vector_norm(x, float("inf"))
-    ),
-    "normalize": lambda x: F.normalize(x, dim=1),
-    "cosine_similarity": lambda x: F.cosine_similarity(x, OTHER, dim=1),
-    "gather": lambda x: x.gather(1, Y[:, None]) + torch.gather(x, 1, Y[:, None]),
-    "scatter": lambda x: x.scatter(1, Y[:, None], -3.0) + x.scatter(1, Y[:, None], OTHER),
-    "where": lambda x: torch.where(MASK, x, 0.0) + torch.where(x > 0, OTHER, x),
-    "masked_fill": lambda x: x.masked_fill(MASK, -1.0),
-    "getitem": lambda x: x[:, None, 1:] + x[torch.arange(3), Y][:, None, None],
-    "unsqueeze": lambda x: x.unsqueeze(-1) + x.unsqueeze(1)[:, :, :1],
-    "squeeze": lambda x: x[:, :1].squeeze(1) + x[:1, :1].squeeze(),
-    "flatten": lambda x: x[None].flatten(0, 1) + x.flatten()[0],
-    "view": lambda x: x.view(2, 6) + x.view(-1)[:6],
-    "reshape": lambda x: x.reshape(4, -1),
-    "expand": lambda x: x[:1].expand(3, -1) + x[0].expand_as(OTHER),
-    "expand_as": lambda x: x[0].expand_as(OTHER),
-    "transpose": lambda x: x.transpose(0, 1) + x.T,
-    "t": lambda x: x.t(),
-    "mm": lambda x: torch.mm(x, OTHER.T),
-    "roll": lambda x: x.roll(1, 0) + torch.roll(x, 1, dims=1),
-    "cat": lambda x: torch.cat([x, OTHER], 1) + torch.cat((OTHER, x), dim=1),
-    "stack": lambda x: torch.stack([x, x]).sum(0),
-    "unbind": lambda x: x.unbind(1)[2] + x.unbind()[1][0],
-    "diagonal": lambda x: (x @ x.T).diagonal(),
-    "eq": lambda x: x == x.relu(),
-    "ne": lambda x: x != x.relu(),
-    "lt": lambda x: (x < 0.9) & (x > OTHER),
-    "le": lambda x: x <= 0.9,
-    "gt": lambda x: x > 0.9,
-    "ge": lambda x: (x >= 0.9) | (x <= 1),
-    "isfinite": lambda x: (x / x.relu()).isfinite(),
-    "zeros_like": torch.zeros_like,
-    "ones_like": torch.ones_like,
-    "new_tensor": lambda x: x.new_tensor([0.5, 1.5]),
-    "detach": lambda x: x.detach(),
-    "clone": lambda x: x.clone(),
-    "float": lambda x: x.float() if isinstance(x, exact.Exact) else x,
-    "to": lambda x: x.to(torch.float64),
-    "size": lambda x: torch.tensor([x.size(1), *x.size(), len(x), *x.shape]),
-    "dim": lambda x: torch.tensor([x.dim(), x.ndim]),
-}  # fmt: skip
+SIGNS = torch.tensor([1.0, -1.0, 1.0]).double()
+NAMES = {"y": Y, "p": torch.softmax(OTHER, 1), "w": torch.tensor([0.5, 2, 1, 3.0]).double()}
+LINES = (Path(__file__).parent / "exact_calls.txt").read_text().splitlines()
+CASES = dict(line.split(": ", 1) for line in LINES if not line.startswith("#"))
 TABLE = exact.TABLE
+# "float" is there to be refused; it has no numbers to compare.
+REFUSING = {"float"}
 
 
-def test_every_entry_is_tried() -> None:
-    assert set(CALLS) == set(TABLE)
+def cases(name: str) -> list[str]:
+    if name in CASES:
+        return CASES[name].split("; ")
+    home = next(h for h in ("torch", "F", "torch.special") if hasattr(eval(h), name))
+    if name in exact.TWO:
+        return [f"{home}.{name}(x, OTHER)", f"{home}.{name}(OTHER, x)"]
+    return [f"{home}.{name}({x})" for x in ("x", "x.abs()", "x / 4", "1 + x.abs()", "9 * x")]
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_entry_does_what_torch_does(name: str) -> None:
-    ours = CALLS[name](exact.Exact(exact._numbers(X)))
-    torchs = CALLS[name](X)
+SYNTAX = [
+    "x[:, None, 1:]", "x[torch.arange(3), y]", "x[MASK]", "x[-1]", "x[..., 0]", "x[[0, 2]]",
+    "x[~torch.eye(3, 4).bool()]", "x[:, [0, 1]][y % 3]", "torch.stack([row.sum() for row in x])",
+    "[z := x.clone(), z.clamp_(min=0), z[0].add_(1)] and z", "[z := x + 0, z.__iadd__(1)] and z",
+    "[z := x + 0, z.__setitem__((slice(None), 0), 7)] and z", "[z := x + 0, z.__imul__(x)] and z",
+    "[z := x + 0, z.__setitem__(MASK, OTHER[MASK])] and z", "x if x.sum() > 0 else -x",
+    "[z := x + 0, z.transpose(0, 1).mul_(2)] and z", "[z := x + 0, z.detach().zero_()] and z",
+]  # fmt: skip
+
+
+def run(case: str, x: Any) -> Any:
+    return eval(case, {**globals(), **NAMES, "x": x})
+
+
+def test_every_entry_has_cases() -> None:
+    assert set(CASES) <= set(TABLE)
+    assert all(cases(name) for name in TABLE)
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLE) - REFUSING))
+def test_entry_does_what_torch_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each of its cases, which together give each of its parameters another value."""
+    signature, form, used = inspect.signature(TABLE[name]), TABLE[name], set()
+
+    def recording(*args: Any, **kwargs: Any) -> Any:
+        for key, value in signature.bind(*args, **kwargs).arguments.items():
+            if value is not signature.parameters[key].default:
+                used.add(key)
+        return form(*args, **kwargs)
+
+    assert name == exact._bare(name)
+    exact._signature(name)
+    monkeypatch.setitem(TABLE, name, recording)
+    for case in cases(name):
+        compare(case)
+    assert used == set(signature.parameters)
+
+
+@pytest.mark.parametrize("case", SYNTAX)
+def test_syntax_and_writing_in_place(case: str) -> None:
+    compare(case)
+
+
+def compare(case: str) -> None:
+    with mpmath.workdps(exact.DIGITS):
+        ours = run(case, exact.Exact(exact._numbers(X)))
+    torchs = run(case, X.clone())
     if isinstance(ours, exact.Exact):
         assert ours.array.dtype == object
+        assert all(isinstance(number, mpmath.mpf) for number in ours.array.flatten()), case
         ours = torch.tensor(ours.array.astype(float), dtype=torch.float64)
-    assert ours.shape == torchs.shape
-    assert ours.dtype == torchs.dtype
-    torch.testing.assert_close(ours, torchs, atol=1e-14, rtol=1e-13, equal_nan=True)
+    assert ours.shape == torchs.shape, case
+    assert ours.dtype == torchs.dtype, case
+    torch.testing.assert_close(
+        ours, torchs, atol=1e-13, rtol=1e-12, equal_nan=True, msg=lambda m: f"{case}: {m}"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_an_argument_without_a_meaning_is_refused(name: str) -> None:
+    with pytest.raises(exact.Unsupported, match=r"nonsense|missing|positional"):
+        exact._call(name, [exact.Exact(exact._numbers(X))], {"nonsense": 1})
 
 
 @pytest.mark.parametrize(
     "function",
     [
-        lambda s, y: torch.erf(s).sum(1),
-        lambda s, y: s.digamma().sum(1),
-        lambda s, y: F.cross_entropy(s, y, reduction="none", label_smoothing=0.1),
+        lambda s, y: torch.special.i0(s).sum(1),
+        lambda s, y: s.i0().sum(1),
+        lambda s, y: s.sum(1, dtype=torch.float32),
+        lambda s, y: s.float().sum(1),
+        lambda s, y: F.relu(s, inplace=True).sum(1),
+        lambda s, y: F.mse_loss(s, s, reduce=False),
+        lambda s, y: torch.linalg.norm(s, ord=1),
+        lambda s, y: torch.zeros(2).double().add_(s),
+        lambda s, y: torch.eye(2)[s[0]],
+        lambda s, y: s * float(s[0, 0]),
+        lambda s, y: s.numpy(),
+        lambda s, y: torch.tensor(list(s)),
+        lambda s, y: 1 / 0 * s,
         lambda s, y: torch.zeros(1),
     ],
 )

@@ -29,9 +29,9 @@ from lossatlas.theory.verdict import (
     Finding,
     Witness,
     as_json,
+    confirm,
     doubt,
     evaluate,
-    evaluate_exactly,
     not_applicable,
 )
 
@@ -141,8 +141,9 @@ def problem_of(record: Record) -> str | None:
     witness = Witness.read(record["witness"])
     counts = tuple(witness.class_counts) if witness.class_counts else None
     subject = examine(record["loss"], witness.k, counts)
-    value, rounding = evaluate(subject, witness.terms)
-    return doubt(value, evaluate_exactly(subject, witness.terms), rounding)
+    value, _ = evaluate(subject, witness.terms)
+    exact, rounding, _ = confirm(subject, witness.terms)
+    return doubt(value, exact, rounding)
 
 
 def source_digest(name: str) -> str:

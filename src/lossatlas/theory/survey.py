@@ -91,7 +91,7 @@ def said(record: Record) -> str:
 def evidence(record: Record, most: int | None = EVIDENCE) -> str:
     """The main piece of evidence in a clause of at most so many characters (None: any number)."""
     if record["witness"] is not None:
-        text = f"{record['witness']['says']} (by {record['witness']['value']:.3g})"
+        text = f"{record['witness']['says']} (by {float(record['witness']['value']):.3g})"
     else:
         text = record["reason"] or record["certificate"] or ""
         if not text:

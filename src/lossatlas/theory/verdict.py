@@ -2,7 +2,8 @@
 
 A witness is a linear combination of loss values which the property says is at most zero, at points
 where it is not. Convexity, for one, says l(m) - l(a)/2 - l(b)/2 <= 0 at a midpoint m. Anyone can
-evaluate it again; `refute` does so in float64 and at 50 digits before the word is used.
+evaluate it again; `refute` does so in float64 and at 50 digits before the word is used. Where the
+code has no 50-digit form, float64 with random rounding takes its place, and the witness says so.
 """
 
 import math
@@ -18,6 +19,7 @@ from torch import Tensor
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses.registry import get_loss
 from lossatlas.theory.exact import DIGITS, Unsupported
+from lossatlas.theory.random_rounding import measured
 from lossatlas.theory.subject import Subject, examine
 
 Verdict = Literal["proved", "refuted", "not_refuted", "inconclusive", "not_applicable"]
@@ -46,7 +48,8 @@ class Term(NamedTuple):
 class Witness:
     """The sum of `terms` should be at most zero, and is `value` (`exact`, to 50 digits).
 
-    `rounding` bounds the error of the float64 value; `says` tells what the combination means.
+    `rounding` bounds the error of the float64 value; `says` tells what the combination means, and
+    whether `exact` had to be computed in float64 as well.
     """
 
     terms: list[Term]
@@ -61,7 +64,8 @@ class Witness:
     @classmethod
     def read(cls, plain: dict[str, Any]) -> "Witness":
         """A witness from the plain data that `as_json` makes of it."""
-        return cls(**{**plain, "terms": [Term(*term) for term in plain["terms"]]})
+        numbers = {key: float(plain[key]) for key in ("value", "rounding")}  # infinities are text
+        return cls(**{**plain, **numbers, "terms": [Term(*term) for term in plain["terms"]]})
 
 
 @dataclass(frozen=True)
@@ -111,20 +115,15 @@ def refute(
     """
     chosen = _simplest(subject, terms, points)
     combination = terms(*chosen)
-    value, rounding = evaluate(subject, combination)
-    try:
-        exact = evaluate_exactly(subject, combination)
-    except Unsupported as error:
-        return Finding(
-            "inconclusive", method, **facts,
-            reason=f"float64 gives {value:.3g} > 0, which could not be confirmed: {error}",
-        )  # fmt: skip
+    value, _ = evaluate(subject, combination)
+    exact, rounding, how = confirm(subject, combination)
     witness = Witness(
-        combination, says, value, mpmath.nstr(exact, 20), rounding, subject.target, subject.k,
-        list(subject.class_counts) if subject.class_counts else None,
+        combination, f"{says} ({how})" if how else says, value, mpmath.nstr(exact, 20), rounding,
+        subject.target, subject.k, list(subject.class_counts) if subject.class_counts else None,
     )  # fmt: skip
-    problem = doubt(value, exact, rounding)
+    problem = doubt(value, exact, rounding, "random rounding" if how else "50 digits")
     if problem:
+        problem += f" ({how})" if how else ""
         return Finding("inconclusive", method, reason=problem, **facts)
     return Finding("refuted", method, witness=witness, **facts)
 
@@ -135,18 +134,33 @@ def signed(subject: Subject, terms: list[Term]) -> list[Term]:
     return terms if value >= 0 else [term._replace(weight=-term.weight) for term in terms]
 
 
-def doubt(value: float, exact: Any, rounding: float) -> str | None:
+def confirm(subject: Subject, terms: list[Term]) -> tuple[Any, float, str | None]:
+    """A combination at 50 digits, a bound on its rounding in float64, and None; or by another way.
+
+    Where the code has no 50-digit form: the mean over float64 runs with random rounding, a bound
+    from their range, and words that say so.
+    """
+    _, rounding = evaluate(subject, terms)
+    try:
+        return evaluate_exactly(subject, terms), rounding, None
+    except Unsupported as error:
+        value, spread = measured(lambda: evaluate(subject, terms)[0])
+        how = f"in float64 with random rounding, as {error}"
+        return mpmath.mpf(value), max(rounding, spread), how
+
+
+def doubt(value: float, exact: Any, rounding: float, by: str = "50 digits") -> str | None:
     """Why a combination's value is no refutation, or None if it is one."""
     if value == exact == math.inf:
         return None
     if not math.isfinite(value):
         return f"the value is {value}"
     if not exact > 0:
-        return f"float64 gives {value:.3g}, 50 digits {mpmath.nstr(exact, 3)}: rounding"
+        return f"float64 gives {value:.3g}, {by} {mpmath.nstr(exact, 3)}: rounding"
     if exact <= CLEAR * rounding:
         return f"a violation of {value:.3g} is comparable with rounding ({rounding:.1g})"
     if abs(value - exact) > max(CLEAR * rounding, 1e-6 * exact):
-        return f"float64 gives {value:.6g}, 50 digits {mpmath.nstr(exact, 6)}"
+        return f"float64 gives {value:.6g}, {by} {mpmath.nstr(exact, 6)}"
     return None
 
 

@@ -18,7 +18,7 @@ from lossatlas.theory.subject import Subject, examine
 from lossatlas.theory.verdict import (
     Finding,
     Term,
-    evaluate_exactly,
+    confirm,
     not_applicable,
     refute,
     signed,
@@ -71,10 +71,11 @@ def special_cases(subject: Subject) -> Finding:
         pair = [Term(1.0, s.tolist(), y, loss=ours), Term(-1.0, s.tolist(), y, loss=theirs)]
         return signed(subject, pair)
 
-    exact = float(evaluate_exactly(subject, terms(point)))
-    if abs(exact) <= limit.tolerance:
+    exact, rounding, how = confirm(subject, terms(point))
+    if abs(exact) <= limit.tolerance + (rounding if how else 0):
         facts["found"]["rounding"] = plain(excess)
-        return Finding("not_refuted", f"{method}; what is left vanishes at 50 digits", **facts)
+        vanishes = how or "at 50 digits"
+        return Finding("not_refuted", f"{method}; what is left vanishes {vanishes}", **facts)
     says = f"{ours or subject.name} is not {theirs}, by more than {limit.tolerance:g}"
     return refute(subject, says, terms, point, method=method, **facts)
 

@@ -224,18 +224,24 @@ def train(
     since: Annotated[str | None, typer.Option(help="Retry what started since: 2h, a date.")] = None,
 ) -> None:
     """Train: OVERRIDES such as loss=focal seed=1; -m sweeps; --help shows all options."""
-    from lossatlas.training.app import with_options
+    from lossatlas.training import app as application
 
-    _hydra(with_options(context.args, plan, retry, only, since))
+    application.main(application.command_line(context.args, plan, retry, only, since))
 
 
 @app.command(context_settings=HYDRA)
-def tune(context: typer.Context) -> None:
+def tune(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the runs; start none.")] = False,
+) -> None:
     """Search learning rates, equally for each loss (study conf/sweep/tune.yaml), and store them."""
     from lossatlas.results import store, sweeps
+    from lossatlas.training import app as application
     from lossatlas.training import tuning
 
-    _hydra(["-m", "sweep=tune", *context.args])
+    application.main(application.command_line(["-m", "sweep=tune", *context.args], plan))
+    if plan:
+        return
     print(tuning.write_table(ids=sweeps.ids(sweeps.find(store.runs_dir(), "tune"))))
 
 
@@ -252,24 +258,15 @@ def search(
     ] = None,
 ) -> None:
     """Search learning rate and hyperparameters, with as many trials for each loss."""
+    from lossatlas.training import app as application
     from lossatlas.training import study
 
     planned = study.plan(losses.split(","), method, trials, overrides or [], out)
-    _hydra(["-m", *planned.sweep])
+    application.main(["-m", *planned.sweep])
     found = study.outcomes(planned)
     print(study.table(planned, found))
     path = study.write_sweep(planned, found)
     print(f"\nlossatlas train -m sweep={path}")
-
-
-def _hydra(overrides: list[str]) -> None:
-    from lossatlas.training import app as application
-    from lossatlas.training.wording import HYDRA_ERRORS, word
-
-    try:
-        application.main(overrides)
-    except HYDRA_ERRORS as error:
-        raise UserError(word(error)) from error
 
 
 @app.command()

@@ -1,7 +1,8 @@
 import sys
 
+import hydra
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from lossatlas import resources
@@ -18,7 +19,7 @@ def make_cfg(tmp_path, monkeypatch):
         config.register_configs()
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
-            return compose(
+            return hydra.compose(
                 "config",
                 [
                     "data=synthetic",
@@ -29,6 +30,19 @@ def make_cfg(tmp_path, monkeypatch):
                     *overrides,
                 ],
             )
+
+    return make
+
+
+@pytest.fixture
+def compose():
+    """Compose the configuration of some overrides, of CIFAR-10 unless they say otherwise."""
+
+    def make(*overrides):
+        config.register_configs()
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
+            return hydra.compose("config", list(overrides))
 
     return make
 

@@ -212,9 +212,12 @@ MISTAKES = [
     (["focal", "loss.gamma=1"], "'loss.gamma=1' sets what the search varies; leave it out"),
     (["focal", "recipe.lr=1"], "'recipe.lr=1' sets what the search varies; leave it out"),
     (["focal", "loss=gce"], "'loss=gce' sets what the search varies; leave it out"),
+    (["focal", *TINY, "sweep=tune"], "sets what the search varies"),
+    (["focal", *TINY, "-o", "on.yaml"], "must not be a number or a word like on"),
+    (["focal", *TINY, "-o", "/dev/null/x.yaml"], "--out '/dev/null' cannot be a folder"),
     (["focal", *TINY, "holdout=0"], "holdout must be at least 1, not 0"),
     (["focal", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),
-    (["focal", "recipe.epochs=0"], "recipe.epochs must be a number in [1, inf), not 0"),
+    (["focal", "recipe.epochs=0"], "recipe.epochs must be a whole number in [1, 10000], not 0"),
     (["focal", "seed=0,1"], "seed=0,1"),
     (["focal", "-o", "here.txt"], "here.txt: the file of a sweep must end in .yaml"),
 ]

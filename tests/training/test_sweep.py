@@ -161,11 +161,22 @@ def test_a_sweep_is_a_file_that_can_be_run_again(command, tmp_path):
     assert (code, out.splitlines()[-1]) == (0, f"sweep {again.name}: 2 done")
 
 
+# Each line stands for four times the line before.
+BOMB = "a: &a [1, 1]\n" + "".join(
+    f"{k}: &{k} [*{j}, *{j}, *{j}, *{j}]\n"
+    for j, k in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (None, "cannot be read as a sweep"),
-        ("grids: [", "cannot be read as a sweep"),
+        (None, "s.yaml: no such file"),
+        ("grids: [", "s.yaml, line 1: not YAML"),
+        ("grids: [sweep=tune]", "a line names another sweep"),
+        ("grids: ['seed=range(0,1e12)']", "a sweep may have 100,000 runs, and this one has more"),
+        (BOMB, "unfolds to more than"),
+        ("grids: " + "[" * 1000, "is nested deeper"),
         ("runs: 3", "field 'grids' must be a list of lines like 'loss=focal seed=0'"),
         ("grids: []", "field 'grids' must be a list of lines"),
         ("grids: [3]", "field 'grids' must be a list of lines"),
@@ -195,8 +206,8 @@ def test_a_wrong_file_is_one_sentence(text, says, command, tmp_path):
         (["-m", "--only", "x*"], "no run of the sweep fits 'x*'"),
         (["-m", "launcher=slurm", "launcher.workers=none"], "launcher.workers: Value 'none'"),
         (["-m", "launcher=cloud"], "there is no launcher 'cloud'; legal: local, slurm"),
-        (["-m", "launcher.workers=0"], "launcher.workers must be a number in [1, inf), not 0"),
-        (["-m", "launcher.name=x"], "launcher.name 'x' is unknown; legal: local, slurm"),
+        (["-m", "launcher.workers=0"], "launcher.workers must be a whole number in [1, 1024] or"),
+        (["-m", "launcher.name=x"], "launcher.name must be one of local, slurm, not 'x'"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(options, says, command, tmp_path):

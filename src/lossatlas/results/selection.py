@@ -14,12 +14,12 @@ UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 def since(text: str) -> float:
     """Seconds of Unix time for `90m`, `2h`, `3d`, `2026-11-24` or `2026-11-24T18:30`."""
-    stretch = re.fullmatch(r"(\d+)([mhd])", text)
+    stretch = re.fullmatch(r"(\d{1,15})([mhd])", text, re.ASCII)
     if stretch:
         return time.time() - int(stretch[1]) * UNITS[stretch[2]]
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(f"--since takes 90m, 2h, 3d or 2026-11-24T18:30, not {text!r}") from None
 
 

@@ -2,21 +2,22 @@
 
 import json
 import os
-import re
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lossatlas import resources
 from lossatlas.errors import UserError
 from lossatlas.results.store import headline
-from lossatlas.training.config import chosen, register_configs
+from lossatlas.training import arguments
+from lossatlas.training.config import check_names, chosen, register_configs
+from lossatlas.training.wording import HYDRA_ERRORS, our_words, word
 
 register_configs()
-MULTIRUN = ("-m", "--multirun")
 
 
 def task(cfg: DictConfig) -> None:
@@ -24,7 +25,10 @@ def task(cfg: DictConfig) -> None:
     from lossatlas.training.run import NoSpace, execute
 
     try:
-        row = execute(cfg, lr_source(cfg))  # type: ignore[arg-type]
+        check_names(cfg, HydraConfig.get().runtime.choices)
+        with our_words():
+            source = lr_source(cfg)
+        row = execute(cfg, source)  # type: ignore[arg-type]
     except (UserError, NoSpace) as error:  # Hydra would print a preamble of its own
         print(f"lossatlas: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UserError) else 1)
@@ -33,28 +37,31 @@ def task(cfg: DictConfig) -> None:
         sys.exit(1)
 
 
-def with_options(
-    arguments: list[str], plan: bool, retry: str | None, only: str | None, since: str | None
+def command_line(
+    words: Sequence[str],
+    plan: bool = False,
+    retry: str | None = None,
+    only: str | None = None,
+    since: str | None = None,
 ) -> list[str]:
     """The command line for Hydra: options of a sweep, and `sweep=FILE.yaml`, as its overrides.
 
     Raises:
-        UserError: an option of sweeps without -m.
+        UserError: a word that is wrong (see `arguments`), or an option of sweeps without -m.
     """
-    files = [text for text in arguments if re.fullmatch(r"sweep=.+\.ya?ml", text)]
+    options, overrides = arguments.read(words)
+    file, overrides = arguments.sweep(options, overrides)
     given = {
-        "plan": plan, "retry": retry and retry.split(","), "only": only, "since": since,
-        "file": files and str(Path(files[-1].removeprefix("sweep=")).expanduser()),
+        "plan": plan or None, "retry": None if retry is None else retry.split(","),
+        "only": only, "since": since, "file": file and str(file),
     }  # fmt: skip
-    options = {name: value for name, value in given.items() if value}
-    if options and not set(MULTIRUN) & set(arguments):
-        name = next(iter(options))
-        what = files[-1] if name == "file" else f"--{name}"
-        raise UserError(f"{what} is for sweeps; give -m as well")
-    quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in options.items()}
-    # -m first: Hydra's parser wants all overrides in one piece
-    rest = sorted((a for a in arguments if a not in files), key=lambda a: a not in MULTIRUN)
-    return [*rest, *(f"hydra.sweeper.{name}={value}" for name, value in quoted.items())]
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if "--multirun" not in options and name != "file":
+            raise UserError(f"--{name} is for sweeps; give -m as well")
+    quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in given.items()}
+    # Options first: Hydra's parser wants all overrides in one piece.
+    return [*options, *overrides, *(f"hydra.sweeper.{key}={text}" for key, text in quoted.items())]
 
 
 def lr_source(cfg: DictConfig) -> str:
@@ -74,13 +81,29 @@ def describe(row: dict[str, Any]) -> str:
 
 
 def main(overrides: list[str]) -> None:
-    """Run Hydra on `overrides`; its exceptions come through as they are, to be worded elsewhere."""
+    """Run Hydra on `overrides`, as `command_line` gives them.
+
+    Raises:
+        UserError: no configuration can be composed of them.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    begun: list[DictConfig] = []
+
+    def begin(cfg: DictConfig) -> None:
+        begun.append(cfg)
+        task(cfg)
+
     application = hydra.main(
         version_base="1.3", config_path=str(resources.folder("conf")), config_name="config"
-    )(task)
+    )(begin)
     before, sys.argv = sys.argv, ["lossatlas train", *overrides]
+    HydraConfig.instance().cfg = None
     try:
         application()
+    except Exception as error:
+        # Hydra raises errors of any kind over what it cannot compose; a sweeper is begun, too.
+        if not isinstance(error, HYDRA_ERRORS) and (begun or HydraConfig.initialized()):
+            raise
+        raise UserError(word(error)) from error
     finally:
         sys.argv = before

@@ -5,6 +5,7 @@ so there is no YAML per loss and a misspelt keyword is refused.
 """
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from functools import cache
 from typing import Any
@@ -12,80 +13,116 @@ from typing import Any
 import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
 
 from lossatlas import resources
-from lossatlas.data.scenarios import LONG_TAIL
+from lossatlas.data.augment import SIDE
+from lossatlas.data.scenarios import LONG_TAIL, SCENARIOS
 from lossatlas.errors import UserError
-from lossatlas.intervals import Interval
 from lossatlas.losses import expression, registry
+from lossatlas.names import short
+from lossatlas.training.arguments import GROUPS
+from lossatlas.training.legal import (
+    check,
+    choice,
+    file_name,
+    is_line,
+    is_name,
+    is_word,
+    legal_if,
+    number,
+    numbers,
+)
+from lossatlas.training.wording import our_words
+
+NOISY = ("ambiguous_pets", "symmetric_noise", "asymmetric_noise")
+AIRNET = ("arch", "airnet")
+SLURM = ("name", "slurm")
+CIFAR10_TRAIN = 50_000  # images
+
+# The defaults below stand in the ids of runs that were made: change none, and add no field to the
+# groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
 
 
 @dataclass
 class ScenarioConf:
-    name: str = MISSING
-    probability: float = 0.0  # share of labels affected
-    imbalance: float | None = None  # long_tail only: largest class by smallest
+    name: str = choice(*SCENARIOS)
+    probability: float = number("[0, 1]", 0.0, only=("name", *NOISY))  # share of labels affected
+    imbalance: float | None = number("[1, 1e6]", None, only=("name", LONG_TAIL))  # of class sizes
 
 
 @dataclass
 class DataConf:
-    name: str = MISSING
-    n_train: int = 0  # of synthetic images; the size of CIFAR-10 is what it is
-    n_test: int = 0
+    name: str = choice("cifar10", "synthetic")
+    n_train: int = number("[1, 50000]", 0, only=("name", "synthetic"))
+    n_test: int = number("[1, 10000]", 0, only=("name", "synthetic"))
 
 
 @dataclass
 class ModelConf:
-    name: str = MISSING
-    arch: str = MISSING
-    widths: list[int] = MISSING
-    head_scale: float = 1.0
-    stem_kernel: int = 0  # from here on: the whitening stem, airnet only
-    stem_stride: int = 1
-    stem_pad: int = 0
-    directions: int = 0
-    pools: list[bool] = field(default_factory=list)
-    projector_width: int = 256
-    projector_dim: int = 128
+    name: str = file_name()
+    arch: str = choice("airnet", "resnet18")
+    widths: list[int] = numbers("[1, 1024]", length="[1, 8]")
+    head_scale: float = number("(0, 1000]", 1.0)
+    stem_kernel: int = number("[1, 7]", 0, only=AIRNET)  # from here on: the whitening stem
+    stem_stride: int = number("[1, 32]", 1, only=AIRNET)
+    stem_pad: int = number("[0, 6]", 0, only=AIRNET)
+    directions: int = number("[1, 147]", 0, only=AIRNET)
+    pools: list[bool] = legal_if(
+        "a list of true and false, one for each of model.widths",
+        lambda value: isinstance(value, list) and all(isinstance(part, bool) for part in value),
+        [], only=AIRNET,
+    )  # fmt: skip
+    projector_width: int = number("[1, 8192]", 256)
+    projector_dim: int = number("[1, 8192]", 128)
 
 
 @dataclass
 class RecipeConf:
-    name: str = MISSING
-    epochs: int = MISSING
-    batch_size: int = MISSING
-    lr: float = MISSING
-    momentum: float = MISSING
-    weight_decay: float = MISSING
-    norm_lr_factor: float = 1.0
-    warmup: float = MISSING  # share of the steps
-    lr_start: float = MISSING  # multiplier at the first step
-    lr_end: float = MISSING  # multiplier after the last step
-    precision: str = "32-true"  # on a GPU; a CPU always computes in float32
-    train_limit: int | None = None  # train on that many images only
-    test_limit: int | None = None
+    name: str = file_name()
+    epochs: int = number("[1, 10000]")
+    batch_size: int = number("[2, 16384]")
+    lr: float = number("(0, 1e30]")
+    momentum: float = number("(0, 1)")
+    weight_decay: float = number("[0, 1000]")
+    norm_lr_factor: float = number("[0.001, 1000]", 1.0)
+    warmup: float = number("(0, 1)")  # share of the steps
+    lr_start: float = number("[0, 1]")  # multiplier at the first step
+    lr_end: float = number("[0, 1]")  # multiplier after the last step
+    precision: str = choice(  # on a GPU; a CPU always computes in float32
+        "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", default="32-true"
+    )
+    train_limit: int | None = number("[2, 50000]", None)  # train on that many images only
+    test_limit: int | None = number("[1, 10000]", None)
 
 
 @dataclass
 class LoggerConf:
-    name: str = "none"
-    project: str = "lossatlas"
+    name: str = choice("none", "wandb", "tensorboard", default="none")
+    project: str = file_name("lossatlas", only=("name", "wandb"))
 
 
 @dataclass
 class LauncherConf:
-    name: str = "local"
-    workers: int | None = None  # how many at once; null: as many as fit
-    partition: str | None = None  # from here on: slurm only
-    timeout_min: int = 60
-    cpus_per_task: int | None = None
-    gpus_per_node: int | None = None
-    mem_gb: float | None = None
-    signal_delay_s: int = 90
-    max_num_timeout: int = 0
-    setup: list[str] = field(default_factory=list)
-    additional_parameters: dict[str, Any] = field(default_factory=dict)
+    name: str = choice("local", "slurm", default="local")
+    workers: int | None = number("[1, 1024]", None)  # how many at once; null: as many as fit
+    partition: str | None = legal_if("a word", is_word, None, only=SLURM)  # from here on: slurm
+    timeout_min: int = number("[1, 525600]", 60, only=SLURM)
+    cpus_per_task: int | None = number("[1, 1024]", None, only=SLURM)
+    gpus_per_node: int | None = number("[0, 64]", None, only=SLURM)
+    mem_gb: float | None = number("[0.1, 1e5]", None, only=SLURM)
+    signal_delay_s: int = number("[1, 86400]", 90, only=SLURM)
+    max_num_timeout: int = number("[0, 1e6]", 0, only=SLURM)
+    setup: list[str] = legal_if(
+        "a list of lines for a shell",
+        lambda value: isinstance(value, list) and all(map(is_line, value)),
+        [], only=SLURM,
+    )  # fmt: skip
+    additional_parameters: dict[str, Any] = legal_if(
+        "a mapping of words to words, numbers, true or false",
+        lambda value: isinstance(value, dict)
+        and all(is_word(key) and is_word(str(item)) for key, item in value.items()),
+        {}, only=SLURM,
+    )  # fmt: skip
 
 
 @dataclass
@@ -96,36 +133,22 @@ class SumConf:
 
 @dataclass
 class Config:
-    loss: Any = MISSING
+    loss: Any = legal_if(  # its own constructor knows the ranges of its fields
+        "a loss (`lossatlas list` shows all)",
+        lambda value: isinstance(value, dict) and isinstance(value.get("name"), str),
+    )
     scenario: ScenarioConf = field(default_factory=ScenarioConf)
     data: DataConf = field(default_factory=DataConf)
     model: ModelConf = field(default_factory=ModelConf)
     recipe: RecipeConf = field(default_factory=RecipeConf)
     logger: LoggerConf = field(default_factory=LoggerConf)
     launcher: LauncherConf = field(default_factory=LauncherConf)
-    seed: int = 0
-    holdout: int = 0  # training images held out for selection; the test set then stays untouched
-    threads: int = 1
-    accelerator: str = "auto"
-    runs: str | None = None
+    seed: int = number("[0, 9007199254740992]", 0)  # what a float holds: tables have it as one
+    holdout: int = number("[0, 49998]", 0)  # images to select on; then no test image is looked at
+    threads: int = number("[1, 1024]", 1)
+    accelerator: str = choice("auto", "cpu", "gpu", default="auto")
+    runs: str | None = legal_if("the path of a folder", is_line, None)
     progress: bool = True
-
-
-BOUNDS = {
-    "scenario.probability": "[0, 1]",
-    "scenario.imbalance": "[1, inf)",
-    "recipe.epochs": "[1, inf)",
-    "recipe.batch_size": "[2, inf)",
-    "recipe.lr": "(0, inf)",
-    "recipe.momentum": "(0, 1)",
-    "recipe.weight_decay": "[0, inf)",
-    "recipe.warmup": "(0, 1)",
-    "holdout": "[0, inf)",
-    "threads": "[1, inf)",
-    "launcher.workers": "[1, inf)",
-    "launcher.timeout_min": "[1, inf)",
-    "seed": "[0, inf)",
-}
 
 
 def resolve(cfg: Any) -> dict[str, Any]:
@@ -133,25 +156,74 @@ def resolve(cfg: Any) -> dict[str, Any]:
 
     A sum of losses is spelt in one way, so that its spelling makes no other experiment.
     """
-    try:
-        config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise UserError(f"configuration: {error.full_key} needs a value") from None
-    assert isinstance(config, dict)
-    scenario = config["scenario"]
-    for key, interval in BOUNDS.items():
-        value = OmegaConf.select(cfg, key)
-        if key == "scenario.imbalance" and scenario["name"] != LONG_TAIL:
-            if value is not None:
-                raise UserError(f"{key} is for {LONG_TAIL} only, not for {scenario['name']}")
-        elif value is None and key == "launcher.workers":
-            continue  # as many as fit
-        elif value not in Interval.parse(interval):
-            raise UserError(f"{key} must be a number in {interval}, not {value!r}")
+    with our_words():
+        config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    check(Config, config)
+    if config["scenario"] == {**config["scenario"], "name": LONG_TAIL, "imbalance": None}:
+        raise UserError("configuration: scenario.imbalance needs a value")
+    _check_images(config)
+    if config["model"]["arch"] == "airnet":
+        _check_airnet(config["model"])
     loss = config["loss"]
     if loss["name"] == registry.SUM:
         loss["terms"] = expression.write(expression.parse(loss["terms"]))
-    return config  # type: ignore[return-value]
+    return config
+
+
+def check_names(cfg: Any, choices: Mapping[str, Any]) -> None:
+    """Raise UserError unless each group has the name of what was chosen: rows are labelled by it.
+
+    `choices` are Hydra's, of the groups' options.
+    """
+    for group in GROUPS:
+        chosen = str(choices.get(group)).rpartition("/")[2]
+        with our_words():
+            name = OmegaConf.select(cfg, f"{group}.name")
+        if name != chosen:
+            raise UserError(
+                f"{group}.name must be {chosen!r}, the {group} that was chosen, not "
+                f"{short(name)}; choose another one with {group}=NAME"
+            )
+
+
+def images(config: dict[str, Any]) -> int:
+    """How many training images a resolved configuration has before any is held out."""
+    data = config["data"]
+    return data["n_train"] if data["name"] == "synthetic" else CIFAR10_TRAIN
+
+
+def _check_images(config: dict[str, Any]) -> None:
+    held, recipe, n = config["holdout"], config["recipe"], images(config)
+    if held >= n:
+        raise UserError(f"holdout must be less than the {n} training images there are, not {held}")
+    left = min(n - held, recipe["train_limit"] or n)
+    if left < recipe["batch_size"]:
+        raise UserError(
+            f"recipe.batch_size is {recipe['batch_size']}, but only {left} training images are left"
+            f" (data {config['data']['name']}, holdout {held})"
+        )
+
+
+def _check_airnet(model: dict[str, Any]) -> None:
+    """Raise UserError for a net that cannot be built."""
+    kernel, pad, widths = model["stem_kernel"], model["stem_pad"], model["widths"]
+    if pad >= kernel:
+        raise UserError(f"model.stem_pad must be less than model.stem_kernel {kernel}, not {pad}")
+    if model["directions"] > 3 * kernel**2:
+        raise UserError(
+            f"model.directions must be at most {3 * kernel**2}, the size of a patch "
+            f"(model.stem_kernel {kernel}, three channels), not {model['directions']}"
+        )
+    if len(model["pools"]) != len(widths):
+        raise UserError(
+            f"model.pools has {len(model['pools'])} values, but model.widths {len(widths)}"
+        )
+    side = (SIDE + 2 * pad - kernel) // model["stem_stride"] + 1
+    if side >> sum(model["pools"]) < 1:
+        raise UserError(
+            f"model.pools halves {sum(model['pools'])} times a map of {side} by {side}; pool less "
+            "often, or lower model.stem_stride"
+        )
 
 
 def register_configs() -> None:
@@ -179,6 +251,8 @@ def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> f
     """The value that `lossatlas tune` chose for this loss, else `default`."""
     if what != "lr":
         raise ValueError(f"only lr is tuned, not {what!r}")
+    if not is_name(recipe):
+        raise ValueError(f"{recipe!r} is no recipe's name")
     return float(chosen(recipe).get(scenario, {}).get(loss, default))
 
 

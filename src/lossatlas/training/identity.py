@@ -10,6 +10,7 @@ from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.base import Loss
+from lossatlas.names import folder
 from lossatlas.results import store
 
 
@@ -19,9 +20,10 @@ def place(config: dict[str, Any]) -> tuple[Path, str]:
     The id depends on the source of the loss and of its parts: an edited loss is another experiment.
 
     Raises:
-        UserError: there is no such loss, or it requires what no runner provides.
+        UserError: there is no such loss, it requires what no runner provides, or there can be no
+            run store.
     """
-    root = Path(config["runs"]).expanduser().resolve() if config["runs"] else store.runs_dir()
+    root = folder(Path(config["runs"] or store.runs_dir()), "runs")
     sources = registry.sources(build_loss(config["loss"]))
     return root, store.run_id(config, registry.digest(*sources))
 

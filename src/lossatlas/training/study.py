@@ -8,21 +8,24 @@ from typing import NamedTuple
 
 import yaml
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from lossatlas import resources
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.names import file_name, folder
 from lossatlas.results import store
-from lossatlas.training.config import register_configs, resolve
+from lossatlas.training import arguments
+from lossatlas.training.config import check_names, images, register_configs, resolve
 from lossatlas.training.identity import place
 from lossatlas.training.search import Dimension, Trial, choose, dimensions, grid, random
 from lossatlas.training.tuning import standard_error
-from lossatlas.training.wording import HYDRA_ERRORS, word
+from lossatlas.training.wording import our_words
 
-HOLDOUT = "holdout=5000"  # leaves 45,000 images of CIFAR-10 to train on
+HELD_OUT = 0.1  # of the training images, unless `holdout` says how many: 5,000 of CIFAR-10
 METHODS = ("random", "grid")
+MOST_TRIALS = 10_000  # of a loss
 SEEDS = "seed=0,1,2"  # of the runs with the chosen values
 OF_TRIALS = ("holdout", "seed", "recipe.epochs", "hydra", *store.VOLATILE)  # not of those runs
 
@@ -90,7 +93,7 @@ def plan(
         names: ids of losses.
         method: one of METHODS.
         n: trials of each loss.
-        overrides: Hydra's, of every trial; they may set `holdout` (else 5,000).
+        overrides: Hydra's, of every trial; they may set `holdout` (else `HELD_OUT`).
         out: where the sweep of the chosen values will be written; None means under the run store.
 
     Raises:
@@ -99,32 +102,37 @@ def plan(
     """
     if method not in METHODS:
         raise UserError(f"method {method!r} is unknown; legal: {', '.join(METHODS)}")
-    if n < 1:
-        raise UserError(f"trials must be at least 1, not {n}")
+    if not 1 <= n <= MOST_TRIALS:
+        raise UserError(f"trials must be at least 1, not {n}, and at most {MOST_TRIALS:,}")
+    overrides = [arguments.override(word) for word in overrides]
     for override in overrides:
-        if _under(override, "loss") or _under(override, "recipe.lr"):
+        if any(_under(override, key) for key in ("loss", "recipe.lr", "sweep")):
             raise UserError(f"{override!r} sets what the search varies; leave it out")
-    if out is not None and out.suffix != ".yaml":
-        raise UserError(f"{out}: the file of a sweep must end in .yaml")
+    if out is not None:
+        if out.suffix != ".yaml":
+            raise UserError(f"{out}: the file of a sweep must end in .yaml")
+        file_name(out.stem, "the name of a sweep")
+        out = folder(out.parent, "--out") / out.name
+        if out.is_dir():
+            raise UserError(f"--out {out} is a folder")
     names = list(dict.fromkeys(names))
     found = [registry.get_card(name) for name in names]
     register_configs()
     losses = []
-    try:
-        with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
-            for card in found:
-                cfg = compose("config", [HOLDOUT, *overrides, f"loss={card.id}"])
-                if cfg.holdout < 1:
-                    raise UserError(
-                        "a search selects on held-out training images; holdout must be at least 1, "
-                        f"not {cfg.holdout}"
-                    )
-                over = dimensions(card, _rate(cfg))
-                trials = grid(over, n) if method == "grid" else random(over, n, cfg.seed)
-                places = [_place(cfg, trial) for trial in trials]
-                losses.append(Searched(card.id, over, trials, [run for _, run in places]))
-    except HYDRA_ERRORS as error:
-        raise UserError(word(error)) from error
+    with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
+        for card in found:
+            cfg = _compose([*overrides, f"loss={card.id}"])
+            if not any(_under(override, "holdout") for override in overrides):
+                cfg.holdout = int(HELD_OUT * images(resolve(cfg)))
+            if cfg.holdout < 1:
+                raise UserError(
+                    "a search selects on held-out training images; holdout must be at least 1, "
+                    f"not {cfg.holdout}"
+                )
+            over = dimensions(card, _rate(cfg))
+            trials = grid(over, n) if method == "grid" else random(over, n, cfg.seed)
+            places = [_place(cfg, trial) for trial in trials]
+            losses.append(Searched(card.id, over, trials, [run for _, run in places]))
     root = places[0][0]
     what = "-".join(names) if len(names) < 3 else f"{len(names)}-losses"
     name = f"search-{what}-{cfg.scenario.name}-{cfg.recipe.name}-{method}{n}"
@@ -212,6 +220,15 @@ def _protocol(study: Study) -> list[str]:
         "label, or kNN accuracy for embeddings. Chosen is, within one binomial standard error of",
         "the best, the smallest rate, then what is nearest to the defaults.",
     ]
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    with our_words(Exception):  # Hydra raises errors of any kind over what it cannot compose
+        cfg = compose("config", overrides, return_hydra_config=True)
+    check_names(cfg, cfg.hydra.runtime.choices)
+    with flag_override(cfg, ["readonly", "struct"], False):
+        del cfg["hydra"]
+    return cfg
 
 
 def _rate(cfg: DictConfig) -> float:

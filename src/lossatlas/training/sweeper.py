@@ -6,6 +6,7 @@ Besides the product of the command line's choices, a named study (`sweep=...`) o
 list of such products.
 """
 
+import math
 import shlex
 import shutil
 import time
@@ -15,23 +16,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from lossatlas import resources
+from lossatlas import resources, yamls
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.names import short
 from lossatlas.results import progress, store, sweeps
 from lossatlas.results.progress import Costs, Member
 from lossatlas.results.selection import since as parse_since
 from lossatlas.results.sweeps import Planned
+from lossatlas.training import arguments, legal
+from lossatlas.training.wording import our_words
 
+MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost
 RETRIED = ("failed", "diverged")
 
 
@@ -56,7 +60,7 @@ class ResumableSweeper(Sweeper):
     ) -> None:  # fmt: skip
         self.grids = read_grids(Path(file)) if file else list(grids)
         self.plan_only, self.retry, self.only = plan, list(retry), only
-        self.since = parse_since(since) if since else 0.0
+        self.since = 0.0 if since is None else parse_since(since)
         self.study = study or (Path(file).stem if file else None)
         for state in self.retry:
             if state not in RETRIED:
@@ -80,11 +84,11 @@ class ResumableSweeper(Sweeper):
         """
         # Not before: Hydra imports this file while it looks for plug-ins, with warnings set aside.
         from lossatlas.training import launch, pool
+        from lossatlas.training.config import Config, LauncherConf
 
-        threads = int(self.master.threads)
-        launcher = self.master.launcher
-        if launcher.name not in ("local", "slurm"):
-            raise UserError(f"launcher.name {launcher.name!r} is unknown; legal: local, slurm")
+        threads, launcher = self.master.threads, self.master.launcher
+        legal.check_field(Config, "threads", threads)
+        legal.check(LauncherConf, OmegaConf.to_container(launcher, resolve=True), "launcher.")
         local = launcher.name == "local"
         context = pool.prepare(threads) if local and not self.plan_only else None
         root, plan = self.plan(arguments)
@@ -132,9 +136,15 @@ class ResumableSweeper(Sweeper):
         parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}
         root = store.runs_dir()
+        grids = []
         for grid in self.grids or [""]:
-            parsed = parser.parse_overrides([*_words(grid), *arguments])
+            with our_words(Exception):
+                parsed = parser.parse_overrides([*_words(grid), *arguments])
             _leave_out_sums(parsed)
+            grids.append(parsed)
+        if sum(map(count_runs, grids)) > MOST_RUNS:  # before anything of it is written out
+            raise UserError(f"a sweep may have {MOST_RUNS:,} runs, and this one has more")
+        for parsed in grids:
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
                     cfg = self._compose(tuple(overrides))
@@ -145,7 +155,9 @@ class ResumableSweeper(Sweeper):
                         plan[run_id] = Planned(run_id, config, target, lr_source(cfg))
         if not plan:
             raise UserError(
-                f"no run of the sweep fits {self.only!r}" if self.only else "the sweep is empty"
+                "the sweep is empty"
+                if self.only is None
+                else f"no run of the sweep fits {short(self.only)}"
             )
         return root, list(plan.values())
 
@@ -162,7 +174,11 @@ class ResumableSweeper(Sweeper):
         return cfg
 
     def _load(self, overrides: tuple[str, ...]) -> DictConfig:
-        cfg = self.loader.load_sweep_config(self.master, list(overrides))
+        from lossatlas.training.config import check_names
+
+        with our_words(Exception):
+            cfg = self.loader.load_sweep_config(self.master, list(overrides))
+        check_names(cfg, cfg.hydra.runtime.choices)
         with flag_override(cfg, ["readonly", "struct"], False):
             del cfg["hydra"]
         return cfg
@@ -175,17 +191,45 @@ class ResumableSweeper(Sweeper):
 
 def _words(grid: str) -> list[str]:
     try:
-        return shlex.split(grid)
+        words = shlex.split(grid)
     except ValueError as error:
         raise UserError(f"grids: a line cannot be read ({error}): {grid}") from None
+    words = [arguments.override(word) for word in words]
+    if any(word.startswith("sweep=") for word in words):
+        raise UserError(f"grids: a line names another sweep: {grid}")
+    return words
+
+
+def count_runs(overrides: list[Override]) -> float:
+    """How many runs the product of some overrides has; of one key the last one counts.
+
+    Raises:
+        UserError: an override is a sweep that cannot be counted.
+    """
+    sizes: dict[str, float] = {}
+    for one in overrides:
+        length: float = 1
+        if one.is_sweep_override():
+            if not one.is_discrete_sweep():
+                raise UserError(f"{one.input_line}: an interval has no end of values; use a list")
+            value: object = one.value()
+            ranges = isinstance(value, RangeSweep)
+            length = _length(value) if ranges else sum(1 for _ in one.sweep_iterator())  # type: ignore[arg-type]
+        sizes[one.get_key_element()] = length
+    return math.prod(sizes.values())
+
+
+def _length(of: RangeSweep) -> float:
+    """How many values a range has, without making them."""
+    try:
+        return max(0, math.ceil((of.stop - of.start) / of.step))  # type: ignore[operator]
+    except (ValueError, OverflowError, ZeroDivisionError):  # not a number, infinite, no step
+        return math.inf
 
 
 def read_grids(path: Path) -> list[str]:
     """The products of a sweep's file; raises UserError for what is no such file."""
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as a sweep ({error})") from None
+    found = yamls.read(path)
     grids = found.get("grids") if isinstance(found, dict) else None
     if not (isinstance(grids, list) and grids and all(isinstance(grid, str) for grid in grids)):
         raise UserError(f"{path}: field 'grids' must be a list of lines like 'loss=focal seed=0'")

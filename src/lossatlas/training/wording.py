@@ -1,33 +1,62 @@
 """One sentence for each way in which a command line can be wrong for Hydra."""
 
 import difflib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    MissingMandatoryValue,
     OmegaConfBaseException,
-    ValidationError,
 )
 
 from lossatlas.errors import UserError
+from lossatlas.names import short
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
+MOST = 400  # characters of a sentence
+
+
+@contextmanager
+def our_words(kinds: Any = HYDRA_ERRORS) -> Iterator[None]:
+    """Make UserErrors of what Hydra raises: errors of its own, or of more `kinds`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except kinds as error:
+        raise UserError(word(error)) from error
 
 
 def word(error: BaseException) -> str:
     """What came, and what is legal."""
+    said = _word(error)
+    return said if len(said) <= MOST else f"{said[:MOST]}..."
+
+
+def _word(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
-        group, _, name = error.missing_cfg_file.rpartition("/")
+        group, _, name = error.missing_cfg_file.partition("/")
         near = difflib.get_close_matches(name, error.options, n=3, cutoff=0.5)
         if near:
             return f"there is no {group} {name!r}; did you mean {' or '.join(near)}?"
-        return f"there is no {group} {name!r}; legal: {', '.join(sorted(error.options))}"
-    if isinstance(error, OverrideParseException) and "(" in error.override:
+        return f"there is no {group} {short(name)}; legal: {', '.join(sorted(error.options))}"
+    if isinstance(error, OverrideParseException):
+        if "(" in error.override:
+            kind, example = "parentheses", "loss.terms='gce(q=0.5) + 2 * mae'"
+        else:
+            key, _, value = error.override.partition("=")
+            kind, example = "special characters", f"{key}='{value}'"
         return (
-            f"{error.override!r} cannot be read; a value with parentheses has quotes of its own "
-            "inside those of the shell: \"loss.terms='gce(q=0.5) + 2 * mae'\""
+            f"{short(error.override)} cannot be read; a value with {kind} has quotes of its own "
+            f'inside those of the shell: "{example}"'
         )
+    if several := re.search(r"(?:for argument|Sweep parameters) '(.*)'", str(error)):
+        return f"{short(several[1])} has several values; give -m as well to make a run of each"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):  # of our sweeper, in words of Hydra, which builds it
@@ -41,7 +70,11 @@ def word(error: BaseException) -> str:
                 where += f" {cause.parent_node['name']}"
             legal = ", ".join(sorted({str(k) for k in cause.parent_node} - {"name", "hydra"}))
             return f"{where} has no key {str(cause.key)!r}; legal: {legal or 'none'}"
-        if isinstance(cause, ValidationError):
-            return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+        if isinstance(cause, MissingMandatoryValue):
+            return f"configuration: {cause.full_key} needs a value"
+        if isinstance(cause, OmegaConfBaseException):
+            said = (str(cause).splitlines() or [""])[0]
+            return f"{cause.full_key or 'configuration'}: {said}"
         cause = cause.__cause__ or cause.__context__
-    return ". ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    said = ". ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return said or type(error).__name__

@@ -1,0 +1,113 @@
+"""What a field may hold stands where it is defined, and names are those of what was chosen."""
+
+import dataclasses
+
+import pytest
+
+from lossatlas.errors import UserError
+from lossatlas.results import store
+from lossatlas.training import legal
+from lossatlas.training.config import Config, check_names, resolve
+
+
+def fields(schema, where=""):
+    """Every field of the schema that holds a value: its key, and the field."""
+    for field in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(field.type):
+            yield from fields(field.type, f"{where}{field.name}.")
+        else:
+            yield where + field.name, field
+
+
+def test_every_field_says_what_is_legal():
+    found = dict(fields(Config))
+    assert {"recipe.lr", "model.widths", "launcher.setup", "runs", "loss"} < set(found)
+    for key, field in found.items():
+        rule = legal.of(field)
+        assert rule.words, key
+        junk = [object(), float("nan"), 10**400, "\n", "", [None], {"": None}, -1]
+        assert not any(rule.fits(value) for value in junk if not isinstance(value, dict)), key
+
+
+@pytest.mark.parametrize(
+    ("overrides", "run_id"),
+    [
+        ([], "cross_entropy-clean-quick-s0-2fe66ada11"),
+        (["loss=focal", "loss.gamma=3", "seed=1"], "focal-clean-quick-s1-11db8b0726"),
+        (["loss=gce", "scenario=symmetric_noise"], "gce-symmetric_noise-quick-s0-7b9dad26ae"),
+        (["loss=nt_xent", "recipe=long"], "nt_xent-clean-long-s0-6525a2132e"),
+        (["scenario=long_tail"], "cross_entropy-long_tail-quick-s0-"),
+        (
+            ["scenario=ambiguous_pets", "loss=soft_target_kl", "holdout=5000", "recipe.epochs=1"],
+            "soft_target_kl-ambiguous_pets-quick-s0-302731a865",
+        ),
+        (
+            ["data=synthetic", "recipe=smoke", "model.widths=[8,8,8]"],
+            "cross_entropy-clean-smoke-s0-22e74c5a56",
+        ),
+        (["recipe=standard", "threads=2"], "cross_entropy-clean-standard-s0-a9b64d1230"),
+        (["loss=sum", "loss.terms='nce + 0.1 * rce'"], "sum-clean-quick-s0-81dd92c40a"),
+        (["recipe.lr=1"], "cross_entropy-clean-quick-s0-bcde9a2524"),
+    ],
+)
+def test_ids_are_what_they_were_before_fields_had_ranges(overrides, run_id, compose):
+    assert store.run_id(resolve(compose(*overrides)), "0").startswith(run_id)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["recipe.lr_end=-5"], r"recipe.lr_end must be a number in \[0, 1\], not -5.0"),
+        (["recipe.norm_lr_factor=0"], "recipe.norm_lr_factor must be a number in"),
+        (["recipe.train_limit=-5"], r"must be a whole number in \[2, 50000\] or null, not -5"),
+        (["recipe.precision=junk"], "recipe.precision must be one of 32-true, 16-mixed"),
+        (["threads=1000000"], r"threads must be a whole number in \[1, 1024\]"),
+        (["seed=" + "9" * 30], "seed must be a whole number in"),
+        (["model.widths=[8,-1,8]"], "model.widths must be a list of whole numbers in"),
+        (["model.widths=[]"], "model.widths must be a list of whole numbers in"),
+        (["model.widths=[8,8]"], "model.pools has 3 values, but model.widths 2"),
+        (["model.directions=28"], "model.directions must be at most 27"),
+        (["model.stem_pad=3"], "model.stem_pad must be less than model.stem_kernel 3"),
+        (["model.stem_stride=32"], "model.pools halves 2 times a map of 1 by 1"),
+        (["holdout=50000"], r"holdout must be a whole number in \[0, 49998\]"),
+        (["data=synthetic", "holdout=2000"], "less than the 2000 training images there are"),
+        (["holdout=49900"], "recipe.batch_size is 256, but only 100 training images are left"),
+        (["recipe.train_limit=100"], "but only 100 training images are left"),
+        (["scenario.probability=0.4"], "scenario.probability is for ambiguous_pets, symmetric"),
+        (["scenario=long_tail", "scenario.probability=0.4"], "scenario.probability is for"),
+        (["scenario.imbalance=3"], "scenario.imbalance is for long_tail only, not for clean"),
+        (["scenario=long_tail", "scenario.imbalance=null"], "scenario.imbalance needs a value"),
+        (["data.n_train=100"], "data.n_train is for synthetic only, not for cifar10"),
+        (["model=resnet18", "model.directions=3"], "is for airnet only, not for resnet18"),
+        (["launcher.partition=gpu"], "launcher.partition is for slurm only, not for local"),
+        (["+x=1"], "x is no field of the configuration"),
+        (["runs="], "runs must be the path of a folder or null, not ''"),
+        (["recipe.lr=${recipe.momentum}", "recipe.momentum=${recipe.lr}"], "Recursive inter"),
+        (["recipe.lr=${oc.env:NO_SUCH_THING}"], "recipe.lr: .*NO_SUCH_THING"),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)
+def test_an_illegal_value_is_one_sentence(overrides, says, compose):
+    with pytest.raises(UserError, match=says) as caught:
+        resolve(compose(*overrides))
+    assert len(str(caught.value)) < 300
+
+
+def test_what_a_choice_has_may_be_changed(compose):
+    config = resolve(compose("scenario=symmetric_noise", "scenario.probability=0.3"))
+    assert config["scenario"]["probability"] == 0.3
+    config = resolve(compose("launcher=slurm", "launcher.partition=gpu", "recipe.epochs=1"))
+    assert config["launcher"]["partition"] == "gpu"
+    resolve(compose("model=airnet_l"))
+    resolve(compose("recipe=standard"))
+
+
+@pytest.mark.parametrize("group", ["loss", "scenario", "data", "model", "recipe", "logger"])
+def test_a_group_has_the_name_of_what_was_chosen(group, compose):
+    cfg = compose()
+    chosen = {g: cfg[g].name for g in ("loss", "scenario", "data", "model", "recipe", "logger")}
+    chosen["launcher"] = "local"
+    check_names(cfg, chosen)
+    cfg[group].name = "mnist"
+    with pytest.raises(UserError, match=rf"{group}.name must be '\w+', the {group} that was chos"):
+        check_names(cfg, chosen)

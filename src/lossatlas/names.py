@@ -45,7 +45,8 @@ def folder(path: Path, what: str) -> Path:
                     pass
             return found
     except (OSError, RuntimeError, ValueError) as error:  # too long, no home, a loop, a zero byte
-        raise UserError(f"{what} {short(str(path))} cannot be a folder ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{what} {short(str(path))} cannot be a folder ({why})") from None
     raise UserError(f"{what} {short(str(path))} cannot be a folder: {there} {problem}")
 
 

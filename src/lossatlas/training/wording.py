@@ -34,7 +34,7 @@ def our_words(kinds: Any = HYDRA_ERRORS) -> Iterator[None]:
 
 def word(error: BaseException) -> str:
     """What came, and what is legal."""
-    said = _word(error)
+    said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _word(error))
     return said if len(said) <= MOST else f"{said[:MOST]}..."
 
 

@@ -13,6 +13,7 @@ from lossatlas import cards
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.names import folder
 
 app = typer.Typer(
     help="Loss Atlas: a survey of loss functions that runs.",
@@ -192,7 +193,7 @@ def card(
     from lossatlas.report.book import build
 
     chosen = None if everything else list(dict.fromkeys(names or []))
-    for page in build(chosen, out, Path("reports/quick/results.csv")):
+    for page in build(chosen, folder(out, "--out"), Path("reports/quick/results.csv")):
         print(page)
 
 
@@ -321,7 +322,7 @@ def report(
 
     table = resources.tuned_table("quick")
     tuned = table if table.is_file() else None
-    print(build(path or store.runs_dir(), out, tuned, only, sweep))
+    print(build(path or store.runs_dir(), folder(out, "--out"), tuned, only, sweep))
 
 
 @app.command()
@@ -333,7 +334,7 @@ def lecture(
     """Check the statements of the course on K-class losses and write them up as a chapter."""
     from lossatlas.report.lecture import build
 
-    chapter = build(out)
+    chapter = build(folder(out, "--out"))
     print(chapter.page)
     for line in chapter.failures:
         print(f"fails: {line}", file=sys.stderr)

@@ -111,3 +111,15 @@ def test_a_group_has_the_name_of_what_was_chosen(group, compose):
     cfg[group].name = "mnist"
     with pytest.raises(UserError, match=rf"{group}.name must be '\w+', the {group} that was chos"):
         check_names(cfg, chosen)
+
+
+@pytest.mark.parametrize("annotation", ["float", "float | None", "'Optional[float]'"])
+def test_a_number_is_one_experiment_however_it_is_written(annotation, own_loss, compose):
+    file = own_loss(f"typed{len(annotation)}", "return self.q * torch.logsumexp(logits, 1)")
+    init = f"    def __init__(self, q: {annotation} = 0.5):\n        super().__init__()\n"
+    init += "        self.q = q\n\n"
+    text = file.read_text().replace("    def per_sample", f"{init}    def per_sample")
+    file.write_text(f"from __future__ import annotations\nfrom typing import Optional\n{text}")
+    written = ("1", "1.0", "1e0")
+    found = [resolve(compose(f"loss={file.stem}", f"loss.q={q}"))["loss"]["q"] for q in written]
+    assert [repr(q) for q in found] == ["1.0"] * 3

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, make_dataclass
 from functools import cache
 from typing import Any
 
-import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from lossatlas import resources
+from lossatlas import resources, yamls
 from lossatlas.data.augment import SIDE
 from lossatlas.data.scenarios import LONG_TAIL, SCENARIOS
 from lossatlas.errors import UserError
 from lossatlas.losses import expression, registry
+from lossatlas.losses.annotations import field_type
 from lossatlas.names import short
 from lossatlas.training.arguments import GROUPS
 from lossatlas.training.legal import (
@@ -241,7 +241,7 @@ def loss_node(name: str) -> type:
     cls = registry.get_class(name)
     fields: list[Any] = [("name", str, name)]
     for key, parameter in inspect.signature(cls).parameters.items():
-        kind = parameter.annotation if parameter.annotation in (int, float, bool, str) else Any
+        kind = field_type(parameter.annotation, parameter.default)
         default = MISSING if parameter.default is parameter.empty else parameter.default
         fields.append((key, kind, default))
     return make_dataclass(cls.__name__, fields)
@@ -260,4 +260,8 @@ def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> f
 def chosen(recipe: str) -> dict[str, dict[str, float]]:
     """scenario -> loss -> learning rate, from `conf/tuned/<recipe>.yaml`; empty without a table."""
     path = resources.tuned_table(recipe)
-    return yaml.safe_load(path.read_text())["chosen"] if path.is_file() else {}
+    found = yamls.read(path) if path.is_file() else {"chosen": {}}
+    table = found.get("chosen") if isinstance(found, dict) else None
+    if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+        raise UserError(f"{path}: field 'chosen' must map scenarios to losses and their rates")
+    return table

@@ -1,0 +1,39 @@
+"""The types of hyperparameters, however a constructor writes them."""
+
+import inspect
+from typing import Annotated, Any, ForwardRef, Optional, Union
+
+import pytest
+
+from lossatlas.losses.annotations import field_type
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kind"),
+    [
+        (float, float), (int, int), (bool, bool), (str, str),
+        (float | None, float | None), (None | int, int | None),
+        (Optional[float], float | None),  # noqa: UP045
+        (Union[int, float], float),  # noqa: UP007
+        (int | float | None, float | None),
+        (Annotated[float, "(0, 1]"], float), (ForwardRef("float"), float),
+        ("float", float), (" float | None ", float | None), ("None | float", float | None),
+        ("Optional[float]", float | None), ("typing.Optional[int]", int | None),
+        ("Union[int, float, None]", float | None), ("'float'", float),
+        ("Annotated[float, 'share']", float), ("int | float", float),
+        (Any, Any), (list[float], Any), (float | str, Any), (None, Any), ("None", Any),
+        ("list[float]", Any), ("Tensor", Any), ("torch.Tensor | None", Any), ("(", Any), ("", Any),
+        ("float, int", Any), ("float | " * 5000 + "float", Any), (3, Any), (object(), Any),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_an_annotation_gives_a_type(annotation, kind):
+    assert field_type(annotation) == kind
+
+
+@pytest.mark.parametrize(
+    ("default", "kind"),
+    [(0.5, float), (True, bool), ("x", str), (3, Any), (None, Any), (inspect.Parameter.empty, Any)],
+)
+def test_without_one_the_default_does(default, kind):
+    assert field_type(inspect.Parameter.empty, default) == kind

@@ -205,6 +205,17 @@ def test_a_loss_whose_every_trial_diverged_is_left_out(runs):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "holdout"),
+    [([], 5000), (["data=synthetic"], 200), (["data=synthetic", "holdout=128"], 128)],
+)
+def test_a_tenth_of_the_images_is_held_out_unless_said(overrides, holdout, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path))
+    planned = study.plan(["focal"], "random", 1, overrides)
+    assert planned.cfg.holdout == holdout
+    assert f"holdout={holdout}'" in planned.sweep[0]
+
+
 MISTAKES = [
     (["focall"], "there is no loss 'focall'; did you mean focal?"),
     (["focal", "--trials", "0"], "trials must be at least 1, not 0"),

@@ -98,3 +98,13 @@ def test_every_rate_of_the_quick_survey_is_tuned(make_cfg):
         assert cfg.recipe.lr == config.chosen("quick")[scenario][loss]
     assert lr_source(make_cfg("recipe=quick", "recipe.lr=0.2")) == "given"
     assert lr_source(make_cfg("recipe=long")) == "default"
+
+
+def test_the_runs_of_a_tuning_can_be_shown(command, tmp_path):
+    code, out, err = command("tune", "--plan", "loss=focal", "scenario=clean")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("3 planned")
+    assert not (tmp_path / "runs").exists()
+    code, out, err = command("tune", "--junk")
+    assert (code, out) == (2, "")
+    assert err.startswith("lossatlas: there is no option '--junk'; legal: ")

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import pandas as pd
 
 from lossatlas.errors import UserError
+from lossatlas.names import short
 
 UNITS = {"m": 60, "h": 3600, "d": 86400}
 
@@ -20,7 +21,9 @@ def since(text: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError):
-        raise UserError(f"--since takes 90m, 2h, 3d or 2026-11-24T18:30, not {text!r}") from None
+        raise UserError(
+            f"--since takes 90m, 2h, 3d or 2026-11-24T18:30, not {short(text)}"
+        ) from None
 
 
 def fits(table: pd.DataFrame, only: str) -> pd.Series:

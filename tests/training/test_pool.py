@@ -21,7 +21,7 @@ class Recorder:
     def __init__(self):
         self.environments = []
 
-    def Pipe(self, duplex):
+    def Pipe(self):
         return self, self
 
     def Process(self, target, args):

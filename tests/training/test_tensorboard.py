@@ -1,5 +1,6 @@
 """TensorBoard mirrors a run: what its own reader finds is what the epochs and the row say."""
 
+import signal
 import sys
 
 import pytest
@@ -62,8 +63,8 @@ def test_a_diverged_run_has_event_files_too(make_cfg):
 def test_a_run_that_went_on_is_told_once(make_cfg, monkeypatch):
     cfg = make_cfg("logger=tensorboard")
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_evaluate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "_evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(run.Interrupted):
             run.execute(cfg)
     compare(run.execute(cfg), ["confusion", "reliability"])
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 BEAT = 10.0  # seconds between heartbeats
+MAX_DEATHS = 10  # of holders in a row, without one more epoch: then the run has failed
 PATIENCE = 120.0  # more than NFS clients cache attributes (60 s) and a few missed heartbeats
 
 _seen: dict[Path, tuple[int, float]] = {}  # heartbeat of a lease, and when it was first seen
@@ -53,7 +54,9 @@ class Lease:
             raise Lost(f"{self.folder.name} was taken over by another process")
 
     def release(self) -> None:
-        """Give the lease up."""
+        """Give the lease up, once."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         _path(self.folder, self.number).unlink(missing_ok=True)
         os.close(self._file)
@@ -150,7 +153,7 @@ def machine() -> str:
 def _numbers(folder: Path) -> list[int]:
     try:
         names = [entry.name for entry in os.scandir(folder)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     tails = (name.removeprefix("lease.") for name in names if name.startswith("lease."))
     return sorted(int(tail) for tail in tails if tail.isdecimal())

@@ -24,7 +24,9 @@ from typing import Any
 
 import pandas as pd
 
-from lossatlas.results.lease import Lease, acquire, holder
+from lossatlas.errors import UserError
+from lossatlas.results.disk import FULL
+from lossatlas.results.lease import Lease, Lost, acquire, holder
 from lossatlas.results.table import collect, read_row
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
@@ -67,14 +69,28 @@ def is_finished(root: Path, run: str) -> bool:
     return row is not None and row["state"] in ("done", "diverged")
 
 
+class Unusable(UserError):
+    """What stands where a run is made cannot be used for it."""
+
+
 @contextmanager
 def workshop(root: Path, run: str) -> Iterator[Lease | None]:
     """The lease of a run and, at `lease.folder`, the folder to make it in.
 
     None when another process is making the run.
+
+    Raises:
+        UserError: something stands where the run's folder belongs.
+        Unusable: the folder cannot be made or written.
     """
+    _check_place(root / run)
     folder = root / RUNNING / run
-    lease = acquire(folder, epochs=len(read_epochs(folder)))
+    try:
+        lease = acquire(folder, epochs=len(read_epochs(folder)))
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise Unusable(f"{folder}: cannot be used as the run's folder ({error.strerror})") from None
     try:
         yield lease
     finally:
@@ -83,14 +99,17 @@ def workshop(root: Path, run: str) -> Iterator[Lease | None]:
 
 
 def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
-    """Write the row, drop the checkpoint, and move the run's folder into its place.
+    """Write the row, drop checkpoint and lease, and move the run's folder into its place.
+
+    A process killed in here leaves a whole row in the working folder, for the next one to move.
 
     Raises:
         Lost: another process took the run over.
+        UserError: the run cannot be moved; it stays whole where it is.
     """
     lease.check()
     write_json(lease.folder / "row.json", row)
-    for pattern in ("*.ckpt", "*.part", ".tmp*"):  # the last: of safetensors, killed while writing
+    for pattern in ("*.ckpt", "*.part"):
         for leftover in lease.folder.glob(pattern):
             leftover.unlink()
     for path in lease.folder.iterdir():  # on the disk before it is called finished
@@ -98,9 +117,51 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     final = root / lease.folder.name
-    if final.exists():  # an earlier failure, now made good
-        shutil.rmtree(final)
-    lease.folder = lease.folder.rename(final)
+    _check_place(final)
+    lease.release()
+    if is_finished(root, final.name):
+        raise Lost(f"{final.name} was made by another process")
+    try:
+        _replace(final, lease.folder)
+    except FileNotFoundError:
+        raise Lost(f"{final.name} was taken over by another process") from None
+    except OSError as error:
+        raise UserError(f"{final}: the run cannot be moved there ({error.strerror})") from None
+    for late in final.glob("lease.*"):  # of a process that came while we moved, and is lost
+        late.unlink(missing_ok=True)
+
+
+def fail(root: Path, row: dict[str, Any]) -> None:
+    """Put the row of a run that could not be begun into its place, if nothing is there."""
+    beside = root / f".{row['run_id']}.{os.getpid()}"
+    beside.mkdir()
+    try:
+        write_json(beside / "row.json", row)
+        with suppress(OSError):
+            beside.rename(root / row["run_id"])
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _check_place(final: Path) -> None:
+    if final.is_symlink() or (final.exists() and not final.is_dir()):
+        what = "a link" if final.is_symlink() else "a file"
+        raise UserError(f"{final}: {what} stands where the run's folder belongs; move it away")
+
+
+def _replace(final: Path, folder: Path) -> None:
+    """Move a folder to its place; an earlier failure there is deleted once that is done."""
+    aside = final.with_name(f".{final.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if final.exists():
+        final.rename(aside)
+    try:
+        folder.rename(final)
+    except OSError:
+        if aside.exists():
+            aside.rename(final)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,15 +1,19 @@
 """Writes a run's epochs as they pass, and the checkpoint from which it can go on exactly."""
 
 import hashlib
+import io
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lossatlas.results import store
-from lossatlas.training import mirrors
+from lossatlas.results.disk import room
+from lossatlas.training import mirrors, stop
 from lossatlas.training.modules import LossModule
 
 
@@ -32,6 +36,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+class Checkpoints(TorchCheckpointIO):
+    """Writes a checkpoint where it belongs; Lightning's own goes through TMPDIR."""
+
+    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
+        """Write the file, of which a reader may see a part."""
+        content = io.BytesIO()  # torch has words of its own for a full disk
+        torch.save(checkpoint, content)
+        Path(path).write_bytes(content.getbuffer())
+
+
 class Journal(pl.Callback):
     """After each epoch: one line in `epochs.jsonl`, then the checkpoint, renamed into place.
 
@@ -47,11 +61,15 @@ class Journal(pl.Callback):
         self._clock = (time.perf_counter(), time.process_time())
         self.spent: tuple[float, float] | None = None
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        stop.check()
+
     def on_validation_start(self, trainer: pl.Trainer, module: Any) -> None:
         if trainer.state.fn == "fit":
             wall, cpu = self._clock
             self.spent = (time.perf_counter() - wall, time.process_time() - cpu)
 
+    @room()
     def on_train_epoch_end(self, trainer: pl.Trainer, module: LossModule) -> None:  # type: ignore[override]
         assert self.spent is not None
         self.check()

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -14,42 +13,57 @@ from lossatlas.results.sweeps import Planned
 from lossatlas.training import pool
 from lossatlas.training.config import LauncherConf
 from lossatlas.training.watch import Watch
+from lossatlas.training.worker import NOT_MADE
 
 
 def console() -> Console:
     """Where a sweep says how far it is."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def launch(
-    folder: Path, todo: list[Planned], launcher: LauncherConf, size: int, context: Any, costs: Costs
+    folder: Path, todo: list[Planned], launcher: LauncherConf, size: int, costs: Costs
 ) -> None:
     """Let workers make the runs `todo` of the sweep in `folder`, `size` at once.
 
-    `context` is that of `pool.prepare` for workers on this machine, None elsewhere. Ends the
-    process with code 1 if a run failed or was not made.
+    Ends the process with code 1 if a run failed or was not made.
     """
     root, said, size = folder.parents[1], console(), min(size, len(todo))
     problems: list[str] = []
+    threads = int(todo[0].config["threads"])
     said.print(f"{size} at once; look on with 'lossatlas runs --sweep {folder.name}'")
     with Watch(root, todo, size, costs, said) as watch:
         if launcher.name == "local":
-            problems = pool.work(folder, size, context, watch.made)
+            problems = pool.work(folder, size, threads, watch.made)
         else:
             from lossatlas.training import slurm
 
-            slurm.work(folder, size, launcher, int(todo[0].config["threads"]))
+            slurm.work(folder, size, launcher, threads)
     # The table's cache learns the new rows by that, and the next command starts at once.
-    ended = progress.members(todo, store.load(root))
+    ended, reasons = progress.members(todo, store.load(root)), _not_made(folder)
     for run, row, state in ended:
         if state in ("diverged", "failed"):
             said.print(f"{run.run_id}: {state}: {row['reason']}")
+        elif state in progress.OPEN and run.run_id in reasons:
+            said.print(f"{run.run_id}{NOT_MADE}{reasons[run.run_id]}")
     if unmade := sum(state in progress.OPEN for _, _, state in ended):
         problems.append(f"{unmade} of {len(todo)} runs were not made; see {folder}")
     for problem in problems:
         said.print(f"lossatlas: {problem}")
     if problems or any(state == "failed" for _, _, state in ended):
         sys.exit(1)
+
+
+def _not_made(folder: Path) -> dict[str, str]:
+    """Why runs of a sweep have no row, by their ids: the last word on it in its workers' logs."""
+    reasons = {}
+    logs = [*folder.glob("worker-*.log"), *folder.glob("slurm/*.out")]
+    for log in sorted(logs, key=lambda log: log.stat().st_mtime):
+        for line in log.read_text(errors="replace").splitlines():
+            run, mark, reason = line.partition(NOT_MADE)
+            if mark:
+                reasons[run] = reason
+    return reasons
 
 
 def join(name: str, path: Path | None, workers: int | None) -> None:
@@ -62,10 +76,10 @@ def join(name: str, path: Path | None, workers: int | None) -> None:
     folder = sweeps.find(root, name)
     plan = sweeps.read(folder)
     threads = int(plan[0].config["threads"])
-    context = pool.prepare(threads)
+    pool.prepare(threads)
     table = store.load(root)
     todo = [m.planned for m in progress.members(plan, table) if m.state in progress.OPEN]
     if not todo:
         raise UserError(f"sweep {folder.name} has no run left to make")
     size = workers or pool.default_size(threads)
-    launch(folder, todo, LauncherConf(), size, context, Costs(table, resources.published_rows()))
+    launch(folder, todo, LauncherConf(), size, Costs(table, resources.published_rows()))

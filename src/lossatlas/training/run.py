@@ -1,6 +1,5 @@
 """One run: a resolved configuration becomes a folder with one row."""
 
-import errno
 import hashlib
 import logging
 import platform
@@ -29,15 +28,17 @@ from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
 from lossatlas.models.resnet import ResNet18
-from lossatlas.results import store
-from lossatlas.results.lease import Lease, Lost
+from lossatlas.results import disk, store
+from lossatlas.results.disk import NoSpace
+from lossatlas.results.lease import MAX_DEATHS, Lease, Lost
 from lossatlas.seeds import derive
-from lossatlas.training import machine, mirrors
+from lossatlas.training import machine, mirrors, stop
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.identity import build_loss, place
-from lossatlas.training.journal import Journal, usable
+from lossatlas.training.journal import Checkpoints, Journal, usable
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
+from lossatlas.training.stop import Interrupted
 
 warnings.filterwarnings("ignore", message=".*LeafSpec.*")
 warnings.filterwarnings("ignore", message="The number of training batches")  # we log by epoch
@@ -45,40 +46,27 @@ warnings.filterwarnings("ignore", message="The `srun` command is available")  # 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
 
-MAX_DEATHS = 10  # of processes in a row, without one more epoch: then the run has failed
-
-
-class Interrupted(SystemExit):
-    """The process was told to stop; the run goes on from its last epoch when started again."""
-
-
 class Killed(RuntimeError):
-    """Every process that tried to make the run was killed."""
-
-
-class NoSpace(OSError):
-    """The disk is full; the run goes on from its last epoch when started again."""
+    """Every process that tried to make the run was killed, or ended without a word."""
 
 
 def execute(cfg: Config, lr_source: str = "given", sweep: str | None = None) -> dict[str, Any]:
     """Make the run that `cfg` describes, unless it is made already; return its row.
 
-    A diverged run is a result; an exception becomes a row of state "failed" with its reason and
-    a traceback in the run's folder. A run that another process is making gives state "running".
+    A diverged run is a result; an exception, be it SystemExit, becomes a row of state "failed" with
+    its reason and a traceback in the run's folder. A run that another process is making gives state
+    "running".
     In a sweep (named `sweep`) a mistake that only this run shows is a failed run as well.
 
     Raises:
-        UserError: the configuration names a loss, device or data set that cannot be used.
-        Interrupted: on SIGTERM.
+        UserError: the configuration names a loss, device or data set that cannot be used, or the
+            run's folder cannot be.
+        Interrupted: on SIGINT and SIGTERM.
         NoSpace: the disk is full.
         Lost: another process took the run over.
     """
-    try:
+    with disk.room(), stop.listening():
         return _execute(cfg, lr_source, sweep)
-    except Exception as error:
-        if _is_full(error):
-            raise NoSpace(f"no space is left ({error}); free some, then start it again") from error
-        raise
 
 
 def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
@@ -89,66 +77,98 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
         return store.read_row(root / run) or {}
     device = pick_device(cfg.accelerator)
     mirrors.check(cfg.logger.name)
-    with store.workshop(root, run) as lease:
-        if lease is None:
-            return {"run_id": run, "state": "running", "reason": "another process is making it"}
-        folder = lease.folder
-        if store.is_finished(root, run):  # it was finished just before we came
-            shutil.rmtree(folder)
-            return store.read_row(root / run) or {}
-        if (row := store.read_row(folder)) is not None:  # all but moved into its place
-            store.publish(root, lease, row)
-            return row
-        if sweep is not None:
-            print(f"{run}: begun", flush=True)
-        start = _start_row(folder, run, cfg, config, loss, device, lr_source, sweep)
-        begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
-        try:
-            with mirrors.mirrored(cfg, folder, start) as mirror:
-                row = start | _attempt(cfg, loss, lease, device, sweep, mirror)
-                row["wall_s"] = round(time.perf_counter() - begun, 2)
-                row |= _from_epochs(folder, cfg)
-                if mirror:
-                    mirrors.complete(mirror, folder, start, row)
-        except UserError:
-            if not store.read_epochs(folder):  # nothing was made: leave no trace of a mistake
-                shutil.rmtree(folder)
+    start = _start_row(run, cfg, config, loss, device, lr_source, sweep)
+    try:
+        with store.workshop(root, run) as lease:
+            return _make(cfg, config, loss, lease, device, start, root)
+    except store.Unusable as error:
+        if sweep is None:
             raise
+        row = start | {"state": "failed", "reason": str(error)}
+        store.fail(root, row)
+        return row
+
+
+def _make(
+    cfg: Config,
+    config: dict[str, Any],
+    loss: Loss,
+    lease: Lease | None,
+    device: torch.device,
+    start: dict[str, Any],
+    root: Path,
+) -> dict[str, Any]:
+    """Make the run whose row begins with `start` and publish it, if the lease is ours."""
+    run = start["run_id"]
+    if lease is None:
+        return {"run_id": run, "state": "running", "reason": "another process is making it"}
+    folder = lease.folder
+    if store.is_finished(root, run):  # it was finished just before we came
+        shutil.rmtree(folder)
+        return store.read_row(root / run) or {}
+    if (row := store.read_row(folder)) is not None:  # all but moved into its place
         store.publish(root, lease, row)
+        return row
+    if start["sweep"] is not None:
+        print(f"{run}: begun", flush=True)
+    begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
+    try:
+        with mirrors.mirrored(cfg, folder, start) as mirror:
+            row = start | _attempt(cfg, config, loss, lease, device, start, mirror)
+            row["wall_s"] = round(time.perf_counter() - begun, 2)
+            row |= _from_epochs(folder, cfg)
+            if mirror:
+                mirrors.complete(mirror, folder, start, row)
+    except UserError:
+        if not store.read_epochs(folder):  # nothing was made: leave no trace of a mistake
+            shutil.rmtree(folder)
+        raise
+    store.publish(root, lease, row)
     return store.read_row(root / run) or {}
 
 
 def _attempt(
     cfg: Config,
+    config: dict[str, Any],
     loss: Loss,
     lease: Lease,
     device: torch.device,
-    sweep: str | None,
+    start: dict[str, Any],
     mirror: "mirrors.Mirror | None",
 ) -> dict[str, Any]:
     """How the run ended: its state, the reason, and what `_train` measured."""
     try:
+        with disk.room():
+            store.write_json(lease.folder / "start.json", start)
+            text = OmegaConf.to_yaml(OmegaConf.create(config))
+            (lease.folder / "config.yaml").write_text(text)
         return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
-    except Diverged as error:
-        return {"state": "diverged", "reason": str(error)}
-    except UserError as error:
-        if sweep is None:
-            raise
-        return {"state": "failed", "reason": str(error)}
-    except Lost:
+    except (Lost, NoSpace, Interrupted):
         raise
-    except Exception as error:
+    except BaseException as error:
+        stop.check()
+        if isinstance(error, SIGTERMException):  # where somebody else answers the signal
+            raise Interrupted(143) from None
+        if isinstance(error, Diverged):
+            return {"state": "diverged", "reason": str(error)}
+        if isinstance(error, UserError):
+            if start["sweep"] is None:
+                raise
+            return {"state": "failed", "reason": str(error)}
         lease.check()  # what fails after another took the run over is no failure of the run
-        if _is_full(error):
-            raise
         (lease.folder / "error.txt").write_text(traceback.format_exc())
-        return {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
+        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
+            error = error.__context__  # Lightning makes the one of the other
+        return {"state": "failed", "reason": described(error)}
 
 
-def _is_full(error: BaseException) -> bool:
-    """Did the disk run full? torch says so in words of its own."""
-    number = error.errno if isinstance(error, OSError) else None
-    return number in (errno.ENOSPC, errno.EDQUOT) or "PytorchStreamWriter failed" in str(error)
+def described(error: BaseException) -> str:
+    """An exception in one line: its type, and its message if it has one."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:
+        words = "its message cannot be read"
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def build_backbone(conf: ModelConf, images: torch.Tensor) -> nn.Module:
@@ -199,7 +219,8 @@ def build_trainer(cfg: Config, device: torch.device, **options: Any) -> pl.Train
         enable_model_summary=False,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        plugins=[LightningEnvironment()],  # keeps Lightning's own SLURM handling out
+        # The first keeps Lightning's own SLURM handling out.
+        plugins=[LightningEnvironment(), Checkpoints()],
         **options,
     )
 
@@ -214,12 +235,13 @@ def _train(
     if lease.deaths >= MAX_DEATHS:
         raise Killed(
             f"its process was killed {lease.deaths} times in a row before it made one more epoch; "
-            "perhaps the memory ran out"
+            "perhaps the memory ran out, or its loss ends the process"
         )
     folder = lease.folder
     torch.set_num_threads(cfg.threads)
     views = loss.views if isinstance(loss, EmbeddingLoss) else 0
-    data = ImageData(cfg, loss.target, views, device)
+    with disk.room():
+        data = ImageData(cfg, loss.target, views, device)
     if "class_counts" in loss.requires:
         loss.provide(class_counts=data.class_counts())
     module = build_module(cfg, loss, data).to(device)
@@ -234,15 +256,8 @@ def _train(
     if embedder:  # how good are the features of an untrained net? The zero line of the table.
         trainer.validate(module, data, verbose=False)
         extra["knn_accuracy_untrained"] = module.results["knn_accuracy"]
-    try:
-        trainer.fit(module, data, ckpt_path=usable(folder))
-        return extra | _evaluate(cfg, module, data, trainer, folder)
-    except SIGTERMException:  # Lightning would end the process with exit code 0
-        raise Interrupted(143) from None
-    except SystemExit as stop:
-        if stop.code == 1:  # what Lightning makes of Ctrl-C
-            raise KeyboardInterrupt from None
-        raise
+    trainer.fit(module, data, ckpt_path=usable(folder), weights_only=True)
+    return extra | _evaluate(cfg, module, data, trainer, folder)
 
 
 def _evaluate(
@@ -266,7 +281,8 @@ def _evaluate(
         if test.logits is None:
             return {"score": knn_accuracy(*probe)}
         return {"score": hits(test.logits, data.scored.target.cpu()).double().mean().item()}
-    bundle.save(folder / "bundle.safetensors", sets)
+    with disk.room():
+        bundle.save(folder / "bundle.safetensors", sets)
     numbers: dict[str, Any] = {"weights_sha256": _digest(module)}
     if test.logits is None:
         numbers["knn_accuracy"] = knn_accuracy(*probe)
@@ -285,7 +301,6 @@ def _digest(module: nn.Module) -> str:
 
 
 def _start_row(
-    folder: Path,
     run: str,
     cfg: Config,
     config: dict[str, Any],
@@ -296,7 +311,7 @@ def _start_row(
 ) -> dict[str, Any]:
     """What is known before training."""
     hyperparameters = {f"loss.{k}": v for k, v in config["loss"].items() if k != "name"}
-    row = {
+    return {
         "run_id": run,
         "loss": cfg.loss.name,
         "family": _family(config["loss"]),
@@ -326,9 +341,6 @@ def _start_row(
         "python": platform.python_version(),
         "started": round(time.time()),
     }
-    store.write_json(folder / "start.json", row)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
-    return row
 
 
 def _family(conf: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ is pre-empted, or whose time is over, queues again and goes on from the run's la
 but the folder of runs is shared, and nothing depends on the process that sent the array off.
 """
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -26,9 +27,9 @@ class Worker(submitit.helpers.Checkpointable):
 
     def __call__(self, folder: Path) -> int:
         """Be a worker of the sweep in `folder`."""
-        from lossatlas.training import worker
+        from lossatlas.training import stop, worker
 
-        worker.stop_on_sigterm()
+        signal.signal(signal.SIGTERM, stop.answer)  # so that leases are given back at once
         return worker.work(folder)
 
 

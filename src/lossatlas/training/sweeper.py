@@ -90,7 +90,8 @@ class ResumableSweeper(Sweeper):
         legal.check_field(Config, "threads", threads)
         legal.check(LauncherConf, OmegaConf.to_container(launcher, resolve=True), "launcher.")
         local = launcher.name == "local"
-        context = pool.prepare(threads) if local and not self.plan_only else None
+        if local and not self.plan_only:
+            pool.prepare(threads)  # its imports go on while we plan
         root, plan = self.plan(arguments)
         table = store.load(root)
         costs = Costs(table, resources.published_rows())
@@ -116,7 +117,7 @@ class ResumableSweeper(Sweeper):
             cifar10.fetch()  # here, once, where its failure is one sentence
         for member in filter(self._again, members):
             shutil.rmtree(root / member.planned.run_id, ignore_errors=True)
-        launch.launch(folder, [m.planned for m in missing], launcher, size, context, costs)
+        launch.launch(folder, [m.planned for m in missing], launcher, size, costs)
 
     def _again(self, member: Member) -> bool:
         """Is this a run that ended and is to be made again?"""

@@ -9,51 +9,65 @@ import errno
 import os
 import platform
 import signal
-import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from lossatlas.errors import UserError
 from lossatlas.results import sweeps
+from lossatlas.results.disk import NoSpace
 from lossatlas.results.lease import Lost
 from lossatlas.results.sweeps import Planned
+from lossatlas.training import stop
 from lossatlas.training.config import resolve
 from lossatlas.training.identity import place
 
 POLL = 2.0  # seconds between looks at runs that others are making
-STOPPED = 143  # exit code after SIGTERM
-NO_SPACE = errno.ENOSPC  # exit code when the disk is full
+BROKEN = 1  # what a worker says of itself when it breaks down
+NO_SPACE = errno.ENOSPC  # and when the disk is full
+NOT_MADE = ": not made: "  # in a worker's log, between a run's id and the reason
 
 
-def main(folder: Path, environment: Mapping[str, str], alive: Connection | None = None) -> None:
+def main(folder: Path, environment: Mapping[str, str], launcher: Connection) -> None:
     """Be a worker of the sweep in `folder`: the whole life of a process.
 
-    It prints to a log of its own beside the plan, and ends when SIGTERM comes or when the launcher,
-    which holds the other end of `alive`, has gone.
+    It prints to a log of its own beside the plan, and says to the launcher how it ended: a worker
+    that says nothing was killed, or a loss of its has ended the process, and counts as dead. It
+    stops when the launcher, which holds the other end, has let go. A SIGTERM from anybody else
+    kills it, so that a loss which sends it is found out by the deaths of its run.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
-    stop_on_sigterm()
+    left = threading.Event()
+
+    def terminate(number: int, _: Any) -> None:
+        if left.is_set():
+            stop.answer(number)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, terminate)
     os.environ.clear()
     os.environ.update(environment)
     log = os.open(
         folder / f"worker-{platform.node()}-{os.getpid()}.log",
-        os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644,
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666,
     )  # fmt: skip
     for stream in (1, 2):
         os.dup2(log, stream)
-    if alive is not None:
-        threading.Thread(target=_follow, args=(alive,), daemon=True).start()
-    sys.exit(work(folder))
-
-
-def stop_on_sigterm() -> None:
-    """Let SIGTERM end this process through `finally`, so that leases are given back at once."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
+    threading.Thread(target=_follow, args=(launcher, left), daemon=True).start()
+    try:
+        said = work(folder)
+    except Exception:
+        traceback.print_exc()
+        said = BROKEN
+    launcher.send_bytes(b"%d" % said)
 
 
 def work(folder: Path) -> int:
@@ -62,31 +76,46 @@ def work(folder: Path) -> int:
     A run of which others hold the lease is looked at again until it has ended, so that a dead
     holder's run is taken over. Returns 0, or `NO_SPACE` when the disk is full.
     """
-    from lossatlas.training.run import NoSpace
-
-    root, todo = folder.parents[1], sweeps.read(folder)
-    while todo:
-        others = []
-        for run in todo:
-            if (root / run.run_id / "row.json").is_file():
-                continue
-            try:
-                if _make(root, run, folder.name) == "running":
-                    others.append(run)
-            except Lost:
-                others.append(run)
-            except UserError as error:  # what is wrong with this run need not be with the next
-                print(f"{run.run_id}: not made: {error}", flush=True)
-            except NoSpace as error:
-                print(f"{run.run_id}: not made: {error}", flush=True)
-                return NO_SPACE
-        if len(others) == len(todo):
-            time.sleep(POLL)
-        todo = others
-    return 0
+    with stop.listening():
+        root, todo = folder.parents[1], sweeps.read(folder)
+        while todo:
+            others = []
+            for run in todo:
+                try:
+                    if _is_held(root, run, folder.name):
+                        others.append(run)
+                except NoSpace as error:
+                    print(f"{run.run_id}{NOT_MADE}{error}", flush=True)
+                    return NO_SPACE
+            if len(others) == len(todo):
+                time.sleep(POLL)
+            todo = others
+        return 0
 
 
-def _make(root: Path, run: Planned, sweep: str) -> str:
+def _is_held(root: Path, run: Planned, sweep: str) -> bool:
+    """Make a run, unless there is a row; whether another process is making it.
+
+    What is wrong with this run need not be with the next: it is printed.
+    """
+    from lossatlas.training.run import described
+
+    try:
+        return not (root / run.run_id / "row.json").is_file() and _make(root, run, sweep)
+    except Lost:
+        return True
+    except (NoSpace, stop.Interrupted):
+        raise
+    except UserError as error:
+        print(f"{run.run_id}{NOT_MADE}{error}", flush=True)
+    except BaseException as error:
+        stop.check()
+        traceback.print_exc()
+        print(f"{run.run_id}{NOT_MADE}{described(error)}", flush=True)
+    return False
+
+
+def _make(root: Path, run: Planned, sweep: str) -> bool:
     from lossatlas.training.run import execute
 
     cfg = OmegaConf.create(run.config | {"runs": str(root), "progress": False})
@@ -95,11 +124,11 @@ def _make(root: Path, run: Planned, sweep: str) -> str:
     row = execute(cfg, run.lr_source, sweep)  # type: ignore[arg-type]
     if row["state"] != "running":
         print(f"{run.run_id}: {row['state']}: {row['reason']}", flush=True)
-    return str(row["state"])
+    return bool(row["state"] == "running")
 
 
-def _follow(alive: Connection) -> None:
-    try:
-        alive.recv()
-    except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
+def _follow(launcher: Connection, left: threading.Event) -> None:
+    with suppress(EOFError, OSError):
+        launcher.recv_bytes()
+    left.set()
+    os.kill(os.getpid(), signal.SIGTERM)

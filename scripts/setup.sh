@@ -4,15 +4,17 @@
 set -eu
 venv=$1
 
-for python in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
-    [ -n "$python" ] || continue
-    if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+# Hydra 1.3 cannot start on Python 3.14.
+for python in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+    if "$python" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+    then
         found=$python
         break
     fi
 done
 if [ -z "${found:-}" ]; then
-    echo "setup: Python 3.11 or newer with venv was not found; install it, or set PYTHON=/path/to/python3.11" >&2
+    version=$("${PYTHON:-python3}" --version 2>/dev/null || echo not there)
+    echo "setup: Python 3.11, 3.12 or 3.13 with venv is needed (${PYTHON:-python3} is ${version#Python }); set PYTHON=/path/to/python3.13" >&2
     exit 2
 fi
 

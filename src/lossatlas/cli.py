@@ -1,9 +1,11 @@
 """The one command. Heavy imports stay inside the subcommands: `list` and `--help` start at once."""
 
 import contextlib
+import getpass
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +34,7 @@ def main() -> None:
     """Entry point: exit code 0 done, 1 a run failed, 2 wrong usage, 130 interrupted."""
     # Lightning loads matplotlib, which fails on a notebook's backend that is not installed here.
     os.environ["MPLBACKEND"] = "agg"
+    _settle()
     try:
         app()
     except UserError as error:
@@ -41,6 +44,19 @@ def main() -> None:
         if stop.code == INTERRUPTED:
             print("lossatlas: interrupted; start it again to go on", file=sys.stderr)
         raise
+
+
+def _settle() -> None:
+    """Give a process without HOME and without an entry in the password file, as in containers, the
+    home and the name that libraries ask for and would raise without."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # the latter from Python 3.13 on
+        os.environ["USER"] = str(os.getuid())
 
 
 @app.command("list")

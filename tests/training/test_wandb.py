@@ -1,7 +1,6 @@
 """wandb mirrors a run: offline, asking nothing, one mirror a run, saying what the row says."""
 
 import json
-import netrc
 import os
 import signal
 import subprocess
@@ -17,14 +16,10 @@ from lossatlas.training.config import resolve
 
 
 @pytest.fixture(autouse=True)
-def logged_out(monkeypatch):
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-
-    def nobody(*_):
-        raise FileNotFoundError
-
-    monkeypatch.setattr(netrc, "netrc", nobody)
+def logged_out(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
 
 def read(folder):
@@ -141,10 +136,16 @@ def test_a_server_that_is_not_reached_leaves_an_offline_mirror(make_cfg, monkeyp
     compare(row, "cross_entropy", ["confusion", "reliability"])
 
 
-def test_without_a_network_or_a_key_the_command_asks_nothing(tmp_path):
+def test_without_network_key_home_or_name_and_as_a_rank_of_others_it_asks_nothing(tmp_path):
     nowhere = "http://127.0.0.1:9"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")} | {
-        "HOME": str(tmp_path), "LOSSATLAS_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1",
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pwd\n\ndef nobody(uid):\n    raise KeyError(uid)\n\npwd.getpwuid = nobody\n"
+    )
+    named = ("WANDB_", "HOME", "USER", "LOGNAME", "LNAME", "NETRC")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(named)} | {
+        "PYTHONPATH": str(tmp_path), "TMPDIR": str(tmp_path), "RANK": "1", "LOCAL_RANK": "x",
+        "WORLD_SIZE": "4", "SLURM_PROCID": "3", "SLURM_NTASKS": "4",
+        "LOSSATLAS_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1",
         "HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "ALL_PROXY": nowhere,
         "PYTHONDONTWRITEBYTECODE": "",
     }  # fmt: skip
@@ -172,7 +173,21 @@ def test_a_mirror_does_not_change_the_experiment(make_cfg):
     assert len(ids) == 1
 
 
-def test_online_only_with_a_key(monkeypatch):
-    assert not wandb_mirror._has_key()
-    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-    assert wandb_mirror._has_key()
+def test_online_where_wandb_has_a_login_for_its_server(monkeypatch, tmp_path):
+    def mode(**environment):
+        wandb.teardown()  # it keeps what it has read
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            return wandb_mirror._mode()
+
+    ours, key = "https://wandb.example.org", "k" * 40
+    (tmp_path / "netrc").write_text(f"machine wandb.example.org login user password {key}\n")
+    assert mode(WANDB_BASE_URL=ours) == ("online", f"wandb is logged in to {ours}")
+    said, why = mode(WANDB_BASE_URL="https://other.example.org")
+    assert (said, why[:50]) == ("offline", "wandb has no login for https://other.example.org (")
+    assert mode()[0] == "offline"
+    assert mode(WANDB_API_KEY=key)[0] == "online"
+    assert mode(WANDB_API_KEY="short")[0] == "offline"
+    assert mode(WANDB_API_KEY=key, WANDB_MODE="offline") == ("offline", "WANDB_MODE says so")
+    wandb.teardown()

@@ -181,6 +181,87 @@ def test_a_run_that_kills_its_process_each_time_fails_in_the_end(sweep):
     assert "was killed 10 times in a row" in results.load().query("state == 'failed'").reason.item()
 
 
+def planned(make_cfg, *names):
+    """The runs of these losses, one tiny epoch each."""
+    plan = []
+    for name in names:
+        config = resolve(make_cfg(f"loss={name}", "recipe.train_limit=128", "recipe.epochs=1"))
+        plan.append(sweeps.Planned(identity.place(config)[1], config, "class_index", "given"))
+    return plan
+
+
+RAISED = {
+    "exits": ("raise SystemExit(3)", "SystemExit: 3"),
+    "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "generates": ("raise GeneratorExit", "GeneratorExit"),
+    "bases": ("raise BaseException('mine')", "BaseException: mine"),
+    "fills": ("raise OSError(28, 'full')", "OSError: [Errno 28] full"),
+    "mumbles": ("raise type('Mute', (Exception,), {'__str__': None})", None),
+}
+
+
+def test_a_loss_that_raises_what_ends_processes_is_a_failed_run(make_cfg, own_loss, tmp_path):
+    for name, (body, _) in RAISED.items():
+        own_loss(name, body)
+    plan = planned(make_cfg, *RAISED, "cross_entropy")
+    assert worker.work(sweeps.write(tmp_path / "runs", None, [], plan)) == 0
+    rows = results.load().set_index("loss")
+    assert dict(rows["state"]) == dict.fromkeys(RAISED, "failed") | {"cross_entropy": "done"}
+    for name, (_, reason) in RAISED.items():
+        assert rows.loc[name, "reason"] == (reason or "Mute: its message cannot be read")
+        assert (tmp_path / "runs" / rows.loc[name, "run_id"] / "error.txt").is_file()
+
+
+ENDS = {
+    "leaves": "import os; os._exit(0)",
+    "kills": "import os; os.kill(os.getpid(), 9)",
+    "terminates": "import os; os.kill(os.getpid(), 15)",
+}
+
+
+def test_one_worker_goes_on_past_losses_that_end_it_and_past_blocked_runs(
+    make_cfg, own_loss, tmp_path
+):
+    for name, body in ENDS.items():
+        file = own_loss(name, body)
+    plan = planned(make_cfg, *ENDS, "focal", "mae", "gce", "cross_entropy")
+    root = tmp_path / "runs"
+    folder = sweeps.write(root, "bad", [], plan)
+    for run_ in plan[:3]:  # as if it had died that often already
+        working = root / ".running" / run_.run_id
+        working.mkdir(parents=True)
+        about = {
+            "machine": lease.machine(), "host": "h", "pid": 1, "epochs": 0,
+            "deaths": lease.MAX_DEATHS - 2,
+        }  # fmt: skip
+        (working / "lease.0").write_text(json.dumps(about))
+    dangling, blocked, link = (run_.run_id for run_ in plan[3:6])
+    (root / dangling).symlink_to(tmp_path / "nowhere")
+    (root / ".running" / blocked).write_text("a file")
+    (root / ".running" / link).symlink_to(tmp_path / "nowhere")
+    temporary = tmp_path / ("long" * 30)
+    temporary.mkdir()
+    outcome = lossatlas(
+        "work", "bad", "--workers", "1", runs=root,
+        TMPDIR=str(temporary), LOSSATLAS_PATH=str(file.parents[2]),
+    )  # fmt: skip
+    assert outcome.returncode == 1, outcome.stderr
+    rows = {run_.run_id: store.read_row(root / run_.run_id) for run_ in plan if run_ != plan[3]}
+    assert [row["state"] for row in rows.values()] == ["failed"] * 5 + ["done"]
+    for run_ in plan[:3]:
+        assert "was killed 10 times in a row" in rows[run_.run_id]["reason"]
+        assert len([log for log in logs(folder) if f"{run_.run_id}: begun" in log]) == 2
+    for name in (blocked, link):
+        assert "cannot be used as the run's folder" in rows[name]["reason"]
+    assert f"{dangling}: not made: " in outcome.stderr
+    assert "1 of 7 runs were not made" in outcome.stderr
+    assert (root / dangling).is_symlink()
+
+
+def logs(folder):
+    return [log.read_text() for log in folder.glob("worker-*.log")]
+
+
 def test_what_killed_writers_left_behind_is_not_published(sweep):
     folder = sweep(0)
     root, name = folder.parents[1], sweeps.read(folder)[0].run_id
@@ -226,7 +307,7 @@ def test_two_launchers_share_a_sweep_without_making_a_run_twice(tmp_path):
     assert states(folder) == ["done"] * 4
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_launcher_takes_its_workers_along_and_is_resumed(how, code, tmp_path):
     process = start(*SWEEP, runs=tmp_path)
     wait_for(lambda: list(tmp_path.glob(".running/*/epochs.jsonl")), process)
@@ -242,24 +323,40 @@ def test_a_stopped_launcher_takes_its_workers_along_and_is_resumed(how, code, tm
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/row.json")}
     assert len(made) < 4
     assert "running" not in set(results.load(tmp_path)["state"])
-    again = lossatlas(*SWEEP, runs=tmp_path)
-    assert again.returncode == 0, again.stderr
+    if how == signal.SIGINT:
+        again = lossatlas(*SWEEP, runs=tmp_path)
+        assert again.returncode == 0, again.stderr
+    else:
+        joined_and_hurt(tmp_path, folder)
     assert states(folder) == ["done"] * 4
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
-def test_a_planned_sweep_can_be_joined_by_name(tmp_path):
-    process = start(*SWEEP, runs=tmp_path)
-    wait_for(lambda: list(tmp_path.glob(".running/*/epochs.jsonl")), process)
-    process.kill()
-    process.wait(10)
-    (folder,) = sweeps.folders(tmp_path)
-    joined = lossatlas("work", folder.name, "--workers", "2", runs=tmp_path)
-    assert joined.returncode == 0, joined.stderr
-    assert states(folder) == ["done"] * 4
-    nothing = lossatlas("work", "sweep", runs=tmp_path)
-    assert (nothing.returncode, nothing.stderr) == (
-        2, f"lossatlas: sweep {folder.name} has no run left to make\n",
+def joined_and_hurt(runs, folder):
+    """Go on with a sweep by its name, and kill the server that workers are forked from."""
+    process = start("work", folder.name, "--workers", "2", runs=runs)
+    wait_for(lambda: len(living(folder)) == 2, process)
+    (server,) = (pid for pid in children(process.pid) if "forkserver" in command_line(pid))
+    # nobody who reads what the launcher prints waits for it
+    assert {os.readlink(f"/proc/{server}/fd/{stream}") for stream in (0, 1, 2)} == {os.devnull}
+    os.kill(int(server), signal.SIGKILL)
+    told = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, told
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def command_line(pid):
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_a_sweep_without_runs_left_is_told(sweep, command):
+    folder = sweep(0)
+    assert worker.work(folder) == 0
+    assert command("work", "sweep") == (
+        2, "", f"lossatlas: sweep {folder.name} has no run left to make\n",
     )  # fmt: skip
 
 

@@ -76,10 +76,10 @@ def join(name: str, path: Path | None, workers: int | None) -> None:
     folder = sweeps.find(root, name)
     plan = sweeps.read(folder)
     threads = int(plan[0].config["threads"])
-    pool.prepare(threads)
     table = store.load(root)
     todo = [m.planned for m in progress.members(plan, table) if m.state in progress.OPEN]
     if not todo:
         raise UserError(f"sweep {folder.name} has no run left to make")
+    pool.prepare(threads)
     size = workers or pool.default_size(threads)
     launch(folder, todo, LauncherConf(), size, Costs(table, resources.published_rows()))

@@ -1,6 +1,5 @@
 """Weights & Biases as a mirror of a run: offline unless the user is logged in, never asking."""
 
-import netrc
 import os
 import shutil
 import sys
@@ -18,12 +17,14 @@ if TYPE_CHECKING:
 class Wandb(WandbLogger):
     """One wandb run for a run, in its folder `wandb/`, grouped by sweep and loss.
 
-    `WANDB_MODE` decides if it is set; otherwise online only with a key. A server that cannot be
-    reached never costs a run: the mirror then stays offline (`wandb sync` uploads it later).
+    `WANDB_MODE` decides if it is set; otherwise wandb is asked whether it has a login for its
+    server, and the answer is printed. A server that cannot be reached never costs a run: the mirror
+    then stays offline (`wandb sync` uploads it later).
     """
 
     def __init__(self, project: str, folder: Path, start: dict[str, Any]):
-        mode = os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+        mode, why = _mode()
+        print(f"logger=wandb is {mode}: {why}", file=sys.stderr)
         try:
             run = _init(mode, project, folder, start)
         except (wandb.errors.Error, TimeoutError) as error:
@@ -76,10 +77,19 @@ def _init(mode: Any, project: str, folder: Path, start: dict[str, Any]) -> "wand
     )
 
 
-def _has_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
+def _mode() -> tuple[str, str]:
+    """How wandb is to log, and why: as it is told, else online only where it has a login.
+
+    It looks for one in its variables, its settings and .netrc, for the server that it is to use.
+    """
+    if mode := os.environ.get("WANDB_MODE"):
+        return mode, "WANDB_MODE says so"
+    settings = wandb.setup(settings=wandb.Settings(silent=True)).settings
+    if settings.mode != "online":
+        return settings.mode, "wandb's settings say so"
     try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+        if wandb.login(prompt=False, verify=False):
+            return "online", f"wandb is logged in to {settings.base_url}"
+    except wandb.errors.Error as error:
+        return "offline", " ".join(str(error).split())
+    return "offline", f"wandb has no login for {settings.base_url} ('wandb login' makes one)"

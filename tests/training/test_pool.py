@@ -1,8 +1,11 @@
 """How many workers there are, and which GPU each of them sees."""
 
+import os
+
 import pytest
 import torch
 
+from lossatlas.results import lease
 from lossatlas.training import pool
 
 
@@ -33,6 +36,45 @@ class Recorder:
 
     def close(self):
         """Nothing is open."""
+
+
+class Dead:
+    """A worker that has ended without a word."""
+
+    exitcode, pid = -9, 1
+
+    def __init__(self):
+        self.sentinel, other = os.pipe()
+        os.close(other)
+
+    def close(self):
+        os.close(self.sentinel)
+
+    def poll(self):
+        return False
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_pool_outlasts_runs_that_kill_their_workers_and_gives_up_without_progress(
+    size, marked, monkeypatch, tmp_path
+):
+    """`size` runs at once cost MAX_DEATHS workers each; the worker after that marks one failed."""
+    started, deadly = [], size * lease.MAX_DEATHS
+
+    def start(*_):
+        started.append(Dead())
+        return started[-1], started[-1]
+
+    def progress():
+        return marked and len(started) > deadly
+
+    monkeypatch.setattr(pool, "_start", start)
+    monkeypatch.setattr(pool, "prepare", lambda _: None)
+    (problem,) = pool.work(tmp_path, size, 1, progress)
+    assert problem.startswith("workers die without getting anywhere (exit code -9; see ")
+    assert deadly < len(started)
+    assert len(started) <= (marked and deadly) + size * (pool.FRUITLESS + 1)
 
 
 @pytest.mark.parametrize(

@@ -355,9 +355,8 @@ def command_line(pid):
 def test_a_sweep_without_runs_left_is_told(sweep, command):
     folder = sweep(0)
     assert worker.work(folder) == 0
-    assert command("work", "sweep") == (
-        2, "", f"lossatlas: sweep {folder.name} has no run left to make\n",
-    )  # fmt: skip
+    code, _, err = command("work", "sweep")
+    assert (code, err) == (2, f"lossatlas: sweep {folder.name} has no run left to make\n")
 
 
 def test_a_broken_worker_is_told_and_not_started_for_ever(tmp_path):

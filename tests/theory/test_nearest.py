@@ -198,13 +198,105 @@ def test_a_sum_of_two_known_losses(ask):
     assert "a sum of known losses" in answer.verdict
 
 
-def test_a_difference_of_known_losses_is_no_sum(ask):
+def test_a_difference_of_two_known_losses(ask):
     answer = ask(
         f"p = torch.softmax(logits, 1)\n    brier = (p - F.one_hot(target, 10)).square().sum(1)\n"
-        f"    return 2 * brier + 0.5 * {LOG_P}"
+        f"    return 2 * brier + {LOG_P} / 3"
     )
-    assert answer.combination is None
-    assert answer.matches[0].relation != "equal"
+    assert answer.combination.formula == "2 * brier - 1/3 * cross_entropy"
+    assert "no single known loss equals" in answer.verdict
+    assert "a difference of known losses" in answer.verdict
+
+
+LINEAR = "(logits.mean(1) - logits.gather(1, target[:, None])[:, 0])"
+GAPS = "(logits - logits.gather(1, target[:, None]))"
+# What is right of proposals, said of the whole catalogue: the loss and its words.
+WHOLE = [
+    (LINEAR, "10 * cross_entropy - 10 * label_smoothing", "no single known loss equals"),
+    (f"7 * {LINEAR} + 1", "70 * cross_entropy - 70 * label_smoothing", "no single known loss"),
+    (LINEAR, "weston_watkins_hinge(margin=30) - 27 does at scores of standard deviation 0.01 to 3 only",
+     "no single known loss"),
+    (f"({GAPS} + 50).relu().sum(1) - 50", "equals weston_watkins_hinge(margin=50)", "not new"),
+    (f"3 * ({GAPS} + 64).relu().sum(1)", "equals 3 * weston_watkins_hinge(margin=64) + 192", "0.01 to 100"),
+    ("sum((1 - p) ** k / k for k in range(1, 4))", "equals taylor_ce(t=3) (", "not new"),
+    ("sum((1 - p) ** k / k for k in range(1, 8))", "equals taylor_ce(t=7) (", "not new"),
+    ("2 / 3 * sum((1 - p) ** k / k for k in range(1, 24))", "equals 2/3 * taylor_ce(t=23) (", "not new"),
+    ("2 * (1 - p).detach() * -log_p", "equals 2 * poly1_cross_entropy(epsilon_1=-1)",
+     "in its gradients, not in its values"),
+    ("(1 - p).detach() ** 2 * -log_p", "has the values of focal and the gradients of "
+     "cross_entropy - taylor_ce(t=2)", "detached"),
+    ("-log_p.clamp(min=-30)", "no known loss equals", "cross_entropy does at scores of standard "
+     "deviation 0.01 to 3 only, of 0.01 to 100"),
+    ("-torch.log(p.clamp(min=1e-7))", "cross_entropy", "no known loss equals"),
+    ("-log_p / 7", "equals 1/7 * cross_entropy (", "not new"),
+    ("-log_p / 2.718281828459045", "equals 0.3678794412 * cross_entropy (", "not new"),
+    ("-torch.log(torch.softmax(logits, 1))[range(len(target)), target]", "equals cross_entropy (",
+     "at scores of standard deviation 0.01 to 100): not new"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "formula", "words"), WHOLE)
+def test_the_right_answer_among_all_losses(body, formula, words, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f"{HEAD}log_p = {LOG_P}\n    p = log_p.exp()\n    return {body}\n")
+    verdict = nearest.nearest(str(file)).verdict
+    assert formula in verdict
+    assert words in verdict
+    assert ("not new" in verdict) == ("equals" in verdict and "no " not in verdict.split("(")[0])
+
+
+BROKEN = """from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class Broken(LogitLoss):
+    target = "class_index"
+
+    def __init__(self):
+        super().__init__()
+        {init}
+
+    def per_sample(self, logits, target):
+        {forward}
+"""
+
+
+def test_broken_losses_are_named_and_the_others_compared(tmp_path, monkeypatch):
+    folder = tmp_path / "losses" / "noise_robust"
+    folder.mkdir(parents=True)
+    bodies = {
+        "raises_b": ("pass", "raise ValueError('on\\npurpose')"),
+        "exits_b": ("pass", "raise SystemExit(3)"),
+        "starts_b": ("raise ZeroDivisionError('in the constructor')", "return logits.sum(1)"),
+        "shape_b": ("pass", "return logits"),
+        "nan_b": ("pass", "return logits.sum(1) * float('nan')"),
+        "none_b": ("pass", "return None"),
+    }
+    for name, (init, forward) in bodies.items():
+        (folder / f"{name}.py").write_text(BROKEN.format(init=init, forward=forward))
+    monkeypatch.setenv("LOSSATLAS_PATH", str(tmp_path))
+    entries = registry.index()
+    monkeypatch.setattr(
+        registry, "index", lambda: {name: entries[name] for name in [*FEW, *bodies]}
+    )
+    answer = nearest.nearest("mae")
+    assert "mae equals 0.5 * rce" in answer.verdict
+    assert set(answer.left_out) == set(bodies)
+    lines = nearest.table(answer, 1).splitlines()
+    for name in bodies:
+        assert sum(line.startswith(f"not compared: {name}") for line in lines) == 1
+
+
+def test_factors_are_the_numbers_that_they_are():
+    assert nearest._snapped(2 + 1e-9, 1e-6) == 2
+    assert nearest._snapped(1 / 3 + 1e-12, 1e-6) == 1 / 3
+    assert nearest._snapped(0.123456, 1e-9) == 0.123456
+    assert nearest._snapped(2.0019, 1e-6) == 2.0019
+    assert nearest._snapped(3.14159265358979, 1e-9) == 3.14159265358979
+    assert nearest._number(1 / 3) == "1/3"
+    assert nearest._number(0.1) == "0.1"
+    assert nearest._number(2.0) == "2"
 
 
 def test_a_detached_factor_has_the_values_but_not_the_gradients(ask):

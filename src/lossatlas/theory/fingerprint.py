@@ -2,7 +2,8 @@
 
 Two losses train alike when their gradients are proportional everywhere, so that is what is
 compared. The inputs are bounded (logits within about 12), because beyond that the losses that grow
-fast would be all that a comparison sees.
+fast would be all that a comparison sees. What agrees there is looked at again far out, scale by
+scale: a hinge is linear as long as no margin reaches its kink.
 """
 
 import math
@@ -24,6 +25,7 @@ Function = Callable[[Tensor, Tensor], Tensor]
 CLASSES = 10  # as CIFAR-10 has, so that a loss written for it can be asked about
 EACH = 30  # points a stratum
 SCALES = (0.3, 1.0, 3.0)
+FAR = (0.01, 10.0, 30.0, 100.0)  # exp(-gap) is a float64 still
 REACH = 8.0  # margins go from -REACH to REACH
 
 
@@ -58,6 +60,19 @@ def design(kind: Kind, views: int = 2) -> list[tuple[Tensor, Tensor]]:
     return _embeddings(views) if kind == "embeddings" else [_logits()]
 
 
+@cache
+def far_design(kind: Kind, views: int = 2) -> list[tuple[Tensor, Tensor]]:
+    """Batches at the scales `FAR`, one each: logits (30, 10), or the embeddings of one batch."""
+    if kind == "embeddings":
+        z, labels = _embeddings(views)[1]
+        return [(scale * z, labels) for scale in FAR]
+    g = generator()
+    return [
+        _labelled(scale * torch.randn(EACH, CLASSES, generator=g, dtype=torch.float64), g)
+        for scale in FAR
+    ]
+
+
 def fingerprint(function: Function, target: str, views: int = 2) -> Fingerprint:
     """Values and gradients of `function(inputs, target)` on the design of its kind of target.
 
@@ -68,31 +83,55 @@ def fingerprint(function: Function, target: str, views: int = 2) -> Fingerprint:
         Incomparable: the function fails, does not return differentiable finite values, one a
             sample, or does not depend on its inputs.
     """
-    values, gradients = [], []
     kind = kind_of(target)
-    for inputs, labels in design(kind, views):
-        leaf = inputs.clone().requires_grad_()
-        try:
-            # Copies, so that code which writes into its arguments can be asked about, too.
-            out = function(leaf.clone(), lift(labels.clone(), target, inputs.shape[-1]))
-        except Exception as error:
-            raise Incomparable(f"raises {type(error).__name__}: {_first_line(error)}") from error
-        _check(out, None if kind == "embeddings" else len(labels))
-        try:
-            (gradient,) = torch.autograd.grad(out.sum(), leaf, allow_unused=True)
-        except RuntimeError as error:
-            raise Incomparable(f"cannot be differentiated: {_first_line(error)}") from error
-        if gradient is None:
-            raise Incomparable("does not depend on the logits")
-        if not gradient.isfinite().all():
-            raise Incomparable(f"has a gradient that is not finite, {_where(gradient, inputs)}")
-        values.append(out.detach().double() if kind != "embeddings" else out.detach().sum()[None])
-        gradients.append(gradient.reshape(-1, gradient.shape[-1]))
-    by = torch.zeros(len(values), dtype=torch.int64) if kind == "embeddings" else labels
-    found = Fingerprint(torch.cat(values).numpy(), by.numpy(), torch.cat(gradients).numpy())
-    if not found.gradients.any():
+    batches = design(kind, views)
+    found = [_measure(function, target, batch) for batch in batches]
+    for (inputs, _), one in zip(batches, found, strict=True):
+        if not np.isfinite(one.values).all():
+            bad = int((~np.isfinite(one.values)).sum())
+            raise Incomparable(f"is not finite at {bad} of {len(one.values)} points")
+        if not np.isfinite(one.gradients).all():
+            raise Incomparable(
+                f"has a gradient that is not finite, {_where(one.gradients, inputs)}"
+            )
+    whole = Fingerprint(*map(np.concatenate, zip(*found, strict=True)))
+    if not whole.gradients.any():
         raise Incomparable("has a zero gradient at all points of the design")
-    return found
+    return whole
+
+
+def far(function: Function, target: str, views: int = 2) -> list[Fingerprint]:
+    """Values and gradients at each scale of `FAR`, where they need not be finite.
+
+    Raises:
+        Incomparable: the function fails, or returns no values, one a sample.
+    """
+    batches = far_design(kind_of(target), views)
+    return [_measure(function, target, batch) for batch in batches]
+
+
+def _measure(function: Function, target: str, batch: tuple[Tensor, Tensor]) -> Fingerprint:
+    inputs, labels = batch
+    embeddings = kind_of(target) == "embeddings"
+    leaf = inputs.clone().requires_grad_()
+    try:
+        # Copies, so that code which writes into its arguments can be asked about, too.
+        out = function(leaf.clone(), lift(labels.clone(), target, inputs.shape[-1]))
+    except (Exception, SystemExit) as error:
+        raise Incomparable(f"raises {type(error).__name__}: {_first_line(error)}") from error
+    _check(out, None if embeddings else len(labels))
+    try:
+        (gradient,) = torch.autograd.grad(out.sum(), leaf, allow_unused=True)
+    except RuntimeError as error:
+        raise Incomparable(f"cannot be differentiated: {_first_line(error)}") from error
+    if gradient is None:
+        raise Incomparable("does not depend on the logits")
+    values = out.detach().double()
+    return Fingerprint(
+        (values.sum()[None] if embeddings else values).numpy(),
+        np.zeros(1, dtype=np.int64) if embeddings else labels.numpy(),
+        gradient.reshape(-1, gradient.shape[-1]).numpy(),
+    )
 
 
 def _check(out: Any, n: int | None) -> None:
@@ -104,19 +143,17 @@ def _check(out: Any, n: int | None) -> None:
         )
     if not out.is_floating_point():
         raise Incomparable(f"must return floating point values, not {out.dtype}")
-    if not out.isfinite().all():
-        raise Incomparable(f"is not finite at {int((~out.isfinite()).sum())} of {len(out)} points")
     if not out.requires_grad:
         raise Incomparable("has no gradient in the logits: its values are detached from them")
 
 
-def _where(gradient: Tensor, inputs: Tensor) -> str:
-    row = (~gradient.isfinite()).flatten(0, -2).any(1).nonzero()[0].item()
-    at = inputs.flatten(0, -2)[int(row)]
+def _where(gradients: np.ndarray, inputs: Tensor) -> str:
+    row = int((~np.isfinite(gradients)).any(1).argmax())
+    at = inputs.flatten(0, -2)[row]
     return f"first at {[round(x, 2) for x in at.tolist()]}"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0]
 
 
@@ -135,11 +172,7 @@ def _logits() -> tuple[Tensor, Tensor]:
     rows.append(ties + 0.1 * torch.randn(ties.shape, generator=g, dtype=torch.float64))
     logits = torch.cat(rows)
     logits = logits.gather(1, torch.rand(logits.shape, generator=g).argsort(1))
-    # Random labels alone would nearly all be wrong: the best, the second, or any class is right.
-    ranked = logits.argsort(1, descending=True)
-    rank = torch.randint(CLASSES, (len(logits),), generator=g)
-    rank = torch.where(torch.arange(len(logits)) % 3 < 2, torch.arange(len(logits)) % 3, rank)
-    labels = ranked.gather(1, rank[:, None]).squeeze(1)
+    logits, labels = _labelled(logits, g)
 
     rivals = torch.randn(2 * EACH, CLASSES, generator=g, dtype=torch.float64)
     of_ladder = torch.arange(2 * EACH) % CLASSES
@@ -148,6 +181,17 @@ def _logits() -> tuple[Tensor, Tensor]:
     rivals = rivals.scatter(1, of_ladder[:, None], (best + ladder)[:, None])
     logits, labels = torch.cat([logits, rivals]), torch.cat([labels, of_ladder])
     return logits, labels
+
+
+def _labelled(logits: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The logits with labels: the best, the second, or any class is right.
+
+    Random labels alone would nearly all be wrong.
+    """
+    ranked = logits.argsort(1, descending=True)
+    rank = torch.randint(CLASSES, (len(logits),), generator=g)
+    rank = torch.where(torch.arange(len(logits)) % 3 < 2, torch.arange(len(logits)) % 3, rank)
+    return logits, ranked.gather(1, rank[:, None]).squeeze(1)
 
 
 def _embeddings(views: int) -> list[tuple[Tensor, Tensor]]:

@@ -7,7 +7,7 @@ squares. At most two leave their defaults: a fit of more would say little about 
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,15 +18,25 @@ from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
-from lossatlas.theory.fingerprint import CLASSES, Fingerprint, Incomparable, fingerprint
+from lossatlas.theory.fingerprint import (
+    CLASSES,
+    FAR,
+    Fingerprint,
+    Function,
+    Incomparable,
+    far,
+    fingerprint,
+)
 
 EXACT = 1e-9  # relative residual up to which two fields are equal but for rounding
 FLOOR = 0.1  # of the typical length: below it a gradient counts by its size, not relatively
 VALUES = 0.1  # weight of values beside gradients
 STEPS = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0, 10.0, 30.0, 100.0)
+SMALL = range(11)  # whole numbers that are all tried
 DECADES = (1, 2, 3, 4, 5)
 NEAR_LIMIT = 1e-3
 STARTS = 3  # of pairs refined: hinges have local minima
+REFINED = 0.3  # residual of the gradients from which they may be equal at a setting nearby
 HOPELESS = 0.7  # residual with one hyperparameter, beyond which no second one is tried
 WORTH = 0.9  # a hyperparameter leaves its default only if that lowers the residual to this share
 
@@ -91,7 +101,8 @@ def gradients_of(subject: Fingerprint) -> View:
     side, where they vanish, decides alone.
     """
     length = np.linalg.norm(subject.gradients, axis=1)
-    weight = 1 / np.maximum(length, FLOOR * math.sqrt(float(np.mean(length**2))))
+    typical = math.sqrt(float(np.mean(length**2))) if length.any() else 1.0
+    weight = 1 / np.maximum(length, FLOOR * typical)
 
     def of(found: Fingerprint) -> np.ndarray:
         return (weight[:, None] * found.gradients).ravel()
@@ -132,6 +143,35 @@ def _view(subject: Fingerprint, of: Callable[[Fingerprint], np.ndarray]) -> View
     return View(x / length if length else x, length, of)
 
 
+def far_of(subject: Sequence[Fingerprint]) -> View:
+    """Gradients far out, each scale alike, at the points where the subject's are finite."""
+    views = [gradients_of(_finite(one, one)) for one in subject]
+
+    def of(found: Fingerprint) -> np.ndarray:
+        parts = zip(views, far_parts(found), subject, strict=True)
+        return np.concatenate(
+            [view.of(_finite(theirs, mine)) / (view.length or 1) for view, theirs, mine in parts]
+        )
+
+    return _view(joined(subject), of)
+
+
+def joined(parts: Sequence[Fingerprint]) -> Fingerprint:
+    """What was measured at several scales as one fingerprint."""
+    return Fingerprint(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def far_parts(found: Fingerprint) -> list[Fingerprint]:
+    """A `joined` fingerprint by its scales again."""
+    columns = [np.split(column, len(FAR)) for column in found]
+    return [Fingerprint(*part) for part in zip(*columns, strict=True)]
+
+
+def _finite(found: Fingerprint, mine: Fingerprint) -> Fingerprint:
+    """The gradients at the points where those of `mine` are finite."""
+    return found._replace(gradients=found.gradients[np.isfinite(mine.gradients).all(1)])
+
+
 def known(name: str, setting: Setting) -> Fingerprint:
     """The fingerprint of a registered loss; one that requires class counts gets a long tail.
 
@@ -139,9 +179,21 @@ def known(name: str, setting: Setting) -> Fingerprint:
         Incomparable: it has none.
         UserError: there is no such loss, or it refuses the setting.
     """
+    return fingerprint(*_ready(name, setting))
+
+
+def known_far(name: str, setting: Setting) -> Fingerprint:
+    """The same far out, all scales joined; Incomparable also where it is not finite."""
+    found = joined(far(*_ready(name, setting)))
+    if not all(np.isfinite(column).all() for column in found):
+        raise Incomparable("is not finite far out")
+    return found
+
+
+def _ready(name: str, setting: Setting) -> tuple[Function, str, int]:
     loss = ready(name, CLASSES, "none", **setting)
     loss.validate = False
-    return fingerprint(loss, loss.target, getattr(loss, "views", 2))
+    return loss, loss.target, getattr(loss, "views", 2)
 
 
 class Candidate:
@@ -152,14 +204,14 @@ class Candidate:
         UserError: its files cannot be read.
     """
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, measure: Callable[[str, Setting], Fingerprint] = known):
+        self.name, self._measure = name, measure
         entry = registry.find(name)
         # A draft without a card has no ranges: it is compared at its defaults.
         card = cards.read(entry.card) if entry.card.is_file() else None
         self.ranges = dict(card.hyperparameters) if card else {}
         self._seen: dict[tuple[tuple[str, float], ...], Fingerprint | None] = {}
-        self.default = known(name, {})
+        self.default = measure(name, {})
         self._seen[()] = self.default
         self.ladders = {key: self._ladder(key) for key in self.ranges}
         self.ladders = {k: v for k, v in self.ladders.items() if self._matters(k)}
@@ -170,10 +222,23 @@ class Candidate:
         key = tuple(sorted(changed.items()))
         if key not in self._seen:
             try:
-                self._seen[key] = known(self.name, changed)
+                self._seen[key] = self._measure(self.name, changed)
             except (UserError, Incomparable):
                 self._seen[key] = None
         return self._seen[key]
+
+    def seen(self, settings: bool) -> list[tuple[dict[str, float], Fingerprint]]:
+        """Its fingerprint at the defaults, or also at each step of each ladder."""
+        changes: list[dict[str, float]] = [{}]
+        if settings:
+            changes += [
+                {key: x}
+                for key, steps in self.ladders.items()
+                for x in steps
+                if x != self.ranges[key].default
+            ]
+        found = [(setting, self.at(setting)) for setting in changes]
+        return [(setting, one) for setting, one in found if one is not None]
 
     def whole(self, key: str) -> bool:
         """Whether a hyperparameter takes whole numbers only: the loss refuses those between."""
@@ -192,7 +257,7 @@ class Candidate:
         h = self.ranges[key]
         steps = ladder(Interval.parse(h.range), h.default)
         if self.whole(key):
-            steps = sorted({float(round(x)) for x in steps})
+            steps = sorted({float(round(x)) for x in steps} | {float(n) for n in SMALL})
         return [x for x in steps if self.at({key: x}) is not None]
 
     def _matters(self, key: str) -> bool:
@@ -252,6 +317,17 @@ def fit(candidate: Candidate, view: View, thorough: bool = True) -> Fit:
     return _without_defaults(candidate, _best([best, *_limits(candidate, view, pair)]))
 
 
+def refine_gradients(candidate: Candidate, gradients: View, found: Fit) -> Fit:
+    """The same fit made to the gradients alone, where that makes it exact: a part is detached."""
+    if found.limit or gradients.residual(candidate.at(found.setting)) <= EXACT:
+        return found
+    start = _fit_at(candidate, gradients, found.setting)
+    if start.residual > REFINED:
+        return found
+    best = _refine(candidate, gradients, start)
+    return _without_defaults(candidate, best) if best.residual <= EXACT else found
+
+
 def _without_defaults(candidate: Candidate, found: Fit) -> Fit:
     defaults = {key: h.default for key, h in candidate.ranges.items()}
     return found._replace(setting={k: v for k, v in found.setting.items() if v != defaults[k]})
@@ -283,7 +359,8 @@ def _thinned(steps: list[float]) -> list[float]:
 
 
 def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
-    """Least squares within the ladder; what is at an end of its range, or whole, stays there."""
+    """Least squares within the ladder, steps of whole numbers; what is at an end stays there."""
+    start = _stepped(candidate, view, start)
     free = {k: x for k, x in _inside(candidate, start).items() if not candidate.whole(k)}
     if not free:
         return start
@@ -301,6 +378,31 @@ def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
         max_nfev=25,
     )  # fmt: skip
     return _rounded(candidate, view, _best([start, _fit_at(candidate, view, setting(done.x))]))
+
+
+def _stepped(candidate: Candidate, view: View, start: Fit) -> Fit:
+    """The best near `start` in the hyperparameters that take whole numbers only.
+
+    The ladder skips most of them: steps of half the way to its neighbours, then half of that.
+    """
+    best = start
+    for key in (k for k in start.setting if k in candidate.ladders and candidate.whole(k)):
+        steps = [x for x in candidate.ladders[key] if x != start.setting[key]]
+        step = max((abs(x - start.setting[key]) for x in _around(steps, start.setting[key])),
+                   default=0.0) // 2  # fmt: skip
+        while step >= 1:
+            ways = ({**best.setting, key: best.setting[key] + s} for s in (-step, step))
+            better = _best([best, *(_fit_at(candidate, view, way) for way in ways)])
+            if better is best:
+                step //= 2
+            best = better
+    return best
+
+
+def _around(steps: list[float], x: float) -> list[float]:
+    """The neighbours of x among sorted steps."""
+    below, above = [s for s in steps if s < x], [s for s in steps if s > x]
+    return below[-1:] + above[:1]
 
 
 def _inside(candidate: Candidate, found: Fit) -> dict[str, float]:

@@ -2,10 +2,13 @@
 
 Losses are compared by their gradients at fixed inputs (see `fingerprint`), since a positive factor
 and whatever does not depend on the logits change no minimiser. Agreement at all points of the
-design to 1e-9 is strong evidence of an identity for its number of classes, and no proof.
+design to 1e-9, and far out at each scale to 1e-6, is strong evidence of an identity for its number
+of classes on that range of scores, and no proof. What agrees on the design only is called so.
 """
 
 import itertools
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -18,9 +21,12 @@ from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
 from lossatlas.theory.fingerprint import (
     CLASSES,
+    FAR,
+    SCALES,
     Fingerprint,
     Function,
     Incomparable,
+    far,
     fingerprint,
     kind_of,
 )
@@ -28,17 +34,25 @@ from lossatlas.theory.fit import (
     EXACT,
     Candidate,
     Fit,
+    Setting,
     View,
     both_of,
-    centred,
+    far_of,
+    far_parts,
     fit,
     gradients_of,
+    known_far,
+    refine_gradients,
     values_of,
 )
 
 TWIN = 0.99  # cosine of two gradient fields from which losses are called near twins
+PAIRS = 200  # of losses whose sum looks like the proposal, tried to the last digit
 ALMOST = 1e-3  # residual up to which a clamp or a small constant may be all that differs
-Relation = Literal["equal", "same values", "almost equal", "limit", "near twin", "different"]
+FAR_EXACT = 1e-6  # residual at each scale far out up to which losses are equal there
+Relation = Literal[
+    "equal", "same values", "almost equal", "equal in part", "limit", "near twin", "different"
+]
 DIFFERENCE = {
     "constant": "",
     "label": ", up to a constant for each label",
@@ -62,9 +76,9 @@ class Match(NamedTuple):
     Attributes:
         loss: its id.
         setting: its fitted hyperparameters; the others are at their defaults.
-        relation: equal (gradients proportional to 1e-9), same values (but other gradients), almost
-            equal (to 1e-3), limit (of its gradients as a hyperparameter leaves its range), near
-            twin (cosine of 0.99 or more), or different.
+        relation: equal (gradients proportional to 1e-9, also far out), same values (but other
+            gradients), almost equal (to 1e-3), equal in part (not far out), limit (of its gradients
+            as a hyperparameter leaves its range), near twin (cosine of 0.99 or more), or different.
         limit: where the hyperparameter goes, such as "q -> 0"; empty unless a limit.
         residual: what is left of the proposal's weighed gradients, relative: the sine of the angle.
         value_residual: the same of the values, after a scale and an offset for each label.
@@ -72,6 +86,7 @@ class Match(NamedTuple):
         scale: the proposal's gradient is about `scale` times the known loss's.
         offset: mean of the proposal's values less `scale` times the known loss's.
         differs_by: what that difference depends on: nothing (a constant), the label, or the logits.
+        scales: standard deviations of scores between which the relation was seen to hold.
     """
 
     loss: str
@@ -84,13 +99,13 @@ class Match(NamedTuple):
     scale: float
     offset: float
     differs_by: Literal["constant", "label", "logits"]
+    scales: tuple[float, float] = (SCALES[0], SCALES[-1])
 
     @property
     def formula(self) -> str:
         """`2 * gce(q=1) + 0.5`; scale and offset only where they say something."""
-        inside = ", ".join(f"{key}={value:.10g}" for key, value in self.setting.items())
-        known = f"{self.loss}({inside})" if inside else self.loss
-        if self.relation not in ("equal", "same values", "almost equal"):
+        known = _written(self.loss, self.setting)
+        if self.relation not in ("equal", "same values", "almost equal", "equal in part"):
             return known
         return _term(self.scale, known) + (
             _constant(self.offset) if self.differs_by == "constant" else ""
@@ -98,16 +113,25 @@ class Match(NamedTuple):
 
 
 class Combination(NamedTuple):
-    """Two known losses at their defaults whose weighted sum has the proposal's gradients."""
+    """Two known losses whose weighted sum has the proposal's gradients.
+
+    One of the weights may be negative. `settings` holds what is not at its default.
+    """
 
     losses: tuple[str, ...]
+    settings: tuple[dict[str, float], ...]
     weights: tuple[float, ...]
     residual: float
+    scales: tuple[float, float]
 
     @property
     def formula(self) -> str:
-        """`0.1 * cross_entropy + 2 * mae`."""
-        return " + ".join(map(_term, self.weights, self.losses))
+        """`0.1 * cross_entropy + 2 * mae`, or `cross_entropy - 2 * mae`."""
+        known = map(_written, self.losses, self.settings)
+        terms = sorted(zip(self.weights, known, strict=True), key=lambda term: term[0] < 0)
+        signs = ["", *(" - " if weight < 0 else " + " for weight, _ in terms[1:])]
+        written = [_term(abs(weight), loss) for weight, loss in terms]
+        return "".join(sign + term for sign, term in zip(signs, written, strict=True))
 
 
 class Answer(NamedTuple):
@@ -135,11 +159,12 @@ def nearest(text: str) -> Answer:
     try:
         mine = fingerprint(subject.function, subject.target, subject.views)
         again = fingerprint(subject.function, subject.target, subject.views)
+        far_out = far(subject.function, subject.target, subject.views)
     except Incomparable as error:
         raise UserError(f"{text}: the loss {error}") from None
     if not (mine.gradients == again.gradients).all():
         raise UserError(f"{text}: the loss gives other gradients when it is called again")
-    return compare(subject, mine)
+    return compare(subject, mine, far_out)
 
 
 def proposal(text: str) -> Proposal:
@@ -155,44 +180,46 @@ def proposal(text: str) -> Proposal:
     return Proposal(text, loss, loss.target, getattr(loss, "views", 2))
 
 
-def compare(subject: Proposal, mine: Fingerprint) -> Answer:
+def compare(subject: Proposal, mine: Fingerprint, far_out: list[Fingerprint]) -> Answer:
     """Fit every registered loss but the proposal itself; see `Answer`.
+
+    A loss that fails is left out, with what it says.
 
     Raises:
         UserError: there is no other loss of its kind to compare with.
     """
     matches: list[Match] = []
     values: dict[str, Match] = {}
-    defaults: dict[str, Fingerprint] = {}
-    sizes: dict[str, int] = {}
+    candidates: list[Candidate] = []
     left_out: dict[str, str] = {}
-    view, value_view = both_of(mine), values_of(mine)
+    asked = _Asked(mine, far_out)
     kind = kind_of(subject.target)
     for name in registry.index():
         if name == subject.name:
             continue
         try:
             candidate = _candidate(name, kind, mine)
+            if candidate is None:
+                continue
+            match, by_values = asked.match(candidate), asked.by_values(candidate)
         except (UserError, Incomparable) as error:
             left_out[name] = str(error)
             continue
-        if candidate is None:
+        except (Exception, SystemExit) as error:
+            left_out[name] = f"raises {type(error).__name__}: {error}"
             continue
-        defaults[name], sizes[name] = candidate.default, len(candidate.ranges)
-        matches.append(_match(candidate, mine, view, fit(candidate, view)))
-        by_value = fit(candidate, value_view, thorough=False)
-        if by_value.residual <= EXACT:
-            same = _match(candidate, mine, value_view, by_value)
-            values[name] = same._replace(relation="same values")
+        candidates.append(candidate)
+        matches.append(match)
+        if by_values:
+            values[name] = by_values
     if not matches:
         raise UserError(f"{subject.name}: there is no other loss of {kind} to compare with")
     if not any(match.relation == "equal" for match in matches):
         matches = [values.get(match.loss, match) for match in matches]
     matches.sort(key=_rank)
-    plain = matches[0].relation == "equal" and not matches[0].setting
-    # The simplest comes first, and speaks for others that are its multiples.
-    simplest = dict(sorted(defaults.items(), key=lambda item: sizes[item[0]]))
-    sums = None if plain else _combination(view, simplest)
+    equal = matches[0].relation == "equal"
+    plain = equal and not matches[0].setting
+    sums = None if plain else asked.combination(candidates, settings=not equal)
     return Answer(subject.name, _verdict(subject, matches[0], sums), matches, sums, left_out)
 
 
@@ -205,7 +232,10 @@ def table(answer: Answer, k: int) -> str:
             (str(rank), match.formula, words, f"{match.residual:.1e}", f"{match.cosine:.4f}")
         )
     lines = aligned(rows, right=(0, 3, 4))
-    missing = [f"not compared: {name} {reason}" for name, reason in answer.left_out.items()]
+    missing = [
+        f"not compared: {name} {' '.join(reason.split())}"
+        for name, reason in answer.left_out.items()
+    ]
     return "\n".join([answer.verdict, "", *lines, *missing])
 
 
@@ -252,26 +282,167 @@ def _candidate(name: str, kind: str, mine: Fingerprint) -> Candidate | None:
     return candidate
 
 
-def _match(candidate: Candidate, mine: Fingerprint, view: View, found: Fit) -> Match:
-    theirs = candidate.at(found.last)
-    assert theirs is not None
-    gradients, values = gradients_of(mine), values_of(mine)
-    scale, cosine, residual = (
-        view.scale(theirs),
-        gradients.cosine(theirs),
-        gradients.residual(theirs),
+class _Asked:
+    """The proposal's numbers, and how a known loss compares with them."""
+
+    def __init__(self, mine: Fingerprint, far_out: list[Fingerprint]):
+        self.mine, self.far_out = mine, far_out
+        self.view, self.gradients, self.values = both_of(mine), gradients_of(mine), values_of(mine)
+        self.finite = [np.isfinite(one.gradients).all(1) for one in far_out]
+
+    def match(self, candidate: Candidate) -> Match:
+        """How the loss compares at its best setting."""
+        found = refine_gradients(candidate, self.gradients, fit(candidate, self.view))
+        match = self._match(candidate, found)
+        if match.relation != "equal" or self._reaches_all(match):
+            return match
+        # Equal on the design only: what makes them equal far out, such as a larger margin?
+        try:
+            there = fit(Candidate(candidate.name, known_far), far_of(self.far_out))
+        except Incomparable:
+            return match._replace(relation="equal in part")
+        other = self._match(candidate, there) if there.residual <= FAR_EXACT else match
+        if other.relation == "equal" and self._reaches_all(other):
+            return other
+        return match._replace(relation="equal in part")
+
+    def by_values(self, candidate: Candidate) -> Match | None:
+        """The setting at which the values are the same up to a factor and a term of the label."""
+        found = fit(candidate, self.values, thorough=False)
+        if found.residual > EXACT:
+            return None
+        match = self._match(candidate, found, by_values=True)
+        return match._replace(relation="same values") if self._reaches_all(match) else None
+
+    def combination(self, candidates: list[Candidate], settings: bool) -> Combination | None:
+        """Two known losses whose sum or difference is the proposal, if there are any.
+
+        At their defaults, or also at each step of each ladder (`settings`). Least squares over all
+        pairs by their Gram matrix; pairs that look exact are solved again from the vectors, since a
+        Gram matrix has but half the digits. The simplest are tried first.
+        """
+        view = self.gradients
+        pool = [
+            (candidate.name, setting, found)
+            for candidate in sorted(candidates, key=lambda one: len(one.ranges))
+            for setting, found in candidate.seen(settings)
+        ]
+        pool.sort(key=lambda one: len(one[1]))
+        vectors = np.array([view.of(found) for _, _, found in pool])
+        lengths = np.linalg.norm(vectors, axis=1)
+        units = vectors / np.where(lengths, lengths, 1.0)[:, None]
+        gram, along = units @ units.T, units @ view.target
+        # Of losses that differ by a factor the first speaks for all.
+        alike = np.tril(np.abs(gram) > 1 - 1e-12, -1).any(1) | (lengths == 0)
+        rest = np.maximum(1 - gram**2, 1e-9)
+        explained = (along[:, None] ** 2 + along**2 - 2 * gram * along[:, None] * along) / rest
+        explained[alike] = explained[:, alike] = 0
+        close = np.argwhere(np.triu(explained > 1 - 1e-6, 1))
+        simplest = sorted(close.tolist(), key=lambda pair: sum(len(pool[at][1]) for at in pair))
+        for i, j in simplest[:PAIRS]:
+            columns = vectors[[i, j]].T
+            weights = np.linalg.lstsq(columns, view.target, rcond=None)[0]
+            if weights.max() <= 0 or not weights.all():
+                continue
+            # The plain numbers that the weights are, if they are as close.
+            scaled = [_snapped(w * view.length, 1e-8) for w in weights.tolist()]
+            left = view.target - columns @ np.array(scaled) / view.length
+            residual = float(np.linalg.norm(left))
+            terms = [(w, *pool[at][:2]) for w, at in zip(scaled, (i, j), strict=True)]
+            scales = self._scales(terms) if residual <= EXACT else None
+            if scales and self._all(scales):
+                names, at = (pool[i][0], pool[j][0]), (pool[i][1], pool[j][1])
+                return Combination(names, at, tuple(scaled), residual, scales)
+        return None
+
+    def _match(self, candidate: Candidate, found: Fit, by_values: bool = False) -> Match:
+        theirs = candidate.at(found.last)
+        assert theirs is not None
+        view = self.values if by_values else self.gradients
+        cosine, residual = self.gradients.cosine(theirs), self.gradients.residual(theirs)
+        relation = _relation(found, residual, cosine)
+        scale = (
+            _snapped_to(view, theirs) if by_values or relation == "equal" else view.scale(theirs)
+        )
+        scales = self._scales([(scale, candidate.name, found.last)], by_values)
+        rest = self.mine.values - scale * theirs.values
+        tolerance = 1e-8 * (1 + float(np.abs(self.mine.values).max()))
+        centre = _means(self.mine._replace(values=rest))
+        differs: Literal["constant", "label", "logits"] = (
+            "constant" if np.ptp(rest) <= tolerance
+            else "label" if np.abs(rest - centre[self.mine.labels]).max() <= tolerance
+            else "logits"
+        )  # fmt: skip
+        return Match(
+            candidate.name, dict(found.setting), relation, found.limit, residual,
+            self.values.residual(theirs), cosine, scale, float(rest.mean()), differs,
+            scales or (SCALES[0], SCALES[-1]),
+        )  # fmt: skip
+
+    def _scales(
+        self, terms: Sequence[tuple[float, str, Setting]], by_values: bool = False
+    ) -> tuple[float, float] | None:
+        """The scales around the design's between which a sum of known losses is the proposal.
+
+        Up to where the proposal is finite; None where a known loss cannot be evaluated.
+        """
+        try:
+            known = [(w, far_parts(known_far(name, setting))) for w, name, setting in terms]
+        except (UserError, Incomparable):
+            return None
+        holds: dict[float, bool] = {}
+        for i, scale in enumerate(FAR):
+            theirs = [(w, parts[i]) for w, parts in known]
+            if self.finite[i].any():
+                holds[scale] = self._apart(i, theirs, by_values) <= FAR_EXACT
+        below = [s for s in FAR if s < SCALES[0] and holds.get(s)]
+        above = itertools.takewhile(holds.get, (s for s in FAR if s > SCALES[-1]))
+        return min([*below, SCALES[0]]), max([SCALES[-1], *above])
+
+    def _apart(self, i: int, theirs: list[tuple[float, Fingerprint]], by_values: bool) -> float:
+        """Relative distance to a sum of losses at the i-th scale far out, where both are finite."""
+        mine, rows = self.far_out[i], self.finite[i]
+        if by_values:
+            gap = mine.values - sum(w * one.values for w, one in theirs)
+            inside = np.isfinite(mine.values)
+            gap, own = gap[inside], np.abs(mine.values[inside])
+            centre = _means(mine._replace(values=gap, labels=mine.labels[inside]))
+            return float(np.abs(gap - centre[mine.labels[inside]]).max() / (own.max() or 1.0))
+        view = gradients_of(mine._replace(gradients=mine.gradients[rows]))
+        whole = mine._replace(gradients=sum(w * one.gradients for w, one in theirs)[rows])  # type: ignore[index]
+        return float(np.linalg.norm(view.target - view.of(whole) / (view.length or 1.0)))
+
+    def _reaches_all(self, match: Match) -> bool:
+        return self._all(match.scales)
+
+    def _all(self, scales: tuple[float, float]) -> bool:
+        """Whether scales go as far as the proposal is finite."""
+        looked = [s for s, rows in zip(FAR, self.finite, strict=True) if rows.any()]
+        return all(scales[0] <= s <= scales[1] for s in looked)
+
+
+def _means(found: Fingerprint) -> np.ndarray:
+    """Mean value of each label."""
+    counts = np.maximum(np.bincount(found.labels), 1)
+    return np.bincount(found.labels, found.values) / counts
+
+
+def _snapped_to(view: View, theirs: Fingerprint) -> float:
+    """The scale, as the simple number that it is, if that fits as well."""
+    found = view.scale(theirs)
+    simple = _snapped(found, 1e-6)
+    x = view.of(theirs)
+    residual = float(np.linalg.norm(view.target - simple / view.length * x))
+    return simple if residual <= EXACT else found
+
+
+def _snapped(x: float, within: float) -> float:
+    """The fraction of small numbers, or the short decimal, that x is close to; else x."""
+    simple = (
+        *(float(Fraction(x).limit_denominator(d)) for d in (1, 10, 100, 1000)),
+        *(float(f"{x:.{digits}g}") for digits in range(1, 7)),
     )
-    rest = mine.values - scale * theirs.values
-    tolerance = 1e-8 * (1 + float(np.abs(mine.values).max()))
-    differs: Literal["constant", "label", "logits"] = (
-        "constant" if np.ptp(rest) <= tolerance
-        else "label" if np.abs(centred(mine._replace(values=rest))).max() <= tolerance
-        else "logits"
-    )  # fmt: skip
-    return Match(
-        candidate.name, dict(found.setting), _relation(found, residual, cosine), found.limit,
-        residual, values.residual(theirs), cosine, scale, float(rest.mean()), differs,
-    )  # fmt: skip
+    return next((s for s in simple if s and abs(s - x) <= within * abs(x)), x)
 
 
 def _relation(found: Fit, residual: float, cosine: float) -> Relation:
@@ -294,41 +465,6 @@ def _rank(match: Match) -> tuple[int, int, float]:
     return ORDER.index(match.relation), fitted * exactly, match.residual * (1 + 0.1 * fitted)
 
 
-def _combination(view: View, defaults: dict[str, Fingerprint]) -> Combination | None:
-    """Two losses at their defaults whose positive combination is the proposal, if there are any.
-
-    Least squares over all pairs by their Gram matrix; pairs that look exact are solved again from
-    the vectors, since a Gram matrix has but half the digits.
-    """
-    vectors: dict[str, np.ndarray] = {}
-    for name, found in defaults.items():
-        x = view.of(found)
-        length = float(np.linalg.norm(x))
-        if not length:
-            continue
-        # Of losses that differ by a factor the first speaks for all.
-        if all(abs(x @ y) / length < (1 - 1e-13) * np.linalg.norm(y) for y in vectors.values()):
-            vectors[name] = x
-    names = list(vectors)
-    if len(names) < 2:
-        return None
-    units = np.array([x / np.linalg.norm(x) for x in vectors.values()])
-    gram, along = units @ units.T, units @ view.target
-    for i, j in itertools.combinations(range(len(names)), 2):
-        explained = (along[i] ** 2 + along[j] ** 2 - 2 * gram[i, j] * along[i] * along[j]) / (
-            1 - gram[i, j] ** 2
-        )
-        if explained < 1 - 1e-6:
-            continue
-        columns = np.stack([vectors[names[i]], vectors[names[j]]], 1)
-        weights = np.linalg.lstsq(columns, view.target, rcond=None)[0]
-        residual = float(np.linalg.norm(view.target - columns @ weights))
-        if (weights > 0).all() and residual <= EXACT:
-            scaled = view.length * weights
-            return Combination((names[i], names[j]), tuple(scaled.tolist()), residual)
-    return None
-
-
 # ------------------------------------------------------------------------------- the wording
 
 
@@ -338,12 +474,27 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
     targets = {subject.target, registry.get_class(best.loss).target}
     where = " at single labels" if targets & {"distribution", "label_set"} else ""
     closeness = f"cosine {best.cosine:.3f}, residual {best.residual:.1e}"
+    near = _range(best.scales)
     if best.relation == "equal":
         terms = DIFFERENCE[best.differs_by]
         also = f", and {sums.formula}" if sums else ""
-        return f"{name} equals {best.formula}{also}{terms}{where} (to {best.residual:.0e}): not new"
+        return (
+            f"{name} equals {best.formula}{also}{terms}{where} (to {best.residual:.0e}, {near}): "
+            "not new"
+        )
+    part = f"{best.formula} does {near} only" if best.relation == "equal in part" else ""
     if sums is not None:
-        return f"{name} equals {sums.formula} (to {sums.residual:.0e}): a sum of known losses"
+        kind = "difference" if min(sums.weights) < 0 else "sum"
+        exactly = f"(to {sums.residual:.0e}, {_range(sums.scales)})"
+        if best.relation == "same values":
+            return (
+                f"{name} has the values of {best.formula}{where} and the gradients of "
+                f"{sums.formula} {exactly}: a part of it is detached"
+            )
+        return (
+            f"no single known loss equals {name}{where}, but {sums.formula} does {exactly}: a "
+            f"{kind} of known losses{'; ' if part else ''}{part}"
+        )
     if best.relation == "same values":
         return (
             f"{name} has the values of {best.formula}{where}, but other gradients ({closeness}): "
@@ -351,22 +502,43 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
         )
     if best.relation == "almost equal":
         return (
-            f"{name} equals {best.formula}{where} but for {best.residual:.0e}: rounding, a clamp "
-            "or a small constant"
+            f"{name} equals {best.formula}{where} but for {best.residual:.0e}, {near}: rounding, a "
+            "clamp or a small constant"
         )
+    if best.relation == "equal in part":
+        return f"no known loss equals {name}{where}: {part}, of {FAR[0]:g} to {FAR[-1]:g}"
     if best.relation == "limit":
-        return f"{name} is the limit of {best.formula} as {best.limit}{where}: not new"
+        return (
+            f"no known loss equals {name}{where}, but it is the limit of {best.formula} as "
+            f"{best.limit} (to {best.residual:.0e} on the way)"
+        )
     if best.relation == "near twin":
         return f"{name} is a near twin of {best.formula}{where}: {closeness}"
     return f"no known loss fits {name}{where}: the closest is {best.formula}, {closeness}"
 
 
+def _range(scales: tuple[float, float]) -> str:
+    return f"at scores of standard deviation {scales[0]:g} to {scales[1]:g}"
+
+
+def _written(loss: str, setting: Setting) -> str:
+    inside = ", ".join(f"{key}={value:.10g}" for key, value in setting.items())
+    return f"{loss}({inside})" if inside else loss
+
+
 def _term(weight: float, loss: str) -> str:
-    digits = f"{weight:.6g}"
-    return loss if digits == "1" else f"{digits} * {loss}"
+    return loss if weight == 1 else f"{_number(weight)} * {loss}"
+
+
+def _number(x: float) -> str:
+    """Exactly where ten digits or a small fraction say it, such as 0.1 or 2/3."""
+    fraction = Fraction(x).limit_denominator(1000)
+    if float(f"{x:.6g}") != x and float(fraction) == x:
+        return str(fraction)
+    return f"{x:.10g}"
 
 
 def _constant(offset: float) -> str:
     if abs(offset) <= 1e-9:
         return ""
-    return f" {'+' if offset > 0 else '-'} {abs(offset):.6g}"
+    return f" {'+' if offset > 0 else '-'} {abs(offset):.10g}"

@@ -430,7 +430,7 @@ def _means(found: Fingerprint) -> np.ndarray:
 def _snapped_to(view: View, theirs: Fingerprint) -> float:
     """The scale, as the simple number that it is, if that fits as well."""
     found = view.scale(theirs)
-    simple = _snapped(found, 1e-6)
+    simple = _snapped(found, EXACT)
     x = view.of(theirs)
     residual = float(np.linalg.norm(view.target - simple / view.length * x))
     return simple if residual <= EXACT else found
@@ -439,7 +439,7 @@ def _snapped_to(view: View, theirs: Fingerprint) -> float:
 def _snapped(x: float, within: float) -> float:
     """The fraction of small numbers, or the short decimal, that x is close to; else x."""
     simple = (
-        *(float(Fraction(x).limit_denominator(d)) for d in (1, 10, 100, 1000)),
+        *(float(Fraction(x).limit_denominator(d)) for d in (1, 10, 100)),
         *(float(f"{x:.{digits}g}") for digits in range(1, 7)),
     )
     return next((s for s in simple if s and abs(s - x) <= within * abs(x)), x)
@@ -532,7 +532,7 @@ def _term(weight: float, loss: str) -> str:
 
 def _number(x: float) -> str:
     """Exactly where ten digits or a small fraction say it, such as 0.1 or 2/3."""
-    fraction = Fraction(x).limit_denominator(1000)
+    fraction = Fraction(x).limit_denominator(100)
     if float(f"{x:.6g}") != x and float(fraction) == x:
         return str(fraction)
     return f"{x:.10g}"

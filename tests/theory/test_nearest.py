@@ -293,6 +293,17 @@ def test_broken_losses_are_named_and_the_others_compared(tmp_path, monkeypatch):
         assert sum(line.startswith(f"not compared: {name}") for line in lines) == 1
 
 
+def test_a_loss_that_fails_far_out_is_compared_where_it_works(ask):
+    for trouble in (
+        "assert logits.abs().max() < 20",
+        "logits = torch.where(logits.abs() < 20, logits, float('nan'))",
+    ):
+        answer = ask(f"{trouble}\n    return -2 * {LOG_P}")
+        assert answer.matches[0].formula == "2 * cross_entropy"
+        assert answer.matches[0].scales == (0.01, 3.0)
+        assert "at scores of standard deviation 0.01 to 3): not new" in answer.verdict
+
+
 def test_factors_are_the_numbers_that_they_are():
     assert nearest._snapped(2 + 1e-10, 1e-9) == 2
     assert nearest._snapped(1 / 3 + 1e-12, 1e-9) == 1 / 3

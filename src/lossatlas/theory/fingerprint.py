@@ -101,13 +101,23 @@ def fingerprint(function: Function, target: str, views: int = 2) -> Fingerprint:
 
 
 def far(function: Function, target: str, views: int = 2) -> list[Fingerprint]:
-    """Values and gradients at each scale of `FAR`, where they need not be finite.
+    """Values and gradients at each scale of `FAR`: not finite where the function fails there."""
+    return [
+        _measure_or_nan(function, target, batch) for batch in far_design(kind_of(target), views)
+    ]
 
-    Raises:
-        Incomparable: the function fails, or returns no values, one a sample.
-    """
-    batches = far_design(kind_of(target), views)
-    return [_measure(function, target, batch) for batch in batches]
+
+def _measure_or_nan(function: Function, target: str, batch: tuple[Tensor, Tensor]) -> Fingerprint:
+    try:
+        return _measure(function, target, batch)
+    except Incomparable:
+        inputs, labels = batch
+        rows = inputs.flatten(0, -2).shape
+        if kind_of(target) == "embeddings":
+            labels = labels[:1] * 0
+        return Fingerprint(
+            np.full(len(labels), np.nan), labels.numpy(), np.full(tuple(rows), np.nan)
+        )
 
 
 def _measure(function: Function, target: str, batch: tuple[Tensor, Tensor]) -> Fingerprint:

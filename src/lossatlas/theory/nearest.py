@@ -288,7 +288,11 @@ class _Asked:
     def __init__(self, mine: Fingerprint, far_out: list[Fingerprint]):
         self.mine, self.far_out = mine, far_out
         self.view, self.gradients, self.values = both_of(mine), gradients_of(mine), values_of(mine)
-        self.finite = [np.isfinite(one.gradients).all(1) for one in far_out]
+        self.finite = [
+            np.isfinite(one.gradients).all(1)
+            & (np.isfinite(one.values) if len(one.values) > 1 else np.isfinite(one.values).all())
+            for one in far_out
+        ]
 
     def match(self, candidate: Candidate) -> Match:
         """How the loss compares at its best setting."""
@@ -403,8 +407,8 @@ class _Asked:
         """Relative distance to a sum of losses at the i-th scale far out, where both are finite."""
         mine, rows = self.far_out[i], self.finite[i]
         if by_values:
-            gap = mine.values - sum(w * one.values for w, one in theirs)
             inside = np.isfinite(mine.values)
+            gap = np.where(inside, mine.values, 0.0) - sum(w * one.values for w, one in theirs)
             gap, own = gap[inside], np.abs(mine.values[inside])
             centre = _means(mine._replace(values=gap, labels=mine.labels[inside]))
             return float(np.abs(gap - centre[mine.labels[inside]]).max() / (own.max() or 1.0))

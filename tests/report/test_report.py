@@ -12,7 +12,7 @@ import yaml
 
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.report import build, figures, formulas, model, pages
+from lossatlas.report import build, escape, figures, formulas, model
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
 
@@ -382,4 +382,4 @@ def test_prose_keeps_formulas_and_code_apart():
 
 
 def test_markdown_cells_stay_in_their_cell():
-    assert pages.markdown_cell("a|b\nc <i> [x](y)") == r"a\|b c &lt;i> \[x\](y)"
+    assert escape.plain("a|b\nc <i> [x](y)") == r"a\|b c &lt;i> \[x\](y)"

@@ -15,6 +15,7 @@ import yaml
 from lossatlas import results
 from lossatlas.errors import UserError
 from lossatlas.report import arms, pages
+from lossatlas.report.escape import csv_cell
 from lossatlas.results import selection, sweeps
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
@@ -92,9 +93,10 @@ def _csv(rows: list[arms.Row]) -> Iterator[str]:
     whole = [c for c in columns if all(_is_whole(row[c]) for row in ended if c in row)]
     line = io.StringIO()
     writer = csv.DictWriter(line, columns, lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({c: csv_cell(c) for c in columns})
     for row in ended:
-        writer.writerow(row | {c: int(row[c]) for c in whole if c in row})
+        whole_ones = {c: int(row[c]) for c in whole if c in row}
+        writer.writerow({c: csv_cell(v) for c, v in (row | whole_ones).items()})
         yield line.getvalue()
         line.seek(0)
         line.truncate()
@@ -163,7 +165,9 @@ def move_in(files: Mapping[str, Text], out: Path) -> None:
     try:
         (beside / "figures").mkdir()
         for name, text in files.items():
-            with (beside / name).open("w", encoding="utf-8", newline="\n") as file:
+            with (beside / name).open(
+                "w", encoding="utf-8", errors="replace", newline="\n"
+            ) as file:
                 file.writelines([text] if isinstance(text, str) else text)
         (out / "figures").mkdir(parents=True, exist_ok=True)
         for name in files:

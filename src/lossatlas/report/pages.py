@@ -1,14 +1,15 @@
 """A page's content, rendered twice: as Markdown with pictures beside it, and as one HTML file."""
 
 import base64
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lossatlas.report import formulas
+from lossatlas.report import escape, formulas
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -25,17 +26,23 @@ def markdown(
 
     `page` names its template if the command has several.
     """
-    environment = _environment(autoescape=False)
-    environment.filters["cell"] = markdown_cell
+    environment = _environment(finalize=escape.plain)
+    environment.filters |= {
+        "cell": escape.plain,
+        "code": lambda text: Markup(escape.code(text)),
+        "fence": escape.fenced,
+        "prose": escape.prose,
+        "line": escape.line,
+    }
     template = environment.get_template(f"{page or command}.md.j2")
-    return template.generate(content, mark=mark(command))
+    return template.generate(content, mark=Markup(mark(command)))
 
 
 def html(
     content: dict[str, Any], command: str = "report", page: str | None = None
 ) -> Iterator[str]:
     """The same page in HTML: self-contained; pictures are data URIs, formulas MathML."""
-    environment = _environment(autoescape=True)
+    environment = _environment()
     environment.filters |= {
         "prose": lambda text: Markup(formulas.markdown(text)),
         "line": lambda text: Markup(formulas.markdown_inline(text)),
@@ -46,22 +53,16 @@ def html(
     return template.generate(content, mark=Markup(mark(command)))
 
 
-def markdown_cell(text: Any) -> str:
-    """Plain text inside a line or table of Markdown: no markup of its own, no line break."""
-    line = (
-        " ".join(str(text).split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    )
-    for special in "|*`[]":
-        line = line.replace(special, "\\" + special)
-    return line
-
-
-def _environment(autoescape: bool) -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=autoescape, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+def _environment(finalize: Callable[[Any], Any] | None = None) -> Environment:
+    """Every value is escaped, by `finalize` if it is given: a template says what is not to be."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=finalize,
     )  # fmt: skip
+    environment.filters["anchor"] = escape.anchor
+    environment.tests["web"] = lambda url: re.match(r"https?://[^<>\s]+$", url or "") is not None
+    return environment
 
 
 def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode(errors="replace")).decode()

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from lossatlas.report.arms import BASELINE, Condition, Result, Row
+from lossatlas.report.escape import code
 from lossatlas.report.statistics import Difference
 from lossatlas.report.tables import percent, points
 
@@ -60,7 +61,7 @@ TWO_SEEDS = (
 
 def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     """What a condition shows, with numbers and intervals."""
-    where = f"In `{condition.setting}`"
+    where = f"In {code(condition.setting)}"
     measured = [one for one in results if one.cell.mean is not None]
     if not measured:
         return [f"{where}, no run has finished with an accuracy yet."]
@@ -71,7 +72,7 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         return [f"{where} no run of `{BASELINE}` is there to compare with.", *calibrated]
     c = next(one.cell for one in measured if one.arm is condition.baseline)
     span = "" if c.low is None else f", 95 % interval {percent(c.low)} to {percent(c.high)}"
-    said = f"{where}, the baseline `{condition.baseline.label}` reaches {percent(c.mean)} % in the last epoch (n={c.n}{span})."  # noqa: E501
+    said = f"{where}, the baseline {code(condition.baseline.label)} reaches {percent(c.mean)} % in the last epoch (n={c.n}{span})."  # noqa: E501
     others = [one for one in measured if one.arm is not condition.baseline]
     return [said, *_compared(where, condition.baseline.label, others), *calibrated]
 
@@ -84,7 +85,7 @@ def of_loss(loss: str, found: Found) -> list[str]:
             if one.arm.loss != loss:
                 continue
             c, d = one.cell, one.difference
-            line = f"`{condition.setting}`, `{one.arm.label}`: "
+            line = f"{code(condition.setting)}, {code(one.arm.label)}: "
             if c.mean is None:
                 said.append(line + "no run has finished with an accuracy.")
                 continue
@@ -113,7 +114,7 @@ def scenarios(found: Found) -> list[str]:
         if noise and noise[-1]:
             share = _ends([percent(x) for x in noise])
             told.append(f"the targets of {share} % of them leave out the true class")
-        said.append(f"`{setting}`: {'; '.join(told) or 'not described'}.")
+        said.append(f"{code(setting)}: {'; '.join(told) or 'not described'}.")
     return said
 
 
@@ -143,8 +144,8 @@ def limits(found: Found) -> list[str]:
 
 def _compared(where: str, baseline: str, others: Sequence[Result]) -> list[str]:
     said = [
-        f"{where}, `{one.arm.label}` is {percent(abs(one.difference.mean or 0))} points "
-        f"{one.conclusion} than `{baseline}` {_span(one.difference)}."
+        f"{where}, {code(one.arm.label)} is {percent(abs(one.difference.mean or 0))} points "
+        f"{one.conclusion} than {code(baseline)} {_span(one.difference)}."
         for one in sorted(others, key=lambda one: -(one.difference.mean or 0))
         if one.conclusion in ("higher", "lower")
     ]
@@ -157,7 +158,7 @@ def _compared(where: str, baseline: str, others: Sequence[Result]) -> list[str]:
         subject = "no loss differs" if len(tied) == len(others) else f"{_names(tied)} {verb}"
         pairs = ", ".join(str(n) for n in sorted({one.difference.n for one in tied}))
         said.append(
-            f"{where}, {subject} from `{baseline}` by more than these seeds can resolve "
+            f"{where}, {subject} from {code(baseline)} by more than these seeds can resolve "
             f"after Holm's correction (n={pairs}, seen {seen} points, detectable difference "
             f"{spread} points before the correction)."
         )
@@ -168,7 +169,7 @@ def _compared(where: str, baseline: str, others: Sequence[Result]) -> list[str]:
         why = "with one pair of seeds" if one_pair else "without spread between the seeds"
         said.append(
             f"{where}, {_names(untested)} cannot be tested {why}: {seen} points to "
-            f"`{baseline}`, without an interval."
+            f"{code(baseline)}, without an interval."
         )
     return said
 
@@ -187,8 +188,8 @@ def _embedding(where: str, one: Result) -> str:
         way = "above" if d.mean > 0 else "below"
         gain = f", {percent(abs(d.mean))} points {way} the same encoder before training {_span(d)}"
     return (
-        f"{where}, the frozen features of `{one.arm.label}` give {percent(one.cell.mean)} % by kNN "
-        f"(n={one.cell.n}){gain}."
+        f"{where}, the frozen features of {code(one.arm.label)} give {percent(one.cell.mean)} % by "
+        f"kNN (n={one.cell.n}){gain}."
     )
 
 
@@ -207,5 +208,5 @@ def _span(d: Difference) -> str:
 
 
 def _names(many: Sequence[Result]) -> str:
-    *first, last = [f"`{one.arm.label}`" for one in many]
+    *first, last = [f"{code(one.arm.label)}" for one in many]
     return f"{', '.join(first)} and {last}" if first else last

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lossatlas.report.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
+from lossatlas.report.escape import code
 
 ENVIRONMENT = (
     "parameters", "threads", "device", "hardware", "python", "torch", "lightning", "lossatlas",
@@ -135,7 +136,7 @@ def tuning_tables(tuned: Tuned) -> list[Table]:
             cells = [by_rate.get(lr, {"lr": lr, "state": "not run"}) for lr in grid]
             line = [_tuning_cell(cell, chosen.get(loss)) for cell in cells]
             body.append([{"text": loss, "loss": loss, "sort": None}, *line])
-        edge = [f"`{loss}`" for loss, lr in chosen.items() if lr in (grid[0], grid[-1])]
+        edge = [code(loss) for loss, lr in chosen.items() if lr in (grid[0], grid[-1])]
         notes = ["◆ the rate used in the survey; score in % of the held-out images."]
         if edge:
             where = "At the edge of the grid, so that a better rate may lie outside"

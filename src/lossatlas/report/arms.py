@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import registry
 from lossatlas.report import statistics
+from lossatlas.report.escape import printable
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
@@ -91,10 +93,15 @@ def rows(table: pd.DataFrame) -> list[Row]:
             held = column.notna().to_numpy()
         values = column[held].tolist()
         if pd.api.types.is_string_dtype(column):
-            values = map(sys.intern, values)  # most are in many rows
+            values = map(_text, values)
         for i, v in zip(np.flatnonzero(held).tolist(), values, strict=True):
             found[i][name] = v
     return [row for row in found if not row.get("holdout")]
+
+
+@lru_cache(4096)
+def _text(text: str) -> str:
+    return sys.intern(printable(text))  # most are in many rows
 
 
 def is_finished(row: Row) -> bool:

@@ -45,6 +45,38 @@ def test_costs_are_medians_of_the_same_loss_then_of_the_same_kind(tmp_path):
     assert Costs(results.load(tmp_path / "none")).of(planned("x")) is None
 
 
+def test_costs_grow_with_images_and_epochs_and_starts_do_not(tmp_path):
+    # 10 s besides three epochs of 20 s on 50,000 images
+    put(tmp_path, "a", wall_s=70.0, train_s=60.0, epochs=3, train_size=50_000, data="cifar10")
+    costs = Costs(results.load(tmp_path))
+
+    def of(epochs=3, **more):
+        conf = {"data": {"name": "cifar10", "n_train": 0}, **more}
+        return costs.of(planned("x", epochs=epochs, **conf))
+
+    def recipe(epochs, limit):
+        return {"name": "quick", "epochs": epochs, "batch_size": 64, "train_limit": limit}
+
+    assert of() == pytest.approx(70)
+    assert of(epochs=1) == pytest.approx(30)
+    assert of(recipe=recipe(3, 5000)) == pytest.approx(10 + 3 * 2)
+    assert of(recipe=recipe(6, 100_000)) == pytest.approx(10 + 6 * 20)
+    tail = {"name": "long_tail", "imbalance": 100.0}
+    assert of(scenario=tail) == pytest.approx(10 + 3 * 20 * 12_406 / 50_000, rel=1e-3)
+    # what was measured with as many images counts before what is scaled
+    put(tmp_path, "b", wall_s=30.0, train_s=6.0, epochs=3, train_size=5000, data="cifar10")
+    costs = Costs(results.load(tmp_path))
+    assert of(recipe=recipe(3, 5000)) == pytest.approx(30)
+    assert of() == pytest.approx(70)
+
+
+def test_images_are_those_that_a_run_trains_on():
+    conf = {"data": {"name": "synthetic", "n_train": 2000}, "recipe": {}, "holdout": 500}
+    assert progress.images(conf) == 1500
+    assert progress.images(conf | {"recipe": {"train_limit": 100}}) == 100
+    assert progress.images(conf | {"data": {"name": "cifar10", "n_train": 0}}) == 49_500
+
+
 def test_what_was_not_measured_here_is_borrowed_and_said_to_be(tmp_path):
     pd.DataFrame([KIND | {"loss": "ce", "state": "done", "epochs": 4, "wall_s": 20.0}]).to_csv(
         tmp_path / "results.csv"

@@ -14,6 +14,7 @@ from lossatlas.results.sweeps import Planned
 
 # Runs alike in these cost alike, an epoch each; among them, those of the same loss even more so.
 KIND = ("recipe", "model", "data", "batch_size", "holdout", "threads", "target")
+N_TRAIN, N_CLASSES = 50_000, 10  # of CIFAR-10
 OPEN = ("running", "interrupted", "planned")
 STATES = ("done", "diverged", "failed", *OPEN)
 
@@ -42,29 +43,68 @@ def members(plan: Iterable[Planned], table: pd.DataFrame) -> list[Member]:
     ]
 
 
-class Costs:
-    """Wall-clock seconds of an epoch, everything included, as medians over finished runs.
+class Measured(NamedTuple):
+    """Seconds besides the epochs and of an epoch, and training images (0: unknown), of one run."""
 
-    What a store has not measured is taken from the published survey, and `borrowed` then says so.
+    besides: float
+    epoch: float
+    images: float
+
+    def of(self, epochs: int, images: float) -> float:
+        """The seconds of a run like it, with so many epochs and training images."""
+        share = images / self.images if self.images else 1.0
+        return self.besides + epochs * self.epoch * share
+
+
+def images(config: Mapping[str, Any]) -> float:
+    """About how many training images a run of a resolved configuration has."""
+    data, recipe = config["data"], config["recipe"]
+    whole = data.get("n_train") if data["name"] == "synthetic" else N_TRAIN
+    size = max(0, (whole or N_TRAIN) - config["holdout"])
+    size = min(size, recipe.get("train_limit") or size)
+    imbalance = (config.get("scenario") or {}).get("imbalance")
+    if imbalance:
+        size *= sum(imbalance ** (-k / (N_CLASSES - 1)) for k in range(N_CLASSES)) / N_CLASSES
+    return size
+
+
+def _number(value: Any) -> float:
+    """A number of a row; 0 if it is missing."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
+
+
+class Costs:
+    """Wall-clock seconds of a run, as medians over finished runs of its kind.
+
+    The seconds of an epoch grow with its training images; what comes before and after the epochs
+    does not. What a store has not measured is taken from the published survey, and `borrowed` then
+    says so.
     """
 
     def __init__(self, table: pd.DataFrame | None = None, published: Path | None = None):
-        self._seconds: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+        self._measured: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
         self._published, self.borrowed = published, False
         if table is not None and {"wall_s", "epochs", *KIND} <= set(table):
             done = table[table["state"] == "done"]
-            for row in done[["loss", "wall_s", "epochs", *KIND]].to_dict("records"):
+            fields = ["loss", "wall_s", "epochs", *KIND, "train_s", "train_size"]
+            for row in done[[field for field in fields if field in done]].to_dict("records"):
                 self.add(row)
 
     def add(self, row: Row) -> None:
         """Learn from one finished run."""
         kind = tuple(row.get(field) for field in KIND)
         if row.get("wall_s"):
+            train, size = _number(row.get("train_s")), _number(row.get("train_size"))
+            besides = max(0.0, row["wall_s"] - train) if train else 0.0
+            cost = Measured(besides, (row["wall_s"] - besides) / row["epochs"], size)
             for key in (kind, (row["loss"], *kind)):
-                self._seconds[key].append(row["wall_s"] / row["epochs"])
+                self._measured[key].append(cost)
 
     def of(self, run: Planned) -> float | None:
-        """Expected seconds of a whole run; None where nothing like it was measured."""
+        """Expected seconds of a whole run; None where nothing like it was measured.
+
+        Runs with as many training images count before others.
+        """
         conf = run.config
         known = {
             "recipe": conf["recipe"]["name"], "batch_size": conf["recipe"]["batch_size"],
@@ -72,12 +112,14 @@ class Costs:
             "holdout": conf["holdout"], "threads": conf["threads"],
         }  # fmt: skip
         kind = tuple(known[field] for field in KIND)
+        size = images(conf)
         for key in ((conf["loss"]["name"], *kind), kind):
-            if key in self._seconds:
-                return statistics.median(self._seconds[key]) * run.epochs
-        found = self._elsewhere.of(run) if self._published else None
-        self.borrowed |= found is not None
-        return found
+            if found := self._measured.get(key):
+                alike = [one for one in found if one.images and abs(one.images - size) <= 10]
+                return statistics.median(one.of(run.epochs, size) for one in alike or found)
+        elsewhere = self._elsewhere.of(run) if self._published else None
+        self.borrowed |= elsewhere is not None
+        return elsewhere
 
     @cached_property
     def _elsewhere(self) -> "Costs":

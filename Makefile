@@ -4,21 +4,26 @@ BIN := $(VENV)/bin
 # Without bytecode files each process would compile torch and Lightning again, 10 s of CPU time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: survey report tune test verify verdicts book lint format bench setup clean
+.PHONY: survey report publish-survey tune test verify verdicts book lint format bench setup clean
 
-survey: setup          ## fetch CIFAR-10, train the losses, write reports/quick/
+survey: setup          ## fetch CIFAR-10, train the losses, write reports/local/report/
 	$(BIN)/lossatlas data fetch
 	$(BIN)/lossatlas train -m sweep=quick_survey || test $$? -eq 1
-	$(BIN)/lossatlas report -o reports/quick
+	$(BIN)/lossatlas report --sweep quick_survey
 
-report: setup          ## write reports/quick/ from the runs that are there
-	$(BIN)/lossatlas report -o reports/quick
-
-tune: setup            ## the learning-rate grid of every loss, stored in conf/tuned/
-	$(BIN)/lossatlas tune
+report: setup          ## write reports/local/report/ from the runs that are there
+	$(BIN)/lossatlas report
 
 test: setup            ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# From here on for maintainers: what these targets write is committed.
+
+publish-survey: survey ## reports/quick/ from the runs of the survey
+	$(BIN)/lossatlas report --sweep quick_survey -o reports/quick
+
+tune: setup            ## the learning-rate grid of every loss, stored in conf/tuned/
+	$(BIN)/lossatlas tune
 
 verify: setup          ## run the contract suite and record which losses passed it
 	$(BIN)/python -m pytest tests/losses --record
@@ -27,8 +32,8 @@ verdicts: setup        ## decide the mathematics of every loss whose code or che
 	$(BIN)/lossatlas check --all --jobs 2
 
 book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/
-	$(BIN)/lossatlas card --all
-	$(BIN)/lossatlas lecture
+	$(BIN)/lossatlas card --all -o reports/cards
+	$(BIN)/lossatlas lecture -o reports/lecture
 
 lint: setup            ## style and types
 	$(BIN)/ruff check .

@@ -200,7 +200,7 @@ def card(
     names: Annotated[list[str] | None, typer.Argument(help="Ids of losses.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The book, with its index.")] = False,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
-        "reports/cards"
+        "reports/local/cards"
     ),
 ) -> None:
     """Write the one-page card of a loss, HTML and Markdown: facts, curves, verdicts, results."""
@@ -326,7 +326,7 @@ def runs(
 def report(
     path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
-        "reports/quick"
+        "reports/local/report"
     ),
     only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
@@ -336,15 +336,14 @@ def report(
     from lossatlas.report.build import build
     from lossatlas.results import store
 
-    table = resources.tuned_table("quick")
-    tuned = table if table.is_file() else None
+    tuned = resources.folder("conf") / "tuned"
     print(build(path or store.runs_dir(), folder(out, "--out"), tuned, only, sweep))
 
 
 @app.command()
 def lecture(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
-        "reports/lecture"
+        "reports/local/lecture"
     ),
 ) -> None:
     """Check the statements of the course on K-class losses and write them up as a chapter."""

@@ -167,7 +167,7 @@ def test_a_failing_check_is_shown_and_ends_with_code_1(monkeypatch, capsys, tmp_
     assert html.count('<td class="fails">✗ fails</td>') == html.count("✓ holds") == 1
     assert '<p class="fails" role="alert">1 of the checks fail' in html
     assert "all hold" not in html
-    markdown = (tmp_path / "reports" / "lecture" / "REPORT.md").read_text()
+    markdown = (tmp_path / "reports" / "local" / "lecture" / "REPORT.md").read_text()
     assert "1 of the checks fail" in markdown
     assert "### One is two (✗ the check fails)" in markdown
 

@@ -31,10 +31,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store") / "runs"
     for seed in (0, 1):
         for loss in ("cross_entropy", "focal", "label_smoothing"):
-            add_run(root, loss, "clean", seed)
+            add_run(root, loss, "clean", seed, lr=1.125 if loss == "focal" else 0.375)
         for loss in ("cross_entropy", "set_margin_hinge"):
             add_run(root, loss, "ambiguous_pets", seed)
-        add_run(root, "nt_xent", "clean", seed)
+        add_run(root, "nt_xent", "clean", seed, lr=0.125)
     add_run(root, "crammer_singer_hinge", "clean", 0)
     add_run(root, "crammer_singer_hinge", "clean", 1, "diverged", reason="loss is nan in epoch 3")
     add_run(

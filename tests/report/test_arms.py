@@ -45,7 +45,7 @@ def test_a_diverged_run_counts_and_is_counted():
 def test_a_loss_that_only_failed_keeps_its_row():
     condition, found = only([row("cross_entropy", 0, 0.7), row("focal", 0, None, "failed")])
     assert found["focal"].cell.n == 0
-    body = tables.accuracy_table(condition, list(found.values()), [], None)["rows"]
+    body = tables.accuracy_table(condition, list(found.values()), [], ())["rows"]
     assert [cell["text"] for cell in body[1]][:5] == ["focal", "–", "–", "–", "0"]
 
 
@@ -108,6 +108,96 @@ def test_resolved_and_unresolved_losses_are_told_apart():
     said = sentences.answer(condition, list(found.values()))
     assert "`focal` is 5.05 points higher than `cross_entropy` (n=4, 95 % interval" in said[1]
     assert "`gce` does not differ from `cross_entropy` by more than" in said[2]
+
+
+def test_every_sentence_of_the_answer_names_scenario_recipe_model_and_data():
+    runs = [row("cross_entropy", s, 0.7 + s / 100) for s in (0, 1)]
+    runs += [row("focal", s, 0.6, recipe="long") for s in (0, 1)]
+    runs += [row("nt_xent", 0, target="two_view", knn_accuracy=0.5)]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    said = [sentence for c, results in found for sentence in sentences.answer(c, results)]
+    assert len(said) == 3
+    for sentence, recipe in zip(said, ("long", "quick", "quick"), strict=True):
+        where = f"In `clean` (recipe `{recipe}`, model `airnet`, data `cifar10`)"
+        assert sentence.startswith(where)
+    for line in sentences.of_loss("focal", found):
+        assert line.startswith("`clean` (recipe `long`, model `airnet`, data `cifar10`), `focal`: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"data": "synthetic"}, "synthetic images"), ({"recipe": "smoke"}, "smoke recipe"),
+        ({"data": "synthetic", "recipe": "smoke"}, "synthetic images and smoke recipe"),
+    ],
+)  # fmt: skip
+def test_what_is_no_finding_says_so_and_is_compared_with_nothing(more, why):
+    runs = [row("cross_entropy", s, 0.3 + s / 100, **more) for s in range(4)]
+    runs += [row("focal", s, 0.9 + s / 1000, **more) for s in range(4)]
+    embedded = {"target": "two_view", "knn_accuracy": 0.45, "knn_accuracy_untrained": 0.30}
+    runs += [row("nt_xent", s, **embedded, **more) for s in range(2)]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    assert {c.trial for c, _ in found} == {why}
+    for condition, results in found:
+        assert [one.difference.n for one in results] == [0] * len(results)
+        assert tables.difference_table(condition, results) is None
+        [said] = sentences.answer(condition, results)
+        assert said.endswith(f"the numbers are no finding ({why}) and are not compared.")
+        for one in results:
+            [line] = sentences.of_loss(one.arm.loss, [(condition, results)])
+            assert line.endswith(f"; no finding ({why}).")
+    [notice] = sentences.notices(found, runs)
+    assert notice.startswith(f"**{why.capitalize()}: no finding.** The runs in `clean` (recipe ")
+
+
+def test_findings_beside_trials_stay_findings():
+    runs = [row(loss, 0, 0.5, **more) for loss in ("cross_entropy", "focal")
+            for more in ({}, {"data": "synthetic"})]  # fmt: skip
+    real, made_up = arms.conditions(runs, [])
+    assert (real.trial, made_up.trial) == (None, "synthetic images")
+    assert real.baseline is not None
+    assert real.key != made_up.key
+    said = sentences.scenarios([(c, arms.results(c)) for c in (real, made_up)])
+    assert said == [
+        "`clean` on `cifar10`: the labels as published.",
+        "`clean` on `synthetic`: synthetic images.",
+    ]  # fmt: skip
+
+
+def test_rows_of_several_machines_are_told_apart_as_far_as_they_tell():
+    old, new = (
+        {"hardware": "AMD EPYC, 2 cores"},
+        {"cpu": "AMD, model 1", "cpu_capability": "AVX512"},
+    )
+    runs = [row("focal", s, 0.5, **old) for s in (0, 1)]
+    assert sentences.machines(runs) == {"AMD EPYC, 2 cores": 2}
+    assert sentences.notices([], runs) == []
+    runs += [row("gce", 0, 0.5, **old, **new), row("gce", 1, 0.5, **old | new | {"cpu": "AMD, 2"})]
+    runs += [row("mae", 0, None, "failed", hardware="never counted")]
+    [notice] = sentences.notices([], runs)
+    assert notice.startswith(
+        "**Rows of 3 kinds of machine:** `AMD EPYC, 2 cores` (2 runs); "
+        "`AMD EPYC, 2 cores (AMD, 2; AVX512)` (1 run); "
+        "`AMD EPYC, 2 cores (AMD, model 1; AVX512)` (1 run). Runs of one id differ between"
+    )
+    cuda = [row("focal", s, 0.5, hardware="GPU", device="cuda", cpu=f"host {s}") for s in (0, 1)]
+    assert sentences.machines(cuda) == {"GPU": 2}
+
+
+def test_one_kind_of_machine_is_named_and_no_more_is_claimed():
+    runs = [row("focal", s, 0.5, hardware="a processor", cpu="model 1") for s in (0, 1)]
+    condition, found = only(runs)
+    said = sentences.limits([(condition, list(found.values()))])
+    assert any("one kind of machine, `a processor (model 1)`, as far as" in one for one in said)
+
+
+def test_what_a_recipe_went_through_is_told_of_its_runs_only():
+    known = [{"recipe": "quick", "data": "cifar10", "says": "It was screened."}]
+    for more, told in (({}, True), ({"recipe": "mine"}, False), ({"data": "synthetic"}, False)):
+        condition, found = only([row("focal", 0, 0.5, **more)])
+        said = sentences.limits([(condition, list(found.values()))], known)
+        assert ("It was screened." in said) is told
+        assert not [sentence for sentence in said if "screened on" in sentence]
 
 
 def test_recipes_models_and_data_are_not_mixed():

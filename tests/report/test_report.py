@@ -69,12 +69,55 @@ def test_html_needs_no_network(html):
         assert re.findall(r"url\((?!#)", text) == []
 
 
-def test_html_ids_are_unique_and_its_links_resolve(html):
-    tags = Page(html).tags
+def dead_links(folder: Path) -> list[str]:
+    """What a report links to and does not have, in either page."""
+    tags = Page((folder / "index.html").read_text()).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     inside = {a["href"][1:] for t, a in tags if t == "a" and (a["href"] or "").startswith("#")}
-    assert inside <= set(ids)
+    markdown = (folder / "REPORT.md").read_text()
+    headings = re.findall(r"^#+ (.*)$", markdown, re.M)
+    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+    anchors |= set(re.findall(r'<a id="(.*?)">', markdown))
+    linked = set(re.findall(r"\]\(#(.*?)\)", markdown))
+    assert inside
+    assert linked
+    return [*(inside - set(ids)), *(linked - anchors)]
+
+
+def test_links_of_the_pages_resolve(report):
+    assert dead_links(report) == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"lr_source": "default"}, {"lr": 1.125}])
+def test_rates_are_shown_of_the_runs_that_have_them_from_the_table(tuned, tmp_path, changes):
+    add_run(tmp_path / "runs", "cross_entropy", "clean", 0, **changes)
+    add_run(tmp_path / "runs", "nt_xent", "clean", 0, recipe="long", lr=0.125)
+    out = build(tmp_path / "runs", tmp_path / "out", tuned).parent
+    assert dead_links(out) == []
+    markdown = (out / "REPORT.md").read_text()
+    rows = re.findall(r"^\| \[(\w+)\].* ◆ \|", markdown, re.M)
+    assert rows == ([] if changes else ["cross_entropy"])
+    assert ("No learning rate of these runs came from a table" in markdown) is bool(changes)
+    shutil.copytree(tuned.parent, tmp_path / "tuned")
+    (tmp_path / "tuned" / "other.yaml").write_text("not a table of these runs: [")
+    again = build(tmp_path / "runs", tmp_path / "again", tmp_path / "tuned").parent
+    assert (again / "REPORT.md").read_text() == markdown
+
+
+def test_synthetic_and_smoke_runs_carry_a_banner(tmp_path):
+    for loss in ("cross_entropy", "focal"):
+        for seed in (0, 1):
+            add_run(tmp_path / "runs", loss, "clean", seed, data="synthetic", recipe="smoke")
+    out = build(tmp_path / "runs", tmp_path / "out").parent
+    for page in ("REPORT.md", "index.html"):
+        text = (out / page).read_text()
+        assert "Synthetic images and smoke recipe: no finding." in text
+        assert text.index("no finding") < text.index("The question")
+        assert "No finding: synthetic images and smoke recipe." in text
+        assert "screened on" not in text
+        assert "difference, points" not in text
+    assert not list(out.glob("figures/*difference*"))
 
 
 def test_tables_have_captions_and_scoped_headings(html):
@@ -97,10 +140,6 @@ def test_markdown_links_resolve(report, markdown):
     assert drawn == {
         target.removeprefix("figures/") for target in targets if target.endswith(".svg")
     }
-    headings = re.findall(r"^#+ (.*)$", markdown, re.M)
-    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
-    anchors |= set(re.findall(r'<a id="(.*?)">', markdown))
-    assert set(re.findall(r"\]\(#(.*?)\)", markdown)) <= anchors
 
 
 def test_markdown_tables_are_rectangular(markdown):
@@ -208,7 +247,7 @@ def test_hostile_rows_and_cards_are_escaped(few, tmp_path, monkeypatch):
 def test_one_run_without_tuning_table_gives_a_report(few, tmp_path):
     page = build(few, tmp_path / "out").read_text()
     assert "With one seed a number has no interval" in page
-    assert "No tuning table was given" in page
+    assert "No learning rate of these runs came from a table" in page
     assert "None: every run finished, and none diverged." in page
 
 
@@ -350,7 +389,15 @@ def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch)
     assert {loss for loss in rows if re.search(rf"\b{loss} ", told[1][0])} == {*rows[:2], rows[-1]}
 
 
-@pytest.mark.parametrize("text", [None, "rows: [", "recipe: quick", "- 1"])
+HOLLOW = "recipe: quick\nprotocol: x\ngrid: [1]\nrows: {rows}\nchosen: {chosen}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "rows: [", "recipe: quick", "- 1", HOLLOW.format(rows="[1]", chosen="{}"),
+     HOLLOW.format(rows="[]", chosen="{clean: 1}"), HOLLOW.format(rows="[]", chosen="{a: {b: x}}"),
+     HOLLOW.format(rows="[{loss: a, lr: 1}]", chosen="{}")],
+)  # fmt: skip
 def test_unreadable_tuning_table_is_refused(few, tmp_path, text):
     table = tmp_path / "quick.yaml"
     if text is not None:

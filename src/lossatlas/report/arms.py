@@ -4,6 +4,7 @@ An arm is one loss with one set of hyperparameters; a condition is what its arms
 recipe, model and data. Arms of a condition are compared with the arm of `cross_entropy` in it.
 """
 
+import itertools
 import math
 import sys
 from collections import defaultdict
@@ -24,6 +25,7 @@ BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
 PARAMETERS = ("probability", "imbalance")  # of scenarios
 SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum")
+TRIALS = {"synthetic": "synthetic images", "smoke": "smoke recipe"}  # data and recipes
 ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
 
 Row = dict[str, Any]
@@ -48,13 +50,20 @@ class Arm:
 
 @dataclass(frozen=True)
 class Condition:
-    """The arms that can be compared with each other; `replaced` counts superseded runs."""
+    """The arms that can be compared with each other; `replaced` counts superseded runs.
+
+    `trial` says why its numbers are no finding (synthetic images, the smoke recipe), if they are
+    none: such a condition has no baseline and no differences.
+    """
 
     key: str  # for file names
     scenario: str
     setting: str  # the scenario with its parameters
     recipe: str
+    model: str
+    data: str
     title: str
+    trial: str | None
     embeds: bool
     arms: tuple[Arm, ...]
     baseline: Arm | None
@@ -125,7 +134,7 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
             shared = (_setting(row), *(str(row[field]) for field in SHARED))
             groups[embeds, shared].append(row)
     defaults = _defaults({row["loss"] for members in groups.values() for row in members})
-    found = []
+    found: list[Condition] = []
     for embeds, shared in sorted(groups, key=lambda g: (g[0], g[1][0] != "clean", g[1])):
         setting, scenario, recipe, model, data = shared
         parts = [setting, *(["embeddings"] if embeds else [])]
@@ -133,20 +142,32 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
             parts += [recipe, model, data]
         arms, replaced = _arms(groups[embeds, shared], order, defaults)
         what = f"{setting}, embedding losses" if embeds else setting
+        trial = " and ".join(TRIALS[name] for name in (data, recipe) if name in TRIALS) or None
+        baseline = next((arm for arm in arms if arm.loss == BASELINE and arm.runs), None)
         found.append(
             Condition(
-                key="-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts),
+                key=_file_name(parts, {one.key for one in found}),
                 scenario=scenario,
                 setting=setting,
                 recipe=recipe,
+                model=model,
+                data=data,
+                trial=trial,
                 title=f"{what} (recipe {recipe}, model {model}, data {data})",
                 embeds=embeds,
                 arms=tuple(arms),
-                baseline=next((arm for arm in arms if arm.loss == BASELINE and arm.runs), None),
+                baseline=None if trial else baseline,
                 replaced=replaced,
             )
         )
     return found
+
+
+def _file_name(parts: Sequence[str], taken: Collection[str]) -> str:
+    """The parts as one short name that is not taken."""
+    text = "-".join("".join(c if c.isalnum() else "_" for c in part) for part in parts)[:60]
+    numbered = (f"{text}-{number}" for number in itertools.count(2))
+    return text if text not in taken else next(name for name in numbered if name not in taken)
 
 
 def _setting(row: Row) -> str:
@@ -162,7 +183,7 @@ def results(condition: Condition) -> list[Result]:
     pairs = []
     for arm in condition.arms:
         ours, theirs = arm.by_seed(metric), {}
-        if condition.embeds:
+        if condition.embeds and not condition.trial:
             theirs = arm.by_seed("knn_accuracy_untrained")
         elif base is not None and arm is not base:
             theirs = base.by_seed(metric)

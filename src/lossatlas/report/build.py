@@ -5,7 +5,7 @@ import io
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ def build(
     """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
 
     The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
-    YAML that `lossatlas tune` writes): the same inputs give the same bytes. Of the runs, those are
-    in it whose id fits the shell pattern `only` and that the sweep `sweep` has planned, whichever
-    sweep has made them.
+    YAML that `lossatlas tune` writes, or a folder of such named by recipe): on one machine the
+    same inputs give the same bytes. Of the runs, those are in it whose id fits the shell pattern
+    `only` and that the sweep `sweep` has planned, whichever sweep has made them.
 
     Returns:
         The path of index.html.
@@ -47,7 +47,7 @@ def build(
             be written or holds pages that are not a report's.
     """
     rows = read(runs, only, sweep)
-    tuning = _read_tuned(tuned)
+    tuning = _read_tuned(tuned, {str(row.get("recipe")) for row in rows}) if tuned else []
     from lossatlas.report import model  # torch and seaborn: seconds, once it is known what to draw
 
     report = model.assemble(rows, runs, tuning, sweep)
@@ -106,9 +106,13 @@ def _is_whole(v: Any) -> bool:
     return isinstance(v, float) and v.is_integer()
 
 
-def _read_tuned(path: Path | None) -> dict[str, Any] | None:
-    if path is None:
-        return None
+def _read_tuned(path: Path, recipes: Collection[str]) -> list[dict[str, Any]]:
+    """The tables of tuned rates of recipes in a folder, or the one in a file."""
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    return [_table(file) for file in files if file == path or file.stem in recipes]
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -117,6 +121,15 @@ def _read_tuned(path: Path | None) -> dict[str, Any] | None:
     if missing:
         legal = ", ".join(TUNING_FIELDS)
         raise UserError(f"{path}: field {missing[0]!r} is missing; a tuning table has {legal}")
+    try:
+        for row in found["rows"]:
+            _ = row["loss"], row["scenario"], row["state"], float(row["lr"])
+            _ = float(row.get("score") or 0)
+        _ = [float(lr) for lr in found["grid"]]
+        _ = [float(lr) for rates in found["chosen"].values() for lr in rates.values()]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path}: is not a table that 'lossatlas tune' wrote ({reason})") from None
     return dict(found)
 
 

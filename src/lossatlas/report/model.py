@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 from torch import Tensor
 from tqdm import tqdm
 
+from lossatlas import resources
 from lossatlas.cards import Card
 from lossatlas.data.cifar10 import CLASSES
 from lossatlas.evaluation import bundle
@@ -26,7 +26,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was 
 
 
 def assemble(
-    rows: list[arms.Row], runs: Path, tuned: Mapping[str, Any] | None, sweep: str | None = None
+    rows: list[arms.Row], runs: Path, tuned: tables.Tuned = (), sweep: str | None = None
 ) -> dict[str, Any]:
     """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
     order = list(registry.index())
@@ -34,6 +34,7 @@ def assemble(
     losses = [n for n in order if n in names] + sorted(names - set(order))
     cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
     found = [(c, arms.results(c)) for c in arms.conditions(rows, order)]
+    rates = tables.used_rates(tuned, rows)
     material = figures.Material(
         epochs=lambda run: read_epochs(runs / run),
         outputs=lambda run: _outputs(runs / run),
@@ -45,7 +46,7 @@ def assemble(
         "conditions": [
             {
                 "condition": condition,
-                "tables": _tables(condition, results, improper, tuned),
+                "tables": _tables(condition, results, improper, rates),
                 "answer": sentences.answer(condition, results),
                 "pictures": figures.pictures(condition, results, material),
             }
@@ -53,13 +54,13 @@ def assemble(
         ],
         "scenarios": sentences.scenarios(found),
         "protocol": tables.protocol_table(row | _config(runs / row["run_id"]) for row in rows),
-        "tuned": tuned,
-        "tuning": tables.tuning_tables(tuned),
+        "notices": sentences.notices(found, rows),
+        "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
         "losses": [
             _section(name, cards.get(name)) | {"measured": sentences.of_loss(name, found)}
             for name in losses
         ],
-        "limits": sentences.limits(found),
+        "limits": sentences.limits(found, _provenance()),
         "trouble": tables.trouble_table(rows),
         "sweeps": _sweeps([sweeps.find(runs, sweep)] if sweep else _makers(rows, runs)),
         "days": sorted({_day(row["started"]) for row in rows if "started" in row}),
@@ -126,6 +127,11 @@ def _sweeps(folders: list[Path]) -> dict[str, list[str]]:
             commands = [["lossatlas", "train", "-m", *_lasting(grid)] for grid in grids]
             found[path.parent.name] = list(map(shlex.join, commands))
     return found
+
+
+def _provenance() -> list[dict[str, str]]:
+    text = (resources.folder("conf") / "provenance.yaml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text))
 
 
 def _lasting(grid: str) -> list[str]:

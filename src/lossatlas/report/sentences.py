@@ -1,9 +1,9 @@
 """The sentences of a report, generated from its numbers; Markdown, one sentence an item."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from lossatlas.report.arms import BASELINE, Condition, Result, Row
+from lossatlas.report.arms import BASELINE, TRIALS, Condition, Result, Row, is_finished
 from lossatlas.report.escape import code
 from lossatlas.report.statistics import Difference
 from lossatlas.report.tables import percent, points
@@ -17,10 +17,6 @@ ALWAYS = (
     "losses otherwise.",
     "Hyperparameters that are not named with a loss are the defaults of its card and were not "
     "tuned.",
-    "The test images are not untouched: the base recipe was screened on them, and the rule that "
-    "picks among nearly equal rates was introduced after the test accuracies of a first survey had "
-    "been seen (no rate called tuned was picked by a test score). Absolute accuracies may be a "
-    "little optimistic, and the comparison is exploratory, not preregistered.",
     "The last epoch is the primary number and was fixed beforehand. The best epoch is chosen on "
     "the test images; it is shown only as what an oracle would gain.",
     "Calibration reads the softmax of every loss's scores as probabilities. Hinge losses and "
@@ -61,10 +57,12 @@ TWO_SEEDS = (
 
 def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     """What a condition shows, with numbers and intervals."""
-    where = f"In {code(condition.setting)}"
+    where = f"In {place(condition)}"
     measured = [one for one in results if one.cell.mean is not None]
     if not measured:
         return [f"{where}, no run has finished with an accuracy yet."]
+    if condition.trial:
+        return [f"{where}, the numbers are no finding ({condition.trial}) and are not compared."]
     if condition.embeds:
         return [_embedding(where, one) for one in measured]
     calibrated = _calibrated(where, measured)
@@ -77,6 +75,45 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     return [said, *_compared(where, condition.baseline.label, others), *calibrated]
 
 
+def place(condition: Condition) -> str:
+    """Where a number was measured: scenario, recipe, model and data."""
+    named = (("recipe", condition.recipe), ("model", condition.model), ("data", condition.data))
+    return f"{code(condition.setting)} ({', '.join(f'{k} {code(v)}' for k, v in named)})"
+
+
+def notices(found: Found, runs: Sequence[Row]) -> list[str]:
+    """What must be known before any number is read."""
+    said = []
+    for trial in dict.fromkeys(condition.trial for condition, _ in found if condition.trial):
+        places = [place(condition) for condition, _ in found if condition.trial == trial]
+        said.append(
+            f"**{trial[0].upper()}{trial[1:]}: no finding.** The runs in {'; '.join(places)} show "
+            "that everything is connected. Their numbers say nothing about a loss and are compared "
+            "with no others."
+        )
+    kinds = machines(runs)
+    if len(kinds) > 1:
+        told = "; ".join(f"{code(kind)} ({n} {_runs(n)})" for kind, n in kinds.items())
+        said.append(
+            f"**Rows of {len(kinds)} kinds of machine:** {told}. Runs of one id differ between "
+            "kinds of processor, by up to about a point of accuracy; they are bit-identical on one "
+            "machine only. Pairs of one seed that were made on different kinds are less alike."
+        )
+    return said
+
+
+def machines(runs: Sequence[Row]) -> dict[str, int]:
+    """How many finished runs each kind of machine has made, as far as their rows tell them apart:
+    rows of older stores hold neither the processor's model nor its instructions."""
+    counts: dict[str, int] = defaultdict(int)
+    for row in filter(is_finished, runs):
+        hardware = str(row.get("hardware", "a machine that is not named"))
+        fields = () if row.get("device") == "cuda" else ("cpu", "cpu_capability")
+        told = [str(row[field]) for field in fields if field in row]
+        counts[f"{hardware} ({'; '.join(told)})" if told else hardware] += 1
+    return dict(sorted(counts.items()))
+
+
 def of_loss(loss: str, found: Found) -> list[str]:
     """What was measured for one loss, a line an arm."""
     said = []
@@ -85,12 +122,14 @@ def of_loss(loss: str, found: Found) -> list[str]:
             if one.arm.loss != loss:
                 continue
             c, d = one.cell, one.difference
-            line = f"{code(condition.setting)}, {code(one.arm.label)}: "
+            line = f"{place(condition)}, {code(one.arm.label)}: "
             if c.mean is None:
                 said.append(line + "no run has finished with an accuracy.")
                 continue
             line += f"{'kNN' if condition.embeds else 'test'} accuracy {percent(c.mean)} % (n={c.n}"
             line += ")" if c.sd is None else f", sd {percent(c.sd)})"
+            if condition.trial:
+                line += f"; no finding ({condition.trial})"
             if d.mean is not None:
                 against = "the untrained encoder" if condition.embeds else f"`{BASELINE}`"
                 line += f"; {points(d.mean)} points to {against} {_span(d)}: {one.conclusion}"
@@ -100,13 +139,16 @@ def of_loss(loss: str, found: Found) -> list[str]:
 
 def scenarios(found: Found) -> list[str]:
     """What each scenario does to the training data, and what of it was measured in the runs."""
-    runs: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    runs: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for condition, _ in found:
         for arm in condition.arms:
-            runs[condition.scenario, condition.setting] += arm.runs
+            runs[condition.scenario, condition.setting, condition.data] += arm.runs
+    several = len({data for _, _, data in runs}) > 1
     said = []
-    for (scenario, setting), rows in runs.items():
+    for (scenario, setting, data), rows in runs.items():
         told = [SCENARIOS[scenario]] if scenario in SCENARIOS else []
+        if data in TRIALS:
+            told = [TRIALS[data], *(told if scenario != "clean" else [])]
         sizes = sorted({int(row["train_size"]) for row in rows if "train_size" in row})
         noise = sorted(row["effective_noise"] for row in rows if "effective_noise" in row)
         if sizes:
@@ -114,12 +156,16 @@ def scenarios(found: Found) -> list[str]:
         if noise and noise[-1]:
             share = _ends([percent(x) for x in noise])
             told.append(f"the targets of {share} % of them leave out the true class")
-        said.append(f"{code(setting)}: {'; '.join(told) or 'not described'}.")
+        where = code(setting) + (f" on {code(data)}" if several else "")
+        said.append(f"{where}: {'; '.join(told) or 'not described'}.")
     return said
 
 
-def limits(found: Found) -> list[str]:
-    """What cannot be concluded from these runs."""
+def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[str]:
+    """What cannot be concluded from these runs.
+
+    `provenance` says of some recipes, on some data, how they came about (conf/provenance.yaml).
+    """
     everything = [one for _, results in found for one in results]
     counts = sorted({one.cell.n for one in everything if one.cell.n})
     seeds = _ends([str(n) for n in counts]) or "no"
@@ -129,6 +175,14 @@ def limits(found: Found) -> list[str]:
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
+    held = {(condition.recipe, condition.data) for condition, _ in found}
+    said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
+    kinds = machines([run for one in everything for run in one.arm.runs])
+    if len(kinds) == 1:
+        said.append(
+            f"All runs were made on one kind of machine, {code(*kinds)}, as far as their rows "
+            "tell: another kind gives other weights, and accuracies up to about a point apart."
+        )
     if diverged := sum(one.diverged for one in everything):
         without = sum(len(one.arm.runs) - one.cell.n for one in everything)
         said.append(
@@ -191,6 +245,10 @@ def _embedding(where: str, one: Result) -> str:
         f"{where}, the frozen features of {code(one.arm.label)} give {percent(one.cell.mean)} % by "
         f"kNN (n={one.cell.n}){gain}."
     )
+
+
+def _runs(n: int) -> str:
+    return "run" if n == 1 else "runs"
 
 
 def _range(differences: Sequence[float]) -> str:

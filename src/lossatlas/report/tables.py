@@ -12,7 +12,8 @@ from lossatlas.report.arms import SETTINGS, Arm, Condition, Result, Row, is_fini
 from lossatlas.report.escape import code
 
 ENVIRONMENT = (
-    "parameters", "threads", "device", "hardware", "python", "torch", "lightning", "lossatlas",
+    "parameters", "threads", "device", "hardware", "cpu", "cpu_capability", "python", "torch",
+    "lightning", "lossatlas",
 )  # fmt: skip
 SIGN = {"higher": "▲ higher", "lower": "▼ lower", "not resolved": "≈ not resolved"}
 IMPROPER = (
@@ -21,7 +22,7 @@ IMPROPER = (
 )
 
 Table = dict[str, Any]
-Tuned = Mapping[str, Any] | None
+Tuned = Sequence[Mapping[str, Any]]  # tables of tuned rates, each of a recipe
 Holders = tuple[set[str], set[str]]  # the scenarios and the losses of the runs that hold a value
 
 
@@ -122,14 +123,33 @@ def trouble_table(runs: Sequence[Row]) -> Table | None:
     return table("Runs that are not done", head, body, words=True) if body else None
 
 
-def tuning_tables(tuned: Tuned) -> list[Table]:
+def used_rates(tuned: Tuned, runs: Sequence[Row]) -> list[dict[str, Any]]:
+    """The parts of tables of tuned rates that gave a run of the report its rate."""
+    used = {
+        (row["recipe"], row["scenario"], row["loss"], float(row["lr"]))
+        for row in filter(is_finished, runs)
+        if row.get("lr_source") == "tuned" and {"recipe", "scenario", "loss", "lr"} <= set(row)
+    }
+    found = []
+    for document in tuned:
+        chosen: dict[str, dict[str, float]] = defaultdict(dict)
+        for scenario, rates in document["chosen"].items():
+            for loss, rate in rates.items():
+                if (document["recipe"], scenario, loss, float(rate)) in used:
+                    chosen[scenario][loss] = float(rate)
+        rows = [row for row in document["rows"] if row["loss"] in chosen[row["scenario"]]]
+        if rows:
+            found.append({**document, "rows": rows, "chosen": dict(chosen)})
+    return found
+
+
+def tuning_tables(document: Mapping[str, Any]) -> list[Table]:
     """Held-out scores, a table a scenario, a row a loss, a column a learning rate."""
     found = []
-    for scenario in dict.fromkeys(row["scenario"] for row in (tuned or {"rows": []})["rows"]):
-        assert tuned is not None
-        scored = [row for row in tuned["rows"] if row["scenario"] == scenario]
-        grid = sorted({float(lr) for lr in (*tuned["grid"], *(row["lr"] for row in scored))})
-        chosen = tuned["chosen"].get(scenario, {})
+    for scenario in dict.fromkeys(row["scenario"] for row in document["rows"]):
+        scored = [row for row in document["rows"] if row["scenario"] == scenario]
+        grid = sorted({float(lr) for lr in (*document["grid"], *(row["lr"] for row in scored))})
+        chosen = document["chosen"][scenario]
         body = []
         for loss in dict.fromkeys(row["loss"] for row in scored):
             by_rate = {float(row["lr"]): row for row in scored if row["loss"] == loss}
@@ -137,7 +157,7 @@ def tuning_tables(tuned: Tuned) -> list[Table]:
             line = [_tuning_cell(cell, chosen.get(loss)) for cell in cells]
             body.append([{"text": loss, "loss": loss, "sort": None}, *line])
         edge = [code(loss) for loss, lr in chosen.items() if lr in (grid[0], grid[-1])]
-        notes = ["◆ the rate used in the survey; score in % of the held-out images."]
+        notes = ["◆ the rate used by these runs; score in % of the held-out images."]
         if edge:
             where = "At the edge of the grid, so that a better rate may lie outside"
             notes.append(f"{where}: {', '.join(edge)}.")
@@ -218,14 +238,17 @@ def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, 
     seconds = arm.cell("train_s").mean
     rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
     sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))
-    tried = None
-    if tuned is not None and tuned["recipe"] == condition.recipe:
-        place = (arm.loss, condition.scenario)
-        tried = sum((row["loss"], row["scenario"]) == place for row in tuned["rows"])
+    place = (arm.loss, condition.scenario)
+    tried = sum(
+        (row["loss"], row["scenario"]) == place
+        for document in tuned
+        if document["recipe"] == condition.recipe
+        for row in document["rows"]
+    )
     return [
         value("–" if seconds is None else f"{seconds:.0f}", seconds),
         value((f"{rates} ({sources})" if sources else rates) or "–"),
-        value("–" if tried is None else str(tried), tried),
+        value(str(tried) if tried else "–", tried or None),
     ]
 
 

@@ -90,7 +90,8 @@ def experiments(table: Path) -> Experiments:
             raise UserError(f"{table}: cannot be read as a table of results ({error})") from None
         if any("state" not in row for row in rows):
             raise UserError(f"{table}: field 'state' is missing; 'lossatlas report' writes it")
-    found = [(c, arms.results(c)) for c in arms.conditions(rows, list(registry.index()))]
+    conditions = arms.conditions(rows, list(registry.index()))
+    found = [(c, arms.results(c)) for c in conditions if not c.trial]  # they are no findings
     return Experiments(found, source)
 
 

@@ -22,6 +22,7 @@ BAD = (
     "![a][r]\n\n[r]: http://evil/y.png", "`<img src=http://evil/z.png>", "``` \n<iframe>", "a | b",
     "```\n\n<svg onload=alert(1)>", "</code></pre><script>", "<!-- ", "$\\href{javascript:x}{y}$",
     "--><style>*{}</style>", "&lt;b&gt;<b>", "\\<u>\\`", "\u2028<s>\r\n<s>", "<http://evil/>",
+    "    <object data=x>", "~~~\n<embed>\n~~~", "~~~ <embed>", "-     <object data=x>",
     "\ud800<b>", '"><img src=x onerror=y>', "~~~\n<base href=http://evil/>",
 )  # fmt: skip
 ALL = " ".join(BAD) + "\n\n" + "\n\n".join(BAD)
@@ -78,7 +79,9 @@ def test_text_stays_text_wherever_it_stands(text):
         f"a {escape.plain(text)} b", f"| a |\n| - |\n| {escape.plain(text)} |\n",
         f"a {escape.code(text)} <!-- mark -->", f"a {escape.line(escape.code(text))} b",
         escape.fenced(text, "math"), f"{escape.prose(text)}\n\nend",
-        f"{escape.line(text)}\n\nend", f"[x](#loss-{escape.anchor(text)})",
+        f"- ours\n- ours\n\n{escape.prose(text)}\n\n[r]: http://evil/y.png",
+        f"{escape.line(text)}\n\nend", f"| a |\n| - |\n| {escape.line(text)} |\n",
+        f"- {escape.line(text)}", f"> {escape.line(text)}", f"[x](#loss-{escape.anchor(text)})",
     ):  # fmt: skip
         assert active(f"<!-- mark -->\n\n{page}".replace("<!-- mark -->\n\na", "a")) == [], page
 

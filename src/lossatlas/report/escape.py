@@ -12,7 +12,7 @@ from urllib.parse import quote
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-ACTIVE = ("html_inline", "html_block", "image")
+ACTIVE = ("html_inline", "html_block", "code_block")  # the last: only where it is not in a list
 FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")  # what a spreadsheet takes for the start of a formula
 
 
@@ -48,11 +48,13 @@ def fenced(value: Any, info: str = "") -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """Markdown that stays Markdown, but for raw HTML and pictures, which become text."""
-    tokens = _parser().parse(text)
+    """Markdown that stays Markdown, but for raw HTML and pictures, which become text.
+
+    It has to begin after a blank line: what its blocks are depends on what stands before them.
+    """
+    tokens = _parser().parse(text) if "<" in text or "```" in text or "~~~" in text else []
     inside = [*tokens, *(child for token in tokens for child in token.children or ())]
-    if any(token.type in ACTIVE for token in inside):
-        text = text.replace("<", "&lt;").replace("![", "!\\[")
+    text = _disarmed(text, any(token.type in ACTIVE for token in inside))
     fences = [token for token in tokens if token.type == "fence" and token.level == 0]
     if fences and fences[-1] is tokens[-1] and not text.rstrip().endswith("\n" + fences[-1].markup):
         text = f"{text}\n{fences[-1].markup}"  # what was left open would take the rest of the page
@@ -65,7 +67,14 @@ def line(text: str) -> Markup:
     def without_bars(formula: re.Match[str]) -> str:
         return formula[0].replace(r"\|", r"\Vert ").replace("|", r"\vert ")
 
-    return prose(re.sub(r"\$[^$`]+\$", without_bars, " ".join(text.split())))
+    text = re.sub(r"\$[^$`]+\$", without_bars, " ".join(text.split()))
+    tokens = (_parser().parseInline(text)[0].children or []) if "<" in text else []
+    return Markup(_disarmed(text, any(token.type in ACTIVE for token in tokens)))
+
+
+def _disarmed(text: str, has_html: bool) -> str:
+    # a picture may have its address in another text of the page
+    return (text.replace("<", "&lt;") if has_html else text).replace("![", "!\\[")
 
 
 def anchor(value: Any) -> str:

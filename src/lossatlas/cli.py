@@ -337,7 +337,8 @@ def report(
     from lossatlas.results import store
 
     tuned = resources.folder("conf") / "tuned"
-    print(build(path or store.runs_dir(), folder(out, "--out"), tuned, only, sweep))
+    tables = tuned if tuned.is_dir() else None
+    print(build(path or store.runs_dir(), folder(out, "--out"), tables, only, sweep))
 
 
 @app.command()

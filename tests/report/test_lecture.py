@@ -163,7 +163,7 @@ def test_a_failing_check_is_shown_and_ends_with_code_1(monkeypatch, capsys, tmp_
     assert stop.value.code == 1
     captured = capsys.readouterr()
     assert captured.err == "fails: One is two: $1=2$\n"
-    html = (tmp_path / "reports" / "lecture" / "index.html").read_text()
+    html = (tmp_path / "reports" / "local" / "lecture" / "index.html").read_text()
     assert html.count('<td class="fails">✗ fails</td>') == html.count("✓ holds") == 1
     assert '<p class="fails" role="alert">1 of the checks fail' in html
     assert "all hold" not in html

@@ -242,7 +242,7 @@ def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, 
     tried = sum(
         (row["loss"], row["scenario"]) == place
         for document in tuned
-        if document["recipe"] == condition.recipe
+        if document["recipe"] == condition.recipe and "tuned" in sources
         for row in document["rows"]
     )
     return [

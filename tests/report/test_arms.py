@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from lossatlas.data.scenarios import SCENARIOS
-from lossatlas.report import arms, sentences, tables
+from lossatlas.losses import registry
+from lossatlas.report import arms, card_page, sentences, tables
 
 SHARED = {"scenario": "clean", "recipe": "quick", "model": "airnet", "data": "cifar10"}
 
@@ -278,3 +279,16 @@ def test_protocol_names_what_differs_by_the_smallest_group():
     assert told["epochs"] == ["3", "equal"]
     assert told["threads"] == ["1 (clean); 2 (noisy)", "differs"]
     assert told["batch_size"] == ["128 (gce); 256 (focal)", "differs"]
+    runs[0]["cpu"] = "model 1"
+    told = {r[0]["text"]: [c["text"] for c in r[1:]] for r in tables.protocol_table(runs)["rows"]}
+    assert told["cpu"] == ["model 1", "equal, of 1 that have it"]
+
+
+def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "none"))
+    card = registry.get_card("focal")
+    for more, shown in (({}, True), ({"data": "synthetic"}, False), ({"recipe": "smoke"}, False)):
+        pd.DataFrame([row("focal", 0, 0.5, **more)]).to_csv(tmp_path / "results.csv")
+        measured = card_page.experiments(tmp_path / "results.csv")
+        found = card_page._experiments(card, "#000000", measured)
+        assert bool(found["experiments"]) is shown

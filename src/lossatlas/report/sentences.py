@@ -67,7 +67,7 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         return [_embedding(where, one) for one in measured]
     calibrated = _calibrated(where, measured)
     if condition.baseline is None:
-        return [f"{where} no run of `{BASELINE}` is there to compare with.", *calibrated]
+        return [f"{where}, no run of `{BASELINE}` is there to compare with.", *calibrated]
     c = next(one.cell for one in measured if one.arm is condition.baseline)
     span = "" if c.low is None else f", 95 % interval {percent(c.low)} to {percent(c.high)}"
     said = f"{where}, the baseline {code(condition.baseline.label)} reaches {percent(c.mean)} % in the last epoch (n={c.n}{span})."  # noqa: E501

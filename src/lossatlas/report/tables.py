@@ -4,7 +4,7 @@ A table is a dict: caption, head, rows of cells, notes, and `words` where text i
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -170,12 +170,14 @@ def protocol_table(runs: Iterable[Row]) -> Table:
     """What the runs share, computed from them; what differs is told by scenario or by loss."""
     named_here = ("recipe", "model", "data", *SETTINGS[1:], *ENVIRONMENT)
     held: dict[str, dict[str, Holders]] = defaultdict(lambda: defaultdict(lambda: (set(), set())))
-    seeds = set()
+    seeds, rows, having = set(), 0, Counter[str]()
     for row in filter(is_finished, runs):
+        rows += 1
         seeds.add(int(row["seed"]))
         scenario, loss = str(row.get("scenario")), str(row.get("loss"))
         for field, v in row.items():
             if field in named_here or field.startswith("config."):
+                having[field] += 1
                 scenarios, losses = held[field][_plain(v)]
                 scenarios.add(scenario)
                 losses.add(loss)
@@ -183,6 +185,7 @@ def protocol_table(runs: Iterable[Row]) -> Table:
     for field in [*named_here, *sorted(field for field in held if field.startswith("config."))]:
         if field in held:
             how = "equal" if len(held[field]) == 1 else "differs"
+            how += "" if having[field] == rows else f", of {having[field]} that have it"
             cells = (field.removeprefix("config."), _told(held[field]), how)
             body.append([value(text) for text in cells])
     body.append([value("seeds"), value(", ".join(map(str, sorted(seeds)))), value("paired")])

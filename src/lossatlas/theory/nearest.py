@@ -506,8 +506,9 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
         )
     if best.relation == "almost equal":
         return (
-            f"{name} equals {best.formula}{where} but for {best.residual:.0e}, {near}: rounding, a "
-            "clamp or a small constant"
+            f"no known loss equals {name}{where} to the last digit: {best.formula} comes within "
+            f"{best.residual:.0e}, {near}; rounding, a clamp, a small constant or a limit may be "
+            "all that differs"
         )
     if best.relation == "equal in part":
         return f"no known loss equals {name}{where}: {part}, of {FAR[0]:g} to {FAR[-1]:g}"

@@ -61,6 +61,17 @@ def test_a_wrong_value_stops_a_sweep_before_it_starts(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("many", [[], ["-m"]])
+def test_a_store_that_cannot_be_written_is_one_sentence(many, command, tmp_path, monkeypatch):
+    monkeypatch.setattr("lossatlas.training.pool.prepare", lambda _: None)
+    (tmp_path / "file").touch()
+    code, out, err = command("train", *many, *TINY, f"runs={tmp_path / 'file' / 'runs'}")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith(f"lossatlas: {tmp_path / 'file' / 'runs'}")
+    assert "(Not a directory)" in err
+    assert "Traceback" not in err
+
+
 def test_the_watch_says_how_far_it_is_and_what_is_left(tmp_path, monkeypatch):
     conf = {
         "loss": {"name": "ce"}, "recipe": {"name": "quick", "epochs": 3, "batch_size": 64},

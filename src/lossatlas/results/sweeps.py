@@ -36,16 +36,19 @@ class Planned(NamedTuple):
 
 
 def write(root: Path, study: str | None, grids: list[str], plan: list[Planned]) -> Path:
-    """Put a plan into the store; returns the sweep's folder."""
+    """Put a plan into the store; returns the sweep's folder. Raises UserError if it cannot."""
     digest = hashlib.sha256("\n".join(run.run_id for run in plan).encode()).hexdigest()[:6]
     folder = root / SWEEPS / f"{study or 'sweep'}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(run._asdict(), separators=(",", ":")) + "\n" for run in plan)
     text = "# @package hydra.sweeper\n" + yaml.safe_dump({"grids": grids}, width=1000)
-    for name, content in (("sweep.yaml", text), (PLAN, lines)):
-        beside = folder / f"{name}.{os.getpid()}"  # two launchers may plan the same sweep
-        beside.write_text(content)
-        beside.replace(folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in (("sweep.yaml", text), (PLAN, lines)):
+            beside = folder / f"{name}.{os.getpid()}"  # two launchers may plan the same sweep
+            beside.write_text(content)
+            beside.replace(folder / name)
+    except OSError as error:
+        raise UserError(f"{folder}: the sweep cannot be written ({error.strerror})") from None
     return folder
 
 

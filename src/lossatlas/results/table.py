@@ -70,7 +70,7 @@ def read_row(folder: Path | str) -> dict[str, Any] | None:
     try:
         with open(path, "rb", buffering=0) as file:
             row = json.loads(file.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is not JSON ({error}); delete that run's folder") from None

@@ -47,10 +47,10 @@ MISTAKES = [
     (["train", "loss=focal", "loss.gamma=-3"], "focal: gamma must be a number in [0, inf), not -3"),
     (["train", "loss=focal", "loss.gamma=x"], "loss.gamma: Value 'x' of type 'str' could not"),
     (["train", "epocs=3"], "the configuration has no key 'epocs'; legal: accelerator, data"),
-    (["train", "recipe.epochs=0"], "recipe.epochs must be a number in [1, inf), not 0"),
+    (["train", "recipe.epochs=0"], "recipe.epochs must be a whole number in [1, 10000], not 0"),
     (["train", "seed=one"], "seed: Value 'one' of type 'str' could not be converted to Integer"),
-    (["train", "focal"], "Error parsing override 'focal'"),
-    (["train", "accelerator=tpu"], "accelerator must be auto, cpu or gpu, not 'tpu'"),
+    (["train", "focal"], "'focal' is neither an option nor KEY=VALUE on one line"),
+    (["train", "accelerator=tpu"], "accelerator must be one of auto, cpu, gpu, not 'tpu'"),
     (["train", "-m", "loss=focal", "loss.gamma=1,-1"], "focal: gamma must be a number in"),
     (["train", "-m", "sweep=nothing"], "there is no sweep 'nothing'"),
 ]  # fmt: skip

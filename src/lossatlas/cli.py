@@ -16,6 +16,7 @@ from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.names import folder
+from lossatlas.terminal import forgive, printable
 
 app = typer.Typer(
     help="Loss Atlas: a survey of loss functions that runs.",
@@ -35,10 +36,11 @@ def main() -> None:
     # Lightning loads matplotlib, which fails on a notebook's backend that is not installed here.
     os.environ["MPLBACKEND"] = "agg"
     _settle()
+    forgive()
     try:
         app()
     except UserError as error:
-        print(f"lossatlas: {error}", file=sys.stderr)
+        print(printable(f"lossatlas: {error}"), file=sys.stderr)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

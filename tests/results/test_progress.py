@@ -9,6 +9,7 @@ from lossatlas import results
 from lossatlas.errors import UserError
 from lossatlas.results import listing, progress, selection, store, sweeps
 from lossatlas.results.progress import Costs, Member
+from rows import whole
 
 KIND = {
     "recipe": "quick", "batch_size": 64, "model": "m", "data": "d", "holdout": 0, "threads": 1,
@@ -25,7 +26,7 @@ def planned(name, loss="ce", epochs=4, **more):
 
 
 def put(root, name, state="done", loss="ce", **more):
-    row = KIND | {"run_id": name, "state": state, "loss": loss, "epochs": 4, "reason": None} | more
+    row = whole(name) | KIND | {"state": state, "loss": loss, "epochs": 4, "reason": None} | more
     (root / name).mkdir(parents=True)
     store.write_json(root / name / "row.json", row)
 
@@ -148,7 +149,7 @@ def root(tmp_path):
     sweeps.write(tmp_path, "study", ["seed=0"], plan)
     with store.workshop(tmp_path, "running-1") as lease:
         store.write_json(lease.folder / "start.json", {"run_id": "running-1", "started": 3000})
-        store.append_line(lease.folder / "epochs.jsonl", {"epoch": 1})
+        store.append_line(lease.folder / "epochs.jsonl", {"epoch": 1, "seconds": 2.0})
         yield tmp_path
 
 

@@ -12,6 +12,7 @@ from lossatlas.errors import UserError
 from lossatlas.results import store
 from lossatlas.training import search, study
 from lossatlas.training.search import Dimension
+from rows import whole
 
 RATE = Dimension("recipe.lr", 0.375, Search(low=0.0375, high=3.75, scale="log"))
 A = Dimension("loss.a", 2.0, Search(low=0.5, high=5, scale="linear"))
@@ -138,7 +139,7 @@ def put(planned, scores):
     """Rows as if the runs had ended so; None diverged."""
     for one in planned.losses:
         for run, score in zip(one.run_ids, scores, strict=True):
-            row = {"run_id": run, "state": "diverged" if score is None else "done", "score": score}
+            row = whole(run, state="diverged" if score is None else "done", score=score)
             (planned.root / run).mkdir(parents=True, exist_ok=True)
             store.write_json(planned.root / run / "row.json", row)
 

@@ -9,6 +9,7 @@ from lossatlas import results
 from lossatlas.results import progress, store, sweeps
 from lossatlas.training import config
 from lossatlas.training.watch import Watch
+from rows import whole
 from training.commands import TINY, lossatlas
 
 
@@ -86,11 +87,11 @@ def test_the_watch_says_how_far_it_is_and_what_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: watch._begin + 40)
     assert watch.line() == "0 of 4 runs, 40 s, time left unknown yet"
     (tmp_path / plan[0].run_id).mkdir()
-    store.write_json(tmp_path / plan[0].run_id / "row.json", row | {"state": "done"})
+    store.write_json(tmp_path / plan[0].run_id / "row.json", whole(plan[0].run_id) | row)
     # no worker is seen at work: two will be
     assert watch.line() == "1 of 4 runs, 40 s, about 45 s left"
     with store.workshop(tmp_path, plan[1].run_id) as lease:
-        store.append_line(lease.folder / "epochs.jsonl", {"epoch": 1})
+        store.append_line(lease.folder / "epochs.jsonl", {"epoch": 1, "seconds": 2.0})
         # one is seen at work: 20 s are left of its run, 30 s of each of the two that wait
         assert watch.line() == "1 of 4 runs, 40 s, about 80 s left | now: ce-clean-quick-s1 1/3"
         assert watch.made() == (3, 1)

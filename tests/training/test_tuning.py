@@ -7,11 +7,12 @@ from lossatlas.errors import UserError
 from lossatlas.results import store
 from lossatlas.training import config, tuning
 from lossatlas.training.app import lr_source
+from rows import whole
 
 
 def add(root, loss, scenario, lr, score, **more):
-    row = {
-        "run_id": f"{loss}-{scenario}-{lr}", "loss": loss, "scenario": scenario, "recipe": "quick",
+    row = whole(f"{loss}-{scenario}-{lr}") | {
+        "loss": loss, "scenario": scenario, "recipe": "quick",
         "lr": lr, "score": score, "state": "done" if score is not None else "diverged",
         "holdout": 5000, "epochs": 1, "seed": 0, "hardware": "a machine",
     } | more  # fmt: skip

@@ -10,17 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from lossatlas import results
+from lossatlas import yamls
 from lossatlas.errors import UserError
 from lossatlas.report import arms, pages
 from lossatlas.report.escape import csv_cell
-from lossatlas.results import selection, sweeps
+from lossatlas.results import selection, store, sweeps
+from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
-
-TUNING_FIELDS = ("recipe", "protocol", "grid", "rows", "chosen")
 
 Text = str | Iterable[str]  # whole, or in pieces that come as they are written
 
@@ -64,29 +61,32 @@ def build(
 
 
 def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[arms.Row]:
-    """The rows of the runs that `build` reports.
+    """The rows of the runs that `build` reports; those that are damaged have no more than a reason.
 
     Raises:
         UserError: `runs` is missing, has no such sweep or holds no such runs.
     """
     if not runs.is_dir():
         raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
-    table = results.load(runs)
+    table = store.table(runs)
     if only is not None:
         table = table[selection.fits(table, only)]
     if sweep is not None:
         table = table[table["run_id"].isin(sweeps.ids(sweeps.find(runs, sweep)))]
     rows = arms.rows(table)
-    if not rows:
+    if all(row["state"] == "damaged" for row in rows):
         asked = (("--only", only), ("--sweep", sweep))
         chosen = "".join(f" with {option} {name!r}" for option, name in asked if name is not None)
-        raise UserError(f"{runs}: holds no runs to report{chosen}, not counting those of tuning")
+        also = f" and {len(rows)} damaged ones (see 'lossatlas runs')" if rows else ""
+        raise UserError(
+            f"{runs}: holds no runs to report{chosen}, not counting those of tuning{also}"
+        )
     return rows
 
 
 def _csv(rows: list[arms.Row]) -> Iterator[str]:
     """The lines of results.csv, one by one: as a whole, large tables take as much again."""
-    ended = [row for row in rows if row["state"] not in OPEN]
+    ended = [row for row in rows if row["state"] not in (*OPEN, "damaged")]
     fields = set().union(*ended)
     columns = [c for c in COLUMNS if c in fields] + sorted(fields - set(COLUMNS))
     # Fields that some runs lack made pandas turn their integers into floats.
@@ -108,29 +108,12 @@ def _is_whole(v: Any) -> bool:
 
 def _read_tuned(path: Path, recipes: Collection[str]) -> list[dict[str, Any]]:
     """The tables of tuned rates of recipes in a folder, or the one in a file."""
-    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    return [_table(file) for file in files if file == path or file.stem in recipes]
-
-
-def _table(path: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: the tuning table cannot be read ({error})") from None
-    missing = [f for f in TUNING_FIELDS if not isinstance(found, dict) or f not in found]
-    if missing:
-        legal = ", ".join(TUNING_FIELDS)
-        raise UserError(f"{path}: field {missing[0]!r} is missing; a tuning table has {legal}")
-    try:
-        for row in found["rows"]:
-            _ = row["loss"], row["scenario"], row["state"], float(row["lr"])
-            _ = float(row.get("score") or 0)
-        _ = [float(lr) for lr in found["grid"]]
-        _ = [float(lr) for rates in found["chosen"].values() for lr in rates.values()]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{path}: is not a table that 'lossatlas tune' wrote ({reason})") from None
-    return dict(found)
+    found = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    return [
+        fitting(yamls.read(file), TuningTable, str(file))
+        for file in found
+        if file == path or file.stem in recipes
+    ]
 
 
 def publish(files: Mapping[str, Text], out: Path, command: str) -> None:

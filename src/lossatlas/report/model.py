@@ -2,27 +2,27 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from torch import Tensor
 from tqdm import tqdm
 
-from lossatlas import resources
+from lossatlas import resources, yamls
 from lossatlas.cards import Card
 from lossatlas.data.cifar10 import CLASSES
+from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.losses import registry
 from lossatlas.losses.examples import run_examples
 from lossatlas.report import arms, figures, sentences, tables
-from lossatlas.results import sweeps
+from lossatlas.results import files, sweeps
+from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import VOLATILE, read_epochs
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
 
 
 def assemble(
@@ -35,9 +35,19 @@ def assemble(
     cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
     found = [(c, arms.results(c)) for c in arms.conditions(rows, order)]
     rates = tables.used_rates(tuned, rows)
+    wrong: dict[tuple[str, str], arms.Row] = {}  # what is damaged beside rows that are whole
+
+    def whole(read: Callable[[Path], Any], name: str, nothing: Any = None) -> Any:
+        try:
+            return read(runs / name)
+        except Damaged as error:
+            reason = f"{str(error).replace(f'{runs}/', '')}; left out, its row is not"
+            wrong[name, reason] = {"run_id": name, "state": "damaged", "reason": reason}
+            return nothing
+
     material = figures.Material(
-        epochs=lambda run: read_epochs(runs / run),
-        outputs=lambda run: _outputs(runs / run),
+        epochs=lambda run: whole(read_epochs, run, []),
+        outputs=lambda run: whole(_outputs, run),
         palette=figures.colours(losses, {a.loss for c, _ in found if c.embeds for a in c.arms}),
         class_names=CLASSES,
     )
@@ -53,7 +63,9 @@ def assemble(
             for condition, results in tqdm(found, "conditions", leave=False, disable=None)
         ],
         "scenarios": sentences.scenarios(found),
-        "protocol": tables.protocol_table(row | _config(runs / row["run_id"]) for row in rows),
+        "protocol": tables.protocol_table(
+            row | whole(_config, row["run_id"], {}) for row in rows if row["state"] != "damaged"
+        ),
         "notices": sentences.notices(found, rows),
         "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
         "losses": [
@@ -61,14 +73,18 @@ def assemble(
             for name in losses
         ],
         "limits": sentences.limits(found, _provenance()),
-        "trouble": tables.trouble_table(rows),
-        "sweeps": _sweeps([sweeps.find(runs, sweep)] if sweep else _makers(rows, runs)),
+        "sweeps": {
+            name: whole(_commands, f"{sweeps.SWEEPS}/{name}", [])
+            for name in ([sweeps.find(runs, sweep).name] if sweep else _makers(rows))
+            if (runs / sweeps.SWEEPS / name / "sweep.yaml").is_file()
+        },
         "days": sorted({_day(row["started"]) for row in rows if "started" in row}),
         "counts": {
-            "runs": sum(row["state"] not in OPEN for row in rows),
+            "runs": sum(row["state"] not in (*OPEN, "damaged") for row in rows),
             "losses": len(losses),
             "scenarios": len({condition.setting for condition, _ in found}),
         },
+        "trouble": tables.trouble_table([*rows, *wrong.values()]),  # last: it is known by now
     }
 
 
@@ -112,26 +128,24 @@ def _number(v: float | list[Any] | None) -> str:
     return "–" if v is None else f"{v:.6g}".replace("-", "−")
 
 
-def _makers(rows: list[arms.Row], runs: Path) -> list[Path]:
-    """The folders of the sweeps that have made the runs."""
-    names = sorted({str(row["sweep"]) for row in rows if "sweep" in row})
-    return [runs / sweeps.SWEEPS / name for name in names]
+def _makers(rows: list[arms.Row]) -> list[str]:
+    """The sweeps that have made the runs."""
+    return sorted({str(row["sweep"]) for row in rows if "sweep" in row})
 
 
-def _sweeps(folders: list[Path]) -> dict[str, list[str]]:
-    """The commands that make the runs of each sweep, without what tells of this machine."""
-    found = {}
-    for path in (folder / "sweep.yaml" for folder in folders):
-        if path.is_file():
-            grids = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)["grids"]
-            commands = [["lossatlas", "train", "-m", *_lasting(grid)] for grid in grids]
-            found[path.parent.name] = list(map(shlex.join, commands))
-    return found
+def _commands(folder: Path) -> list[str]:
+    """The commands that make the runs of a sweep, without what tells of this machine."""
+    path = folder / "sweep.yaml"
+    try:
+        found = files.fitting(yamls.parse(files.text(path), str(path)), files.SweepFile, str(path))
+        lines = [["lossatlas", "train", "-m", *_lasting(grid)] for grid in found["grids"]]
+    except ValueError as error:  # of YAML, or quotes without their end
+        raise error if isinstance(error, Damaged) else Damaged(f"{path}: {error}") from None
+    return list(map(shlex.join, lines))
 
 
 def _provenance() -> list[dict[str, str]]:
-    text = (resources.folder("conf") / "provenance.yaml").read_text(encoding="utf-8")
-    return list(yaml.safe_load(text))
+    return list(yamls.read(resources.folder("conf") / "provenance.yaml"))
 
 
 def _lasting(grid: str) -> list[str]:
@@ -142,14 +156,22 @@ def _lasting(grid: str) -> list[str]:
 def _config(folder: Path) -> dict[str, Any]:
     """The resolved configuration as `config.<group>.<field>`, without what rows already hold."""
     path = folder / "config.yaml"
-    groups = re.split(r"^(?=\w)", path.read_text(), flags=re.M) if path.is_file() else []
-    return {field: value for group in groups for field, value in _group(group).items()}
+    try:
+        text = files.text(path)
+        groups = re.split(r"^(?=\w)", text, flags=re.M)
+        return {field: value for group in groups for field, value in _group(group).items()}
+    except FileNotFoundError:
+        return {}
+    except UserError as error:
+        raise error if isinstance(error, Damaged) else Damaged(f"{path}: {error}") from None
 
 
 @lru_cache(4096)
 def _group(text: str) -> dict[str, Any]:
     """The same of one group, a part of the YAML: runs share most groups, and reading is slow."""
-    config = yaml.load(text, Loader=LOADER) or {}
+    config = files.fitting(
+        {} if not text.strip() else yamls.parse(text, "a group"), files.Groups, "a group"
+    )
     return {
         f"config.{group}.{field}": value
         for group, fields in config.items()
@@ -162,10 +184,15 @@ def _group(text: str) -> dict[str, Any]:
 
 
 def _outputs(folder: Path) -> tuple[Tensor, Tensor] | None:
-    """Logits and labels of the test images; None without a bundle, or if they are not finite."""
+    """Logits and labels of the test images; None without a bundle."""
     path = folder / "bundle.safetensors"
-    outputs = bundle.load_logits(path) if path.is_file() else None
-    return outputs if outputs is not None and outputs[0].isfinite().all() else None
+    try:
+        outputs = bundle.load_logits(path)
+    except FileNotFoundError:
+        return None
+    if outputs is not None and outputs[0].shape[1] != len(CLASSES):
+        raise Damaged(f"{path}: test/logits has {outputs[0].shape[1]} classes, not {len(CLASSES)}")
+    return outputs
 
 
 def _is_proper(card: Card) -> bool:

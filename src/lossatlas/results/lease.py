@@ -11,6 +11,7 @@ A holder is dead when
   seconds of the observer's own clock. No two clocks are ever compared.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -20,6 +21,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from lossatlas.results import files
 
 BEAT = 10.0  # seconds between heartbeats
 MAX_DEATHS = 10  # of holders in a row, without one more epoch: then the run has failed
@@ -91,7 +94,8 @@ def acquire(folder: Path, epochs: int) -> Lease | None:
         lease.release()
         return None
     for old in before:
-        _path(folder, old).unlink(missing_ok=True)
+        with suppress(OSError):
+            _path(folder, old).unlink()
     return lease
 
 
@@ -124,9 +128,10 @@ def is_held(path: Path) -> bool:
 def _look(path: Path) -> tuple[bool | None, int]:
     """Is the lease locked (None: this machine cannot tell), and its last heartbeat (ns)."""
     try:
-        file = os.open(path, os.O_RDONLY)  # opening also makes NFS ask for fresh attributes
-    except FileNotFoundError:
-        return False, 0
+        # Opening also makes NFS ask for fresh attributes; it must not wait for a FIFO's writer.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:  # what is no lease has no heartbeat either
+        return (False if error.errno == errno.ENOENT else None), 0
     try:
         beat = os.fstat(file).st_mtime_ns
         if _read(path).get("machine") != machine():
@@ -152,11 +157,11 @@ def machine() -> str:
 
 def _numbers(folder: Path) -> list[int]:
     try:
-        names = [entry.name for entry in os.scandir(folder)]
+        names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     tails = (name.removeprefix("lease.") for name in names if name.startswith("lease."))
-    return sorted(int(tail) for tail in tails if tail.isdecimal())
+    return sorted(int(tail) for tail in tails if tail.isdecimal() and tail == str(int(tail)))
 
 
 def _path(folder: Path, number: int) -> Path:
@@ -164,7 +169,7 @@ def _path(folder: Path, number: int) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, json.JSONDecodeError):
-        return {}
+    """What a lease says; nothing while it is being written, and if it is damaged."""
+    with suppress(OSError, files.Damaged):
+        return files.mapping(path, files.Holder)
+    return {}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ from lossatlas import resources
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.results import progress, selection, store, sweeps
+from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN, STATES, Costs, Member
+from lossatlas.terminal import printable
 
 EVERY = 2.0  # seconds between looks
 
@@ -40,11 +43,10 @@ def gather(
     for state in states:
         if state not in STATES:
             raise UserError(f"--state {state!r} is unknown; legal: {', '.join(STATES)}")
-    table = store.load(root)
+    table = store.table(root)
     if sweep:
         folder = sweeps.find(root, sweep)
-        members = progress.members(sweeps.read(folder), table)
-        told = [_sentence(folder.name, members, Costs(table, resources.published_rows()))]
+        told, members = _told(folder, table, Costs(table, resources.published_rows()))
         table = _planned_too(table, members)
     else:
         told = _unfinished(root, table)
@@ -95,11 +97,22 @@ def _unfinished(root: Path, table: pd.DataFrame) -> list[str]:
     ended = set(table["run_id"][~table["state"].isin(OPEN)])
     found, costs = [], None
     for folder in sweeps.folders(root):
-        if not ended.issuperset(sweeps.ids(folder)):
-            costs = costs or Costs(table, resources.published_rows())
-            members = progress.members(sweeps.read(folder), table)
-            found.append(_sentence(folder.name, members, costs))
+        with suppress(Damaged):
+            if ended.issuperset(sweeps.ids(folder)):
+                continue
+        costs = costs or Costs(table, resources.published_rows())
+        found += _told(folder, table, costs)[0]
     return found
+
+
+def _told(folder: Path, table: pd.DataFrame, costs: Costs) -> tuple[list[str], list[Member]]:
+    """A sentence on a sweep, and one on what is damaged of its plan; and its runs."""
+    plan, wrong = sweeps.checked(folder)
+    members = progress.members(plan, table)
+    told = [_sentence(folder.name, members, costs)] if plan else []
+    if wrong:
+        told.append(f"sweep {folder.name}: damaged: {wrong}; 'lossatlas train -m' plans it anew")
+    return list(map(printable, told)), members
 
 
 def _sentence(name: str, members: list[Member], costs: Costs) -> str:
@@ -113,7 +126,7 @@ def _sentence(name: str, members: list[Member], costs: Costs) -> str:
 
 def _planned_too(table: pd.DataFrame, members: list[Member]) -> pd.DataFrame:
     """The runs of a sweep in the order of its plan, those without a row with state planned."""
-    rows = table.drop_duplicates("run_id", keep="last").set_index("run_id", drop=False)
+    rows = progress.counting(table).set_index("run_id", drop=False)
     names = [member.planned.run_id for member in members]
     listed = rows.reindex(names).reset_index(drop=True)
     return listed.assign(run_id=names, state=[member.state for member in members])

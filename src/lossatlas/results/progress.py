@@ -16,7 +16,8 @@ from lossatlas.results.sweeps import Planned
 KIND = ("recipe", "model", "data", "batch_size", "holdout", "threads", "target")
 N_TRAIN, N_CLASSES = 50_000, 10  # of CIFAR-10
 OPEN = ("running", "interrupted", "planned")
-STATES = ("done", "diverged", "failed", *OPEN)
+ENDED = ("done", "diverged")
+STATES = (*ENDED, "failed", "damaged", *OPEN)
 
 Row = Mapping[str, Any]
 
@@ -32,15 +33,21 @@ class Member(NamedTuple):
 def members(plan: Iterable[Planned], table: pd.DataFrame) -> list[Member]:
     """The runs of a plan with their rows in the table of the store; without a row: planned."""
     plan = list(plan)
-    wanted = {run.run_id for run in plan}
-    rows = {
-        row["run_id"]: row for row in table[table["run_id"].isin(wanted)].to_dict("records")
-    }  # a run in work, after an earlier failure, comes later in the table and counts
+    found = counting(table[table["run_id"].isin({run.run_id for run in plan})])
+    rows = {row["run_id"]: row for row in found.to_dict("records")}
     return [
         Member(run, row, row.get("state", "planned"))
         for run in plan
         for row in [rows.get(run.run_id, {})]
     ]
+
+
+def counting(table: pd.DataFrame) -> pd.DataFrame:
+    """The one row of each run that counts: its result, else what is damaged, else the last, which
+    is that of a run in work after an earlier failure."""
+    rank = table["state"].isin(ENDED) * 2 + (table["state"] == "damaged")
+    order = table.iloc[rank.argsort(kind="stable")]
+    return order.drop_duplicates("run_id", keep="last")
 
 
 class Measured(NamedTuple):
@@ -93,7 +100,7 @@ class Costs:
     def add(self, row: Row) -> None:
         """Learn from one finished run."""
         kind = tuple(row.get(field) for field in KIND)
-        if row.get("wall_s"):
+        if row.get("wall_s") and row["epochs"]:
             train, size = _number(row.get("train_s")), _number(row.get("train_size"))
             besides = max(0.0, row["wall_s"] - train) if train else 0.0
             cost = Measured(besides, (row["wall_s"] - besides) / row["epochs"], size)
@@ -124,7 +131,12 @@ class Costs:
     @cached_property
     def _elsewhere(self) -> "Costs":
         assert self._published is not None
-        return Costs(pd.read_csv(self._published) if self._published.is_file() else None)
+        try:
+            found = pd.read_csv(self._published)
+            numbers = {c: pd.to_numeric(found[c], "coerce") for c in ("wall_s", "epochs")}
+        except (OSError, ValueError, KeyError):  # none, or damaged: nothing is known
+            return Costs()
+        return Costs(found.assign(**numbers))
 
 
 def left(sweep: Iterable[Member], costs: Costs, now: float) -> tuple[float, int]:
@@ -138,8 +150,9 @@ def left(sweep: Iterable[Member], costs: Costs, now: float) -> tuple[float, int]
             continue
         made = 0 if state == "planned" else row.get("epochs_made") or 0
         whole = costs.of(planned)
-        if whole is None and state == "running" and made and not math.isnan(row["started"]):
-            whole = (now - row["started"]) / made * planned.epochs
+        started = row.get("started", math.nan)
+        if whole is None and state == "running" and made and not math.isnan(started):
+            whole = (now - started) / made * planned.epochs
         if whole is None:
             unknown += 1
         else:

@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,9 +26,12 @@ from typing import Any
 import pandas as pd
 
 from lossatlas.errors import UserError
+from lossatlas.results import files
 from lossatlas.results.disk import FULL
+from lossatlas.results.files import Damaged
 from lossatlas.results.lease import Lease, Lost, acquire, holder
-from lossatlas.results.table import collect, read_row
+from lossatlas.results.table import collect, damaged_row, read_row
+from lossatlas.terminal import printable
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
 VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress")
@@ -64,9 +68,25 @@ def run_id(config: dict[str, Any], source_digest: str) -> str:
 
 
 def is_finished(root: Path, run: str) -> bool:
-    """Whether a run needs no more work: done, or diverged (which is a result). Failed runs do."""
+    """Whether a run needs no more work: done, or diverged (which is a result). Failed runs do.
+
+    Raises:
+        Damaged: in the place of the run is something else.
+    """
     row = read_row(root / run)
+    if row is None and os.path.lexists(root / run):
+        row = read_row(root / run)  # it may have been published between these two looks
+        if row is None:
+            raise Damaged(f"{root / run}: is in the way, and no run with a row; move it elsewhere")
     return row is not None and row["state"] in ("done", "diverged")
+
+
+def remove(root: Path, run: str) -> None:
+    """Remove a finished run; others see the whole of it, or nothing."""
+    aside = root / f".removed-{run}-{os.getpid()}"
+    with suppress(FileNotFoundError):
+        (root / run).rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class Unusable(UserError):
@@ -86,7 +106,7 @@ def workshop(root: Path, run: str) -> Iterator[Lease | None]:
     _check_place(root / run)
     folder = root / RUNNING / run
     try:
-        lease = acquire(folder, epochs=len(read_epochs(folder)))
+        lease = acquire(folder, epochs=epochs_made(folder))
     except OSError as error:
         if error.errno in FULL:
             raise
@@ -105,9 +125,12 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
 
     Raises:
         Lost: another process took the run over.
-        UserError: the run cannot be moved; it stays whole where it is.
+        UserError: the run cannot be moved, or in its place is something that is no failed run; it
+            stays whole where it is.
     """
     lease.check()
+    if isinstance(row.get("reason"), str):  # of an exception: it may hold halves of characters
+        row = row | {"reason": row["reason"].encode("utf-8", "backslashreplace").decode()}
     write_json(lease.folder / "row.json", row)
     for pattern in ("*.ckpt", "*.part"):
         for leftover in lease.folder.glob(pattern):
@@ -167,7 +190,7 @@ def _replace(final: Path, folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON beside `path`, then rename, so that a reader never sees half of it."""
     beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(value, indent=1) + "\n")
+    beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)
 
 
@@ -189,14 +212,58 @@ def headline(row: Mapping[Any, Any]) -> str:
 
 
 def read_epochs(folder: Path) -> list[dict[str, Any]]:
-    """The epochs of a run in order; of an epoch made twice (after a kill) the later line counts."""
-    by_epoch: dict[int, dict[str, Any]] = {}
+    """The epochs of a run from the first; of one made twice (after a kill) the later line counts.
+
+    Raises:
+        Damaged: a line is none of ours, or an epoch is missing.
+    """
     path = folder / "epochs.jsonl"
-    for line in path.read_text().splitlines() if path.is_file() else []:
-        with suppress(json.JSONDecodeError):  # the last line of a killed run may be cut
-            record = json.loads(line)
+    try:
+        lines = files.text(path).split("\n")
+    except FileNotFoundError:
+        return []
+    by_epoch: dict[int, dict[str, Any]] = {}
+    cut: str | None = None
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            record = files.parsed(line, files.Epoch, f"{path}: line {number}")
             by_epoch[record["epoch"]] = record
+        except Damaged as error:  # a writer that was killed leaves half a line
+            if not line.startswith('{"epoch": '[: len(line)]) or line.endswith("}"):
+                raise
+            cut = str(error)
+    for epoch, made in enumerate(sorted(by_epoch), 1):
+        if epoch != made:
+            raise Damaged(cut or f"{path}: epoch {epoch} is missing")
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+
+def keep_epochs(folder: Path, epochs: list[dict[str, Any]]) -> None:
+    """Let `epochs.jsonl` hold these and nothing else."""
+    path = folder / "epochs.jsonl"
+    if not epochs:
+        delete(path)
+        return
+    beside = folder / "epochs.part"
+    beside.write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs), encoding="utf-8")
+    beside.replace(path)
+
+
+def delete(path: Path) -> None:
+    """Delete whatever is at `path`; a link, not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def epochs_made(folder: Path) -> int:
+    """How many epochs a run has made; none if they are damaged."""
+    with suppress(Damaged):
+        return len(read_epochs(folder))
+    return 0
 
 
 def load(path: str | Path | None = None) -> pd.DataFrame:
@@ -208,33 +275,101 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
     Returns:
         At least the columns `COLUMNS` (accuracies and ECE as fractions, times in seconds), each
         hyperparameter as `loss.<name>`, and what else the rows hold. Runs in work have state
-        "running", runs cut off "interrupted", both with a reason.
+        "running", runs cut off "interrupted", both with a reason. Damaged runs are left out, with
+        a warning that names them.
     """
+    damaged: list[Mapping[str, Any]] = []
+    found = _read(path, damaged)
+    if damaged:
+        told = "; ".join(row["reason"] for row in damaged)
+        warnings.warn(f"{len(damaged)} damaged runs are left out: {told}", stacklevel=2)
+    return found
+
+
+def table(path: str | Path | None = None) -> pd.DataFrame:
+    """The table of `load` with the damaged runs: their id, state "damaged" and the reason."""
+    return _read(path, None)
+
+
+def _read(path: str | Path | None, left_out: list[Mapping[str, Any]] | None) -> pd.DataFrame:
     root = Path(path).resolve() if path is not None else runs_dir()
-    running = sorted(root.glob(f"{RUNNING}/*"))
-    table = collect(root, (unfinished(folder) for folder in running if folder.is_dir()))
-    return table.reindex(columns=[*COLUMNS, *(c for c in table.columns if c not in COLUMNS)])
+    published: list[str] = []
+    # Listed before the finished runs are, and looked at after them: a run that is published
+    # meanwhile is seen at least once.
+    found = collect(root, _going(root, sorted(names(root / RUNNING)), published), left_out)
+    found = found.reindex(columns=[*COLUMNS, *(c for c in found.columns if c not in COLUMNS)])
+    twice = found["run_id"].isin(published) & found["run_id"].duplicated(keep="last")
+    return found[~twice].reset_index(drop=True) if twice.any() else found
+
+
+def _going(root: Path, going: list[str], published: list[str]) -> Iterator[dict[str, Any]]:
+    """The rows of runs in work; of those that are published by now, whose names are noted."""
+    for name in going:
+        row = unfinished(root / RUNNING / name)
+        if row is None:
+            published.append(name)
+            with suppress(Damaged):  # then it was found damaged among the finished
+                row = read_row(root / name)
+        if row is not None:
+            yield row
 
 
 def names(folder: Path) -> list[str]:
-    """The names in a folder; none if it is not there."""
+    """The names in a folder; none if there is no such folder."""
     try:
         return os.listdir(folder)
-    except FileNotFoundError:
+    except OSError:
         return []
 
 
-def unfinished(folder: Path) -> dict[str, Any]:
-    """The row of a run that has not ended: what is known, its state, reason and `epochs_made`."""
-    start = folder / "start.json"
-    row: dict[str, Any] = {"run_id": folder.name}
-    with suppress(OSError, json.JSONDecodeError):  # the run may be published while we look
-        row |= json.loads(start.read_text())
-    row["epochs_made"] = made = len(read_epochs(folder))
+def unfinished(folder: Path) -> dict[str, Any] | None:
+    """The row of a run that has not ended: what is known, its state, reason and `epochs_made`.
+
+    None if the folder is gone: the run was published while we looked. What is left of a run that
+    is finished, and what is no folder, is damaged.
+    """
+    row: dict[str, Any] = {"run_id": printable(folder.name)}
+    made, wrong, root = 0, None, folder.parents[1]
+    if os.path.lexists(folder) and not folder.is_dir():
+        return damaged_row(root, folder.name, f"{folder}: is no folder of a run")
+    try:
+        made = len(read_epochs(folder))
+        start = files.mapping(folder / "start.json", files.Start)
+        if start["run_id"] != folder.name:
+            raise Damaged(f"{folder / 'start.json'}: field 'run_id' is {start['run_id']!r}")
+        row = start
+    except FileNotFoundError:
+        pass
+    except Damaged as error:
+        wrong = error
+    row = {**row, "epochs_made": made}
     by = holder(folder)
-    if by is None:
-        reason = f"cut off after {made} epochs; start it again to go on"
-        return {**row, "state": "interrupted", "reason": reason}
-    minutes = (time.time() - row.get("started", time.time())) / 60
-    reason = f"{made} epochs after {minutes:.1f} min, process {by.get('pid')} on {by.get('host')}"
-    return {**row, "state": "running", "reason": reason}
+    finished = os.path.lexists(root / folder.name / "row.json")
+    if not folder.is_dir():
+        return None
+    if by is not None:
+        minutes = (time.time() - row.get("started", time.time())) / 60
+        who = f"process {by['pid']} on {by['host']}" if by else "a process"
+        return {
+            **row,
+            "state": "running",
+            "reason": f"{made} epochs after {minutes:.1f} min, {who}",
+        }
+    reason = f"cut off after {made} epochs; start it again to go on"
+    if wrong is not None:
+        what = str(wrong).replace(f"{root}/", "")
+        reason = printable(f"damaged: {what}; start it again, and it goes on from what is whole")
+    if finished and not _failed(folder):
+        left = wrong or f"{folder}: left over"
+        return damaged_row(
+            root, folder.name, f"{left}; the run itself is finished, delete this folder"
+        )
+    return {**row, "state": "interrupted", "reason": reason}
+
+
+def _failed(folder: Path) -> bool:
+    """Whether the run in work at `folder` has failed before."""
+    with suppress(Damaged):
+        row = read_row(folder.parents[1] / folder.name)
+        return row is None or row["state"] == "failed"
+    return True

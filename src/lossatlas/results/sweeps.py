@@ -10,12 +10,15 @@ A sweep's name ends in a digest of its runs' ids: the same runs make the same sw
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from lossatlas.errors import UserError
+from lossatlas.results import files
+from lossatlas.results.files import Damaged
 
 SWEEPS = ".sweeps"
 PLAN = "plan.jsonl"
@@ -37,38 +40,85 @@ class Planned(NamedTuple):
 
 def write(root: Path, study: str | None, grids: list[str], plan: list[Planned]) -> Path:
     """Put a plan into the store; returns the sweep's folder. Raises UserError if it cannot."""
-    digest = hashlib.sha256("\n".join(run.run_id for run in plan).encode()).hexdigest()[:6]
-    folder = root / SWEEPS / f"{study or 'sweep'}-{digest}"
+    folder = root / SWEEPS / f"{study or 'sweep'}-{_digest(run.run_id for run in plan)}"
     lines = "".join(json.dumps(run._asdict(), separators=(",", ":")) + "\n" for run in plan)
     text = "# @package hydra.sweeper\n" + yaml.safe_dump({"grids": grids}, width=1000)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in (("sweep.yaml", text), (PLAN, lines)):
             beside = folder / f"{name}.{os.getpid()}"  # two launchers may plan the same sweep
-            beside.write_text(content)
-            beside.replace(folder / name)
+            try:
+                beside.write_text(content, encoding="utf-8")
+                beside.replace(folder / name)
+            finally:
+                beside.unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: the sweep cannot be written ({error.strerror})") from None
+        where = error.filename2 or error.filename
+        raise UserError(f"{where}: cannot be written ({error.strerror})") from error
     return folder
 
 
 def read(folder: Path) -> list[Planned]:
-    """The plan of a sweep, in order."""
-    with (folder / PLAN).open() as file:
-        return [Planned(**json.loads(line)) for line in file]
+    """The plan of a sweep, in order, as far as it is whole."""
+    return checked(folder)[0]
+
+
+def checked(folder: Path) -> tuple[list[Planned], str | None]:
+    """The plan of a sweep, in order, as far as it is whole; and what is wrong with it."""
+    path = folder / PLAN
+    plan: dict[str, Planned] = {}
+    wrong: list[str] = []
+    try:
+        with files.opened(path) as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    found = files.parsed(line, files.PlanLine, f"{path}: line {number}")
+                    plan.setdefault(found["run_id"], Planned(**found))
+                except Damaged as error:
+                    wrong.append(str(error))
+    except FileNotFoundError:
+        wrong.append(f"{path}: there is no such file")
+    except Damaged as error:
+        wrong.append(str(error))
+    except OSError as error:
+        wrong.append(f"{path}: cannot be read ({error.strerror})")
+    if not wrong and _digest(plan) != folder.name.rpartition("-")[2]:
+        wrong.append(f"{path}: does not hold the runs that it was written with")
+    more = f"; and {len(wrong) - 1} more" if wrong[1:] else ""
+    return list(plan.values()), f"{wrong[0]}{more}" if wrong else None
 
 
 def ids(folder: Path) -> list[str]:
-    """The ids of a sweep's runs, without reading the rest of its plan (which may be large)."""
-    begin = len('{"run_id":"')
-    with (folder / PLAN).open() as file:
-        return [line[begin : line.index('"', begin)] for line in file]
+    """The ids of a sweep's runs, without reading the rest of its plan (which may be large).
+
+    Raises:
+        Damaged: they are not those that the plan was written with.
+    """
+    path, begin = folder / PLAN, len('{"run_id":"')
+    try:
+        with files.opened(path) as file:
+            found = [line[begin : line.find(b'"', begin)].decode() for line in file]
+    except (OSError, UnicodeDecodeError):
+        found = []
+    if _digest(found) != folder.name.rpartition("-")[2]:
+        raise Damaged(checked(folder)[1] or f"{path}: is damaged")
+    return found
+
+
+def _digest(run_ids: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:6]
 
 
 def folders(root: Path) -> list[Path]:
     """All sweeps of a store, those planned last at the end."""
-    plans = (root / SWEEPS).glob(f"*/{PLAN}")
-    return [path.parent for path in sorted(plans, key=lambda path: path.stat().st_mtime)]
+    found = []
+    for path in (root / SWEEPS).glob("*"):
+        try:
+            found.append(((path / PLAN).stat().st_mtime, path))
+        except OSError:  # no plan, or one that nobody can read
+            if (path / PLAN).is_symlink():
+                found.append((0.0, path))
+    return [path for _, path in sorted(found)]
 
 
 def find(root: Path, name: str) -> Path:

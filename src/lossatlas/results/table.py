@@ -3,6 +3,8 @@
 Opening a file a run is what takes the time. The rows that were read are therefore kept beside the
 runs, in `.rows.parquet`. That file is a cache: an entry counts only while its `row.json` has the
 time of change and the size that it had when it was read, and nothing is lost by deleting the file.
+It holds rows that were checked when they were read, and so counts only as it was written: before
+its footer, where readers of parquet look for nothing, stands the SHA-256 of all the rest.
 
 While rows are put together, and in the cache, a field of theirs is an Arrow column from which the
 values come back exactly: of strings, floats, 64-bit integers or booleans where all values are of
@@ -10,9 +12,11 @@ one such kind, else of JSON texts as binary. A null of Arrow is a field that the
 a null of JSON is the text `null`.
 """
 
+import hashlib
 import json
 import math
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,10 +28,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from lossatlas.errors import UserError
+from lossatlas.results import files
+from lossatlas.results.files import Damaged
+from lossatlas.terminal import printable
 
 CACHE = ".rows.parquet"
-VERSION = {b"lossatlas.rows": b"1"}  # another one where columns come to mean something else
+VERSION = {b"lossatlas.rows": b"2"}  # another one where columns or the schema come to differ
+DIGEST, FOOTER = 32, 8  # bytes of a SHA-256; the end of a parquet file: its footer's length, a mark
+RUN = re.compile(rb".+-s\d+-[0-9a-f]{10}", re.DOTALL)  # what a run's folder is called
 CHUNK = 1000  # rows that are Python objects at a time: what fits the processor's cache is faster
 # Beside these are the fields of the rows, named by JSON texts, which begin with a quote.
 STAMP = pa.schema([("folder", pa.binary()), ("mtime_ns", pa.int64()), ("size", pa.int64())])
@@ -37,24 +45,32 @@ NATIVE = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_
 Row = Mapping[str, Any]
 
 
-def collect(root: Path, unfinished: Iterable[Row] = ()) -> pd.DataFrame:
+def collect(
+    root: Path, unfinished: Iterable[Row] = (), left_out: list[Row] | None = None
+) -> pd.DataFrame:
     """The rows of all finished runs below `root`, by the names of their folders, then `unfinished`.
 
-    Values and types are those of `pd.DataFrame(rows)`; columns are in alphabetical order.
-
-    Raises:
-        UserError: a `row.json` is not JSON.
+    Values and types are those of `pd.DataFrame(rows)`; columns are in alphabetical order. Runs
+    whose row is damaged come last; of them there are id, state "damaged" and the reason. They are
+    put into the list `left_out` and not into the table, if that is given.
     """
-    stamps, cached = _stamps(root), _cached(root)
+    damaged: list[Row] = []
+    stamps, cached = _stamps(root, damaged), _cached(root)
     at = pd.Index(cached["folder"].to_pandas()).get_indexer(stamps["folder"].to_pandas())
     known = at >= 0
     for field in ("mtime_ns", "size"):
         known[known] = cached[field].to_numpy()[at[known]] == stamps[field].to_numpy()[known]
     fresh = stamps.filter(pa.array(~known))
-    rows = _joined([cached.take(pa.array(at[known])), *_read(root, fresh)]).sort_by("folder")
+    rows = _joined([cached.take(pa.array(at[known])), *_read(root, fresh, damaged)]).sort_by(
+        "folder"
+    )
     if len(fresh) > max(100, 0.05 * len(rows)):
         _keep(root, rows)
-    rows = _joined([rows, pa.table(_encoded(list(unfinished)))])
+    more = [*unfinished, *damaged]
+    if left_out is not None:
+        left_out += [row for row in more if row.get("state") == "damaged"]
+        more = [row for row in more if row.get("state") != "damaged"]
+    rows = _joined([rows, pa.table(_encoded(more))])
     fields = {json.loads(name): name for name in rows.column_names if name not in STAMP.names}
     columns = {key: rows[name] for key, name in sorted(fields.items())}
     held = {key: _decoded(c) for key, c in columns.items() if c.null_count < len(c)}
@@ -65,61 +81,99 @@ def collect(root: Path, unfinished: Iterable[Row] = ()) -> pd.DataFrame:
 
 
 def read_row(folder: Path | str) -> dict[str, Any] | None:
-    """The row of a finished run, or None."""
+    """The row of the run in `folder`; None if it has none. Raises Damaged."""
     path = f"{folder}/row.json"
     try:
-        with open(path, "rb", buffering=0) as file:
-            row = json.loads(file.read())
+        row = files.mapping(path, files.Row)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not JSON ({error}); delete that run's folder") from None
-    return dict(row)
+    if row["run_id"] != (name := os.path.basename(folder)):
+        raise Damaged(f"{path}: field 'run_id' is {row['run_id']!r}, but its folder is {name!r}")
+    return row
 
 
-def _stamps(root: Path) -> pa.Table:
-    """Name of the folder, time of change and size of every row."""
+def damaged_row(root: Path, name: str, why: object) -> dict[str, Any]:
+    """What stands in the table for a run of the store `root` that cannot be read."""
+    reason = printable(str(why).replace(f"{root}/", ""))
+    return {"run_id": printable(name), "state": "damaged", "reason": reason}
+
+
+def _stamps(root: Path, damaged: list[Row]) -> pa.Table:
+    """Name of the folder, time of change and size of every row; runs without one are damaged."""
     names, times, sizes = [], [], []
     folder = os.fsencode(root)
-    for name in os.listdir(folder) if root.is_dir() else ():
+    for name in sorted(os.listdir(folder)) if root.is_dir() else ():
         if not name.startswith(b"."):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                found = os.stat(b"%b/%b/row.json" % (folder, name))
-                names.append(name)
-                times.append(found.st_mtime_ns)
-                sizes.append(found.st_size)
+            path = b"%b/%b/row.json" % (folder, name)
+            try:
+                found = _state(path)
+            except OSError as error:
+                seen = path.removesuffix(b"/row.json") if RUN.fullmatch(name) else path
+                if os.path.lexists(seen):
+                    why = f"{os.fsdecode(path)}: cannot be read ({error.strerror})"
+                    damaged.append(damaged_row(root, os.fsdecode(name), why))
+                continue
+            names.append(name)
+            times.append(found.st_mtime_ns)
+            sizes.append(found.st_size)
     return pa.table([names, times, sizes], schema=STAMP)
+
+
+def _state(path: bytes) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError:  # between two looks a failed run may be replaced by the one made again
+        return os.stat(path)
 
 
 def _cached(root: Path) -> pa.Table:
     """What the cache holds; nothing if it is damaged, of another version or not there."""
-    try:
-        with parquet.ParquetFile(root / CACHE, page_checksum_verification=True) as file:
-            if file.schema_arrow.metadata == VERSION:
-                return file.read()
-    except (OSError, pa.ArrowException):
-        pass
+    with suppress(OSError, Damaged, pa.ArrowException):
+        with files.opened(root / CACHE) as file:
+            content = memoryview(file.read())
+        end = len(content) - FOOTER - int.from_bytes(content[-FOOTER:-4], "little")
+        if end > DIGEST and _digest(content, end) == content[end - DIGEST : end]:
+            with parquet.ParquetFile(pa.BufferReader(content)) as table:
+                if table.schema_arrow.metadata == VERSION:
+                    return table.read()
     return STAMP.empty_table()
+
+
+def _digest(content: Any, end: int) -> bytes:
+    """The SHA-256 of a cache's content but for the digest that ends at `end`."""
+    digest = hashlib.sha256(content[: end - DIGEST])
+    digest.update(content[end:])
+    return digest.digest()
 
 
 def _keep(root: Path, rows: pa.Table) -> None:
     """Write the cache beside, then rename it; a folder that cannot be written does without."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(rows.replace_schema_metadata(VERSION), sink)
+    content = memoryview(sink.getvalue())
+    footer = len(content) - FOOTER - int.from_bytes(content[-FOOTER:-4], "little")
+    digest = hashlib.sha256(content).digest()
     beside = root / f"{CACHE}.{os.getpid()}"
     with suppress(OSError):
         try:
-            parquet.write_table(
-                rows.replace_schema_metadata(VERSION), beside, write_page_checksum=True
-            )
+            with beside.open("wb") as file:
+                file.writelines((content[:footer], digest, content[footer:]))
             beside.replace(root / CACHE)
         finally:
             beside.unlink(missing_ok=True)
 
 
-def _read(root: Path, stamps: pa.Table) -> Iterator[pa.Table]:
+def _read(root: Path, stamps: pa.Table, damaged: list[Row]) -> Iterator[pa.Table]:
     for start in range(0, len(stamps), CHUNK):
         part = stamps.slice(start, CHUNK)
-        read = [read_row(f"{root}/{os.fsdecode(name)}") for name in part["folder"].to_pylist()]
-        part = part.filter(pa.array([row is not None for row in read]))  # gone since it was seen
+        read: list[Row | None] = []
+        for name in map(os.fsdecode, part["folder"].to_pylist()):
+            try:
+                read.append(read_row(f"{root}/{name}"))
+            except Damaged as error:
+                damaged.append(damaged_row(root, name, error))
+                read.append(None)
+        part = part.filter(pa.array([row is not None for row in read]))  # not gone since, and whole
         for name, column in _encoded([row for row in read if row is not None]).items():
             part = part.append_column(name, column)
         yield part

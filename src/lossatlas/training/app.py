@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from lossatlas import resources
 from lossatlas.errors import UserError
 from lossatlas.results.store import headline
+from lossatlas.terminal import printable
 from lossatlas.training import arguments
 from lossatlas.training.config import check_names, chosen, register_configs
 from lossatlas.training.wording import HYDRA_ERRORS, our_words, word
@@ -30,7 +31,7 @@ def task(cfg: DictConfig) -> None:
             source = lr_source(cfg)
         row = execute(cfg, source)  # type: ignore[arg-type]
     except (UserError, NoSpace) as error:  # Hydra would print a preamble of its own
-        print(f"lossatlas: {error}", file=sys.stderr)
+        print(printable(f"lossatlas: {error}"), file=sys.stderr)
         sys.exit(2 if isinstance(error, UserError) else 1)
     print(describe(row))
     if row["state"] != "done":
@@ -77,7 +78,7 @@ def describe(row: dict[str, Any]) -> str:
     """One line on a run: its id, its state, its main number."""
     outcome = headline(row) if row["state"] == "done" else row.get("reason")
     seconds = f" in {row['wall_s']:.0f} s" if "wall_s" in row else ""
-    return f"{row['run_id']}: {row['state']}{seconds}: {outcome}"
+    return printable(f"{row['run_id']}: {row['state']}{seconds}: {outcome}")
 
 
 def main(overrides: list[str]) -> None:

@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from lossatlas.results import store
+from lossatlas.results import files, store
 from lossatlas.results.disk import room
+from lossatlas.results.files import Damaged
 from lossatlas.training import mirrors, stop
 from lossatlas.training.modules import LossModule
 
@@ -20,20 +23,36 @@ from lossatlas.training.modules import LossModule
 def usable(folder: Path) -> str | None:
     """The last whole checkpoint of a run, as Lightning wants it; None if there is none.
 
-    A checkpoint has the digest of its content in its name. One that does not fit it is deleted:
-    the run goes on from the one before, or from its beginning, to the same end.
+    A checkpoint has in its name the number of its epochs and a digest of its content and of their
+    lines. One that does not fit it is deleted: the run goes on from the one before, or from its
+    beginning, to the same end. Of the epochs there remain those that the checkpoint confirms.
     """
+    try:
+        epochs = store.read_epochs(folder)
+    except Damaged as error:
+        print(f"{error}; the run goes on without it", flush=True)
+        epochs = []
+    found, confirmed = None, 0
     for path in sorted(folder.glob("*.ckpt"), reverse=True):
-        if path.stem.partition("-")[2] == _digest(path):
-            return str(path)
+        number = path.stem.partition("-")[0]
+        n = int(number) if number.isdecimal() else 0
+        with suppress(OSError, Damaged):
+            if 0 < n <= len(epochs) and path.name == _name(path, epochs[:n]):
+                found, confirmed = str(path), n
+                break
         print(f"{path.name} is damaged; the run goes on from an earlier epoch", flush=True)
-        path.unlink()
-    return None
+        store.delete(path)
+    store.keep_epochs(folder, epochs[:confirmed])
+    return found
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def _name(path: Path, epochs: list[dict[str, Any]]) -> str:
+    """What the checkpoint at `path` is called, made when these epochs were."""
+    digest = hashlib.sha256(json.dumps(epochs).encode())
+    with files.opened(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return f"{len(epochs):05}-{digest.hexdigest()[:16]}.ckpt"
 
 
 class Checkpoints(TorchCheckpointIO):
@@ -84,6 +103,6 @@ class Journal(pl.Callback):
         beside = self.folder / "checkpoint.part"
         trainer.save_checkpoint(beside)
         old = list(self.folder.glob("*.ckpt"))
-        beside.rename(self.folder / f"{line['epoch']:05}-{_digest(beside)}.ckpt")
+        beside.rename(self.folder / _name(beside, store.read_epochs(self.folder)))
         for path in old:
             path.unlink()

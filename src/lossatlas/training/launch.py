@@ -3,22 +3,16 @@
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from lossatlas import resources
 from lossatlas.errors import UserError
 from lossatlas.results import progress, store, sweeps
 from lossatlas.results.progress import Costs
 from lossatlas.results.sweeps import Planned
+from lossatlas.terminal import console, printable
 from lossatlas.training import pool
 from lossatlas.training.config import LauncherConf
 from lossatlas.training.watch import Watch
 from lossatlas.training.worker import NOT_MADE
-
-
-def console() -> Console:
-    """Where a sweep says how far it is."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def launch(
@@ -40,17 +34,17 @@ def launch(
 
             slurm.work(folder, size, launcher, threads)
     # The table's cache learns the new rows by that, and the next command starts at once.
-    ended, reasons = progress.members(todo, store.load(root)), _not_made(folder)
+    ended, reasons = progress.members(todo, store.table(root)), _not_made(folder)
     for run, row, state in ended:
-        if state in ("diverged", "failed"):
-            said.print(f"{run.run_id}: {state}: {row['reason']}")
+        if state in ("diverged", "failed", "damaged"):
+            said.print(printable(f"{run.run_id}: {state}: {row['reason']}"))
         elif state in progress.OPEN and run.run_id in reasons:
-            said.print(f"{run.run_id}{NOT_MADE}{reasons[run.run_id]}")
+            said.print(printable(f"{run.run_id}{NOT_MADE}{reasons[run.run_id]}"))
     if unmade := sum(state in progress.OPEN for _, _, state in ended):
         problems.append(f"{unmade} of {len(todo)} runs were not made; see {folder}")
     for problem in problems:
-        said.print(f"lossatlas: {problem}")
-    if problems or any(state == "failed" for _, _, state in ended):
+        said.print(printable(f"lossatlas: {problem}"))
+    if problems or any(state in ("failed", "damaged") for _, _, state in ended):
         sys.exit(1)
 
 
@@ -74,12 +68,22 @@ def join(name: str, path: Path | None, workers: int | None) -> None:
     """
     root = path.resolve() if path else store.runs_dir()
     folder = sweeps.find(root, name)
-    plan = sweeps.read(folder)
+    plan, wrong = sweeps.checked(folder)
+    if not plan:
+        raise UserError(f"sweep {folder.name} has no run that can be made: {wrong}")
+    if wrong:
+        console().print(printable(f"lossatlas: damaged: {wrong}; the other runs are made"))
     threads = int(plan[0].config["threads"])
-    table = store.load(root)
-    todo = [m.planned for m in progress.members(plan, table) if m.state in progress.OPEN]
+    table = store.table(root)
+    members = progress.members(plan, table)
+    todo = [m.planned for m in members if m.state in progress.OPEN]
+    damaged = [m for m in members if m.state == "damaged"]
+    for member in damaged:
+        console().print(f"{member.planned.run_id}: damaged: {member.row['reason']}")
     if not todo:
         raise UserError(f"sweep {folder.name} has no run left to make")
     pool.prepare(threads)
     size = workers or pool.default_size(threads)
     launch(folder, todo, LauncherConf(), size, Costs(table, resources.published_rows()))
+    if wrong or damaged:
+        sys.exit(1)

@@ -111,6 +111,7 @@ def _make(
         return row
     if start["sweep"] is not None:
         print(f"{run}: begun", flush=True)
+    usable(folder)  # what no checkpoint confirms is made again, and its time with it
     begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
     try:
         with mirrors.mirrored(cfg, folder, start) as mirror:
@@ -120,7 +121,7 @@ def _make(
             if mirror:
                 mirrors.complete(mirror, folder, start, row)
     except UserError:
-        if not store.read_epochs(folder):  # nothing was made: leave no trace of a mistake
+        if not store.epochs_made(folder):  # nothing was made: leave no trace of a mistake
             shutil.rmtree(folder)
         raise
     store.publish(root, lease, row)
@@ -141,7 +142,7 @@ def _attempt(
         with disk.room():
             store.write_json(lease.folder / "start.json", start)
             text = OmegaConf.to_yaml(OmegaConf.create(config))
-            (lease.folder / "config.yaml").write_text(text)
+            (lease.folder / "config.yaml").write_text(text, encoding="utf-8")
         return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
     except (Lost, NoSpace, Interrupted):
         raise
@@ -156,7 +157,8 @@ def _attempt(
                 raise
             return {"state": "failed", "reason": str(error)}
         lease.check()  # what fails after another took the run over is no failure of the run
-        (lease.folder / "error.txt").write_text(traceback.format_exc())
+        told = traceback.format_exc()
+        (lease.folder / "error.txt").write_text(told, encoding="utf-8", errors="backslashreplace")
         if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
             error = error.__context__  # Lightning makes the one of the other
         return {"state": "failed", "reason": described(error)}

@@ -8,7 +8,7 @@ list of such products.
 
 import math
 import shlex
-import shutil
+import sys
 import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from lossatlas import resources, yamls
+from lossatlas import resources, terminal, yamls
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
@@ -32,6 +32,7 @@ from lossatlas.results import progress, store, sweeps
 from lossatlas.results.progress import Costs, Member
 from lossatlas.results.selection import since as parse_since
 from lossatlas.results.sweeps import Planned
+from lossatlas.terminal import printable
 from lossatlas.training import arguments, legal
 from lossatlas.training.wording import our_words
 
@@ -83,7 +84,7 @@ class ResumableSweeper(Sweeper):
         Exits with code 1 if a run failed or could not be made.
         """
         # Not before: Hydra imports this file while it looks for plug-ins, with warnings set aside.
-        from lossatlas.training import launch, pool
+        from lossatlas.training import pool
         from lossatlas.training.config import Config, LauncherConf
 
         threads, launcher = self.master.threads, self.master.launcher
@@ -93,31 +94,42 @@ class ResumableSweeper(Sweeper):
         if local and not self.plan_only:
             pool.prepare(threads)  # its imports go on while we plan
         root, plan = self.plan(arguments)
-        table = store.load(root)
+        table = store.table(root)
         costs = Costs(table, resources.published_rows())
         members = progress.members(plan, table)
         size = launcher.workers or (pool.default_size(threads) if local else 1)
-        console = launch.console()
+        console = terminal.console()
         if self.plan_only:
             print(_table(members, costs, self._again))
             ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
             print(progress.describe(ahead, costs, time.time(), size))
             return
-        missing = [m for m in members if m.state not in ("done", *RETRIED) or self._again(m)]
+        damaged = [m for m in members if m.state == "damaged"]  # left alone
+        for member in damaged:
+            console.print(printable(f"{member.planned.run_id}: damaged: {member.row['reason']}"))
+        missing = [m for m in members if m.state in progress.OPEN or self._again(m)]
         failed = sum(m.state == "failed" and not self._again(m) for m in members)
         also = f" ({failed} failed; --retry failed makes them again)" if failed else ""
-        ended = f"{len(plan) - len(missing)} finished{also}"
+        also += f", {len(damaged)} damaged" if damaged else ""
+        ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
         console.print(f"{len(plan)} runs in {root}: {ended}, {len(missing)} to do")
         folder = sweeps.write(root, self.study, self._lines(arguments), plan)
-        if not missing:
-            return
+        if missing:
+            self._make(folder, plan, missing, launcher, size, costs)
+        if damaged:
+            sys.exit(1)
+
+    def _make(self, folder: Path, plan: list[Planned], missing: list[Member], *how: Any) -> None:
+        """Let workers make what is missing."""
+        from lossatlas.training import launch
+
         if any(run.config["data"]["name"] == "cifar10" for run in plan):
             from lossatlas.data import cifar10
 
             cifar10.fetch()  # here, once, where its failure is one sentence
-        for member in filter(self._again, members):
-            shutil.rmtree(root / member.planned.run_id, ignore_errors=True)
-        launch.launch(folder, [m.planned for m in missing], launcher, size, costs)
+        for member in filter(self._again, missing):
+            store.remove(folder.parents[1], member.planned.run_id)
+        launch.launch(folder, [m.planned for m in missing], *how)
 
     def _again(self, member: Member) -> bool:
         """Is this a run that ended and is to be made again?"""

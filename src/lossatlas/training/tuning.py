@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from lossatlas import resources, results
+from lossatlas import resources, results, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.results import files
 
 HEADER = """\
 # Learning rates chosen by `lossatlas tune`: the same grid for every loss, selected on held-out
@@ -80,7 +81,7 @@ def _merge(
     """The new rows and those of other losses that the table at `path` already holds."""
     if not path.is_file():
         return rows
-    old = yaml.safe_load(path.read_text())
+    old = files.fitting(yamls.read(path), files.TuningTable, str(path))
     new = {(row["scenario"], row["loss"]) for row in rows}
     others = [row for row in old["rows"] if (row["scenario"], row["loss"]) not in new]
     for field in ("grid", "protocol") if others else ():

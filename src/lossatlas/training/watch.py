@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from lossatlas.results import progress, store
-from lossatlas.results.progress import Costs, Member, duration
+from lossatlas.results.files import Damaged
+from lossatlas.results.progress import OPEN, Costs, Member, duration
 from lossatlas.results.sweeps import Planned
 
 
@@ -39,14 +41,18 @@ class Watch:
         """Take note of the runs that have ended; the runs in work."""
         with self._lock:
             for name in self.pending.keys() & set(store.names(self.root)):
-                row = store.read_row(self.root / name)
+                try:
+                    row = store.read_row(self.root / name)
+                except Damaged:
+                    row = {}
                 if row is not None:
                     self.costs.add(row)
                     del self.pending[name]
             going = []
             for name in self.pending.keys() & set(store.names(self.root / store.RUNNING)):
                 row = store.unfinished(self.root / store.RUNNING / name)
-                going.append(Member(self.pending[name], row, row["state"]))
+                if row is not None and row["state"] in OPEN:
+                    going.append(Member(self.pending[name], row, row["state"]))
             return going
 
     def line(self) -> str:
@@ -70,7 +76,7 @@ class Watch:
         if self.console.is_terminal:
             with self.console.status("starting") as status:
                 while not self._stop.wait(max(1, 20 * self._look_s)):
-                    status.update(self._timed_line())
+                    status.update(Text(self._timed_line()))  # a text alone would be markup
             self.console.print(self.line())
             return
         shown, since = self.total, 0.0

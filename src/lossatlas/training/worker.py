@@ -25,6 +25,7 @@ from lossatlas.results import sweeps
 from lossatlas.results.disk import NoSpace
 from lossatlas.results.lease import Lost
 from lossatlas.results.sweeps import Planned
+from lossatlas.terminal import forgive
 from lossatlas.training import stop
 from lossatlas.training.config import resolve
 from lossatlas.training.identity import place
@@ -61,6 +62,7 @@ def main(folder: Path, environment: Mapping[str, str], launcher: Connection) -> 
     )  # fmt: skip
     for stream in (1, 2):
         os.dup2(log, stream)
+    forgive()
     threading.Thread(target=_follow, args=(launcher, left), daemon=True).start()
     try:
         said = work(folder)
@@ -118,8 +120,14 @@ def _is_held(root: Path, run: Planned, sweep: str) -> bool:
 def _make(root: Path, run: Planned, sweep: str) -> bool:
     from lossatlas.training.run import execute
 
-    cfg = OmegaConf.create(run.config | {"runs": str(root), "progress": False})
-    if place(resolve(cfg))[1] != run.run_id:
+    try:
+        cfg = OmegaConf.create(run.config | {"runs": str(root), "progress": False})
+        planned = place(resolve(cfg))[1]
+    except UserError:
+        raise
+    except Exception as error:  # whatever a damaged plan may say
+        raise UserError(f"its configuration in the plan cannot be read ({error})") from error
+    if planned != run.run_id:
         raise UserError("the source of its loss changed after planning; start the sweep again")
     row = execute(cfg, run.lr_source, sweep)  # type: ignore[arg-type]
     if row["state"] != "running":

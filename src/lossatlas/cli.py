@@ -6,20 +6,21 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lossatlas import cards
 from lossatlas.aligned import aligned
-from lossatlas.errors import UserError
+from lossatlas.errors import TRACEBACK, UserError, tell
 from lossatlas.losses import registry
 from lossatlas.names import folder
-from lossatlas.terminal import forgive, printable
+from lossatlas.terminal import forgive
 
 app = typer.Typer(
     help="Loss Atlas: a survey of loss functions that runs.",
+    epilog="With --traceback, each command also shows where an error came from.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -37,10 +38,19 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "agg"
     _settle()
     forgive()
+    if (option := "--traceback") in sys.argv:  # anywhere, also among Hydra's overrides
+        os.environ[TRACEBACK] = "1"
+        sys.argv = [argument for argument in sys.argv if argument != option]
     try:
         app()
     except UserError as error:
-        print(printable(f"lossatlas: {error}"), file=sys.stderr)
+        tell(error)
+        sys.exit(2)
+    except Exception as error:
+        if (told := registry.blame(error)) is None:
+            raise
+        told.__cause__ = error
+        tell(told)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
@@ -68,20 +78,36 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """List the losses: id, status, family, target, paper."""
-    entries = registry.index()
-    rows = [_facts(entries[name]) for name in registry.list_losses(family, target)]
+    usable = registry.list_losses(family, target)
+    broken = {e.id: why for e in registry.index().values() if (why := registry.fault(e))}
+    rows = [
+        _broken(entry, broken[entry.id]) if entry.id in broken else _facts(entry)
+        for entry in registry.index().values()
+        if entry.id in usable
+        or (entry.id in broken and not target and family in (None, entry.family))
+    ]
     if as_json:
         print(json.dumps(rows, indent=1))
         return
     columns = ("id", "status", "family", "target", "citation")
     for line in aligned([[row[key] for key in columns] for row in rows]):
         print(line)
-    verified = sum(row["status"] == "verified" for row in rows)
-    print(f"{verified} verified losses, {len(rows) - verified} drafts", file=sys.stderr)
+    counts = Counter(row["status"] for row in rows)
+    more = f", {counts['broken']} broken" if counts["broken"] else ""
+    print(f"{counts['verified']} verified losses, {counts['draft']} drafts{more}", file=sys.stderr)
+    for why in [row["name"] for row in rows if row["status"] == "broken"] + registry.faults():
+        print(f"lossatlas: {why}", file=sys.stderr)
+
+
+def _broken(entry: registry.Entry, why: str) -> dict[str, str]:
+    return {
+        "id": entry.id, "status": "broken", "family": entry.family, "target": "?",
+        "name": why, "citation": "see below",
+    }  # fmt: skip
 
 
 def _facts(entry: registry.Entry) -> dict[str, str]:
-    card = cards.read(entry.card) if entry.card.is_file() else None
+    card = registry.read_card(entry) if entry.card.is_file() else None
     return {
         "id": entry.id,
         "status": registry.status(entry),

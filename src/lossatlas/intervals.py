@@ -2,6 +2,7 @@
 
 import math
 import re
+from numbers import Real
 from typing import NamedTuple
 
 _NUMBER = r"([-+]?(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))"
@@ -29,11 +30,13 @@ class Interval(NamedTuple):
         return interval
 
     def __contains__(self, value: object) -> bool:
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        if isinstance(value, bool) or not isinstance(value, Real):  # Real: NumPy's numbers as well
+            return False
+        try:
+            value = float(value)
+        except OverflowError:  # a whole number beyond the largest float
+            return False
+        if not math.isfinite(value):
             return False
         above = value > self.low if self.low_open else value >= self.low
         below = value < self.high if self.high_open else value <= self.high

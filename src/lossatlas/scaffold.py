@@ -1,6 +1,5 @@
 """Writes the two files of a new loss, ready to be filled in."""
 
-import re
 from pathlib import Path
 from string import Template
 
@@ -18,16 +17,14 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[
         UserError: the name is not an identifier or is taken, the family or target is unknown,
             a file is in the way, or there is no checkout to write into.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"name {name!r} must be lower case letters, digits and _, letter first")
+    if (illegal := registry.illegal_id(name)) is not None:
+        raise UserError(f"the name {name!r} {illegal}")
     for value, legal, word in (
         (family, cards.FAMILIES, "family"),
         (target, cards.TARGETS, "target"),
     ):
         if value not in legal:
             raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
-    if name == registry.SUM:
-        raise UserError(f"name {name!r} is taken by sums of losses")
     known = registry.index()
     if name in known:
         raise UserError(f"loss {name!r} exists already: {known[name].code}")
@@ -59,5 +56,6 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[
         for file in files:
             file.unlink(missing_ok=True)
         raise UserError(f"cannot write under {root}: {error.strerror}") from error
+    registry.forget()
     card, code = files
     return card, code

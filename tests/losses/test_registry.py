@@ -230,7 +230,7 @@ def test_second_class_of_the_same_id_is_refused(add_loss: AddLoss) -> None:
     registry.get_class("cross_entropy")
     entry = registry.Entry("cross_entropy", "likelihood", file, file, file, "elsewhere")
     with pytest.raises(UserError, match="loss 'cross_entropy' is registered twice"):
-        registry._import_file(entry)
+        registry.load_file("elsewhere", entry.code)
 
 
 def test_class_without_a_file_is_refused() -> None:

@@ -63,6 +63,7 @@ def own_loss(tmp_path, monkeypatch):
         )
         monkeypatch.setenv(registry.PATH_VARIABLE, str(root))
         registry._classes.pop(name, None)
+        registry.forget()
         return file
 
     yield write

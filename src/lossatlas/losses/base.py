@@ -3,8 +3,10 @@
 A loss file defines `per_sample`; everything a caller may rely on beyond it is decided here.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal, cast
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ class Loss(nn.Module):
 
     Subclasses state `target` (the type of y) and implement `per_sample`; their constructor's
     keyword arguments are the hyperparameters. `requires` names what a runner must `provide`.
-    Losses can be added and weighted: `NCE() + 0.1 * RCE()` is a loss.
+    Losses can be added and weighted: `NCE() + 0.1 * RCE()`, `sum([a, b])` and `a / 2` are losses.
 
     Attributes:
         reduction: "mean" over the per-sample values (default), their "sum", or "none".
@@ -32,6 +34,8 @@ class Loss(nn.Module):
     reduction: Reduction = "mean"
     validate: bool = True
     class_counts: Tensor | None
+    __array_ufunc__ = None  # a NumPy number times a loss is left to the loss
+    given: dict[str, Any] | None = None  # the hyperparameters that `get_loss` was asked for
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +59,22 @@ class Loss(nn.Module):
             self.class_counts = counts
         return self
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Loss":
+        # The counts follow the network to its device, but not to its precision: bfloat16 would
+        # make 4992 of 5000.
+        counts = self.class_counts
+        super()._apply(fn, recurse)
+        if counts is not None and self.class_counts is not None:
+            self.class_counts = counts.to(self.class_counts.device)
+        return self
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        counts = state.get(f"{prefix}class_counts")
+        if isinstance(counts, Tensor):  # a loss that was given none yet takes those stored
+            device = counts.device if self.class_counts is None else self.class_counts.device
+            self.class_counts = torch.empty_like(counts, dtype=torch.float64, device=device)
+        super()._load_from_state_dict(state, prefix, *rest)
+
     def counts(self, like: Tensor) -> Tensor:
         """The class counts (K,) in the precision and on the device of `like`."""
         assert self.class_counts is not None
@@ -63,8 +83,31 @@ class Loss(nn.Module):
     def __add__(self, other: "Loss") -> "Sum":
         return Sum(self, other) if isinstance(other, Loss) else NotImplemented
 
+    def __radd__(self, other: object) -> "Loss":
+        # The built-in sum() begins with the number 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
     def __rmul__(self, weight: float) -> "Sum":
         return Sum(self, weight=weight)
+
+    def __mul__(self, weight: float) -> "Sum":
+        return Sum(self, weight=weight)
+
+    def __truediv__(self, divisor: float) -> "Sum":
+        if not _is_number(divisor) or not divisor > 0:
+            raise ValueError(f"a loss can be divided by a number in (0, inf), not {divisor!r}")
+        return Sum(self, weight=1 / divisor)
+
+    def __repr__(self) -> str:
+        """`Focal(gamma=3.0)`: the hyperparameters that are not at their defaults."""
+        shown = {}
+        for key, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, key, None)  # as the constructor has converted it
+            if not isinstance(value, int | float | str):
+                value = (self.given or {}).get(key, parameter.default)
+            if value != parameter.default:
+                shown[key] = value
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
     def per_sample(self, inputs: Tensor, target: Tensor) -> Tensor:
         """The paper's formula, one value per sample (or anchor), float32 or wider."""
@@ -109,7 +152,7 @@ class LogitLoss(Loss):
         if not isinstance(target, Tensor):
             raise ValueError(f"target must be a tensor, not {type(target).__name__}")
         n, k = inputs.shape
-        check_target(self.target, target, n, k, values=self.validate)
+        check_target(self.target, target, n, k, values=self.validate and _has_values())
 
 
 class EmbeddingLoss(Loss):
@@ -147,15 +190,14 @@ class Sum(LogitLoss):
 
     def __init__(self, *parts: Loss, weight: float = 1.0):
         super().__init__()
-        number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not number or not 0 <= weight < float("inf"):
+        if not _is_number(weight) or not 0 <= weight < float("inf"):
             raise ValueError(f"a weight must be a number in [0, inf), not {weight!r}")
         self.parts = nn.ModuleList()
         self.weights: list[float] = []
         for part in parts:
             # A registered sum, such as SCE, stays one part: it may hold more than its terms.
             for inner, loss in part.terms() if type(part) is Sum else [(1.0, part)]:
-                self.weights.append(weight * inner)
+                self.weights.append(float(weight) * inner)
                 self.parts.append(loss)
         kinds = sorted({part.target for part in parts})
         if len(kinds) != 1 or kinds[0] in EMBEDDING_TARGETS:
@@ -167,6 +209,15 @@ class Sum(LogitLoss):
             self.target = kinds[0]  # type: ignore[misc]
             needs = {need for _, part in self.terms() for need in part.requires}
             self.requires = tuple(sorted(needs))  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        """`2 * Focal(gamma=3.0) + CrossEntropy()`; `SCE(alpha=0.5)` where that is known."""
+        if self.given is not None:
+            return super().__repr__()
+        return " + ".join(
+            repr(part) if weight == 1 else f"{weight:.12g} * {part!r}"
+            for weight, part in self.terms()
+        )
 
     def terms(self) -> list[tuple[float, Loss]]:
         """Weight and loss of each part."""
@@ -231,6 +282,17 @@ def check_target(kind: str, target: Tensor, n: int, k: int, values: bool = True)
                     )
     else:
         raise ValueError(f"{kind!r} is not a target of losses on logits")
+
+
+def _has_values() -> bool:
+    """Whether tensors hold numbers: not while torch.compile traces or torch.func transforms."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._functorch.peek_interpreter_stack() is None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _widen(x: Tensor | None) -> Tensor | None:

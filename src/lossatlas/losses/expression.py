@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lossatlas.errors import UserError
 
+Value = int | float | bool | str  # of a hyperparameter
 EXAMPLE = "write it like 'nce + 0.1 * rce' or 'gce(q=0.5) + 2 * mae'"
 
 
@@ -13,7 +14,7 @@ class Term(NamedTuple):
 
     weight: float
     name: str
-    hyperparameters: dict[str, int | float]
+    hyperparameters: dict[str, Value]
 
 
 def parse(text: str) -> list[Term]:
@@ -22,7 +23,8 @@ def parse(text: str) -> list[Term]:
     Ids, hyperparameters and weights are not looked up here, only read.
 
     Raises:
-        UserError: anything but losses, `+`, `*` by a number, and calls with numbers for keywords.
+        UserError: anything but losses, `+`, `*` by a number, `/` by one, and calls whose keywords
+            are numbers, text, True or False.
     """
     if not text.strip():
         raise UserError(f"a sum of losses must not be empty; {EXAMPLE}")
@@ -55,6 +57,11 @@ def _terms(node: ast.expr, weight: float) -> list[Term]:
                         raise _Illegal(f"the weight {_short(number)} is not in [0, inf)")
                     return _terms(rest, float(weight * number))
             raise _Illegal(f"'{ast.unparse(node)}' has no number for a weight")
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            number = _number(right)
+            if number is None or not 0 < number < float("inf"):
+                raise _Illegal(f"'{ast.unparse(right)}' is no number above 0 to divide by")
+            return _terms(left, float(weight / number))
         case ast.BinOp(op=ast.Sub()):
             raise _Illegal("'-' is not legal (ids are written with '_')")
         case ast.Name(id=name):
@@ -68,10 +75,12 @@ def _terms(node: ast.expr, weight: float) -> list[Term]:
             raise _Illegal(f"'{ast.unparse(node)}' is not legal")
 
 
-def _keyword(name: str, keyword: ast.keyword) -> tuple[str, int | float]:
-    value = _number(keyword.value)
+def _keyword(name: str, keyword: ast.keyword) -> tuple[str, Value]:
+    value: Value | None = _number(keyword.value)
+    if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool | str):
+        value = keyword.value.value
     if keyword.arg is None or value is None:
-        raise _Illegal(f"'{ast.unparse(keyword)}' of {name} is not a hyperparameter and a number")
+        raise _Illegal(f"'{ast.unparse(keyword)}' of {name} is not a hyperparameter and a value")
     return keyword.arg, value
 
 
@@ -91,5 +100,7 @@ def _write(term: Term) -> str:
     return loss if term.weight == 1 else f"{_short(term.weight)} * {loss}"
 
 
-def _short(number: float) -> str:
-    return repr(float(number)).removesuffix(".0")
+def _short(value: Value) -> str:
+    if isinstance(value, bool | str):
+        return repr(value)
+    return repr(float(value)).removesuffix(".0")

@@ -4,15 +4,22 @@ A root is a folder with `papers/<family>/<id>.md` and `losses/<family>/<id>.py`.
 first root; `LOSSATLAS_PATH` and the entry-point group `lossatlas.losses` add a user's own.
 """
 
+import ast
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import json
+import keyword
+import math
 import os
+import re
 import sys
-from functools import cache
+import traceback
+import warnings
+from collections.abc import Callable
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -30,12 +37,19 @@ PATH_VARIABLE = "LOSSATLAS_PATH"
 ENTRY_POINTS = "lossatlas.losses"
 LEDGER = "verified.json"
 SUM = "sum"  # the option `loss=sum` of a run; no loss can have this id
+ID = re.compile(r"[a-z][a-z0-9_]*")
+LONGEST_ID = 64
+UNREGISTERED = "defines no class with the decorator @register"
 
 _classes: dict[str, type["Loss"]] = {}
+_changed: dict[Path, list[str]] = {}  # what each file changed of the process
 
 
 class Entry(NamedTuple):
-    """Where one loss lives; `card` may not exist (then the loss is a draft)."""
+    """Where one loss lives; `card` may not exist (then the loss is a draft).
+
+    `fault` says what is wrong with its place or name; only who names the loss meets it.
+    """
 
     id: str
     family: str
@@ -43,6 +57,14 @@ class Entry(NamedTuple):
     card: Path
     ledger: Path
     module: str
+    fault: str | None = None
+
+
+class Scan(NamedTuple):
+    """What the roots hold: the losses by id, and a sentence for each root that cannot be used."""
+
+    entries: dict[str, Entry]
+    faults: tuple[str, ...]
 
 
 def register(cls: type[T]) -> type[T]:
@@ -62,54 +84,122 @@ def register(cls: type[T]) -> type[T]:
         raise ValueError(
             f"loss {file.stem!r} is registered twice: {inspect.getfile(known)}, {file}"
         )
+    if known is not None and known.__qualname__ != cls.__qualname__:
+        raise ValueError(
+            f"a file holds one loss, but {known.__qualname__} and {cls.__qualname__} "
+            "have the decorator @register"
+        )
     _classes[file.stem] = cls  # type: ignore[assignment]
     return cls
 
 
 def index() -> dict[str, Entry]:
-    """All losses by id, sorted by family and id; raises UserError for a duplicate or bad root."""
-    found: dict[str, Entry] = {}
-    for code_folder, card_folder, module in _roots():
-        for code in sorted(code_folder.glob("*/[a-z]*.py")):
-            family, name = code.parent.name, code.stem
-            if family not in cards.FAMILIES:
-                raise UserError(
-                    f"{code}: {family!r} is not a family; legal: {', '.join(cards.FAMILIES)}"
-                )
-            if name == SUM:
-                raise UserError(f"{code}: the name {SUM!r} is taken by sums of losses")
-            if name in found:
-                raise UserError(f"loss {name!r} is defined twice: {found[name].code} and {code}")
-            found[name] = Entry(
-                name, family, code, card_folder / family / f"{name}.md", card_folder / LEDGER,
-                f"{module}.{family}.{name}",
-            )  # fmt: skip
-    order = {family: i for i, family in enumerate(cards.FAMILIES)}
-    return dict(sorted(found.items(), key=lambda item: (order[item[1].family], item[0])))
+    """All losses by id, sorted by family and id; those with a fault are among them."""
+    return _scan(_own_roots()).entries
+
+
+def faults() -> list[str]:
+    """What is wrong with the roots of `LOSSATLAS_PATH` and of plug-ins, a sentence each."""
+    return list(_scan(_own_roots()).faults)
+
+
+def forget() -> None:
+    """Look at the folders and entry points anew when they are next asked for."""
+    _scan.cache_clear()
+    _plugins.cache_clear()
+
+
+def illegal_id(name: str) -> str | None:
+    """Why `name` cannot be the id of a loss, or None."""
+    if not ID.fullmatch(name) or len(name) > LONGEST_ID:
+        return f"must be at most {LONGEST_ID} lower case letters, digits and _, letter first"
+    if keyword.iskeyword(name) or name in ("null", "true", "false", "yes", "no", "on", "off"):
+        return "has a meaning in Python or YAML"
+    return "is taken by sums of losses" if name == SUM else None
 
 
 def find(name: str) -> Entry:
-    """The entry of `name`; raises UserError that lists near names."""
+    """The entry of `name`; raises UserError that lists near names or says what is wrong."""
+    if name not in index():
+        forget()  # its file may be younger than the last look
     entries = index()
     if name not in entries:
         near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UserError(f"there is no loss {name!r}{hint} ('lossatlas list' shows all)")
+        where = "".join(f"; {fault}" for fault in faults())
+        raise UserError(f"there is no loss {name!r}{hint} ('lossatlas list' shows all){where}")
+    if (fault := entries[name].fault) is not None:
+        raise UserError(fault)
     return entries[name]
 
 
+def code_fault(entry: Entry) -> str | None:
+    """What is wrong with the place or the text of a loss's code, without running it; or None."""
+    if entry.fault is not None:
+        return entry.fault
+    try:
+        source = entry.code.read_bytes()
+        with warnings.catch_warnings():  # of escapes in strings; whoever imports it sees them
+            warnings.simplefilter("ignore")
+            ast.parse(source)
+    except Exception as error:
+        return _cannot(entry.code, "be imported", error)
+    return None if b"register" in source else f"{entry.code}: {UNREGISTERED}"
+
+
+def fault(entry: Entry) -> str | None:
+    """What is wrong with a loss's code or card, as far as reading them tells; or None."""
+    try:
+        if (wrong := code_fault(entry)) is None and entry.card.is_file():
+            read_card(entry)
+    except UserError as error:
+        return str(error)
+    return wrong
+
+
 def get_class(name: str) -> type["Loss"]:
-    """The class registered under `name`, importing its file if need be."""
+    """The class registered under `name`, importing its file if need be.
+
+    Raises:
+        UserError: there is no such loss, or its file cannot be imported or defines none.
+    """
     if name in _classes:
         return _classes[name]
     entry = find(name)
-    if entry.module.startswith("lossatlas.losses."):
-        importlib.import_module(entry.module)
-    else:
-        _import_file(entry)
-    if name not in _classes:
-        raise UserError(f"{entry.code}: defines no class with the decorator @register")
+    known = dict(_classes)
+    try:
+        _import(entry)
+        if name not in _classes:
+            raise UserError(f"{entry.code}: {UNREGISTERED}")
+        if (wrong := _misfit(_classes[name])) is not None:
+            raise UserError(f"{entry.code}: {wrong}")
+    except UserError:
+        # A class defined above the failing line must not stay registered.
+        _classes.clear()
+        _classes.update(known)
+        raise
     return _classes[name]
+
+
+def hyperparameters(name: str) -> dict[str, tuple[Any, Any]]:
+    """Type and default of each keyword of a loss's constructor.
+
+    The type is int, float, bool or str, one of them or None, or Any; a default that is not there is
+    `inspect.Parameter.empty`.
+
+    Raises:
+        UserError: there is no such loss, or its file cannot be used.
+    """
+    cls = get_class(name)
+    try:
+        signature = inspect.signature(cls, eval_str=True)  # annotations may be written as text
+    except Exception:
+        signature = inspect.signature(cls)
+    plain = {kind | optional for kind in (int, float, bool, str) for optional in (kind, None)}
+    return {
+        key: (p.annotation if p.annotation in plain else Any, _plain(p.default))
+        for key, p in signature.parameters.items()
+    }
 
 
 def get_loss(name: str, reduction: str = "mean", **hyperparameters: Any) -> "Loss":
@@ -145,10 +235,38 @@ def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
             raise UserError(
                 f"{name} has no hyperparameter {key!r}; legal: {', '.join(legal) or 'none'}"
             )
+    plain = {key: _plain(value) for key, value in hyperparameters.items()}
+    if _is_packaged(cls):
+        try:
+            loss = cls(**plain)
+        except ValueError as error:
+            raise UserError(f"{name}: {error}") from error
+        loss.given = plain
+        return loss
+    from lossatlas.losses import process
+
+    file = Path(inspect.getfile(cls))
     try:
-        return cls(**hyperparameters)
+        with process.kept() as changed:
+            loss = cls(**plain)
     except ValueError as error:
         raise UserError(f"{name}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(_cannot(file, "be built", error)) from error
+    _note(file, changed)
+    if not isinstance(getattr(loss, "_buffers", None), dict):
+        raise UserError(f"{file}: the constructor must call super().__init__() first")
+    loss.given = plain
+    return loss
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as Python's; anything else as it is."""
+    return value.item() if type(value).__module__ == "numpy" and not value.shape else value
+
+
+def _is_packaged(cls: type) -> bool:
+    return cls.__module__.startswith("lossatlas.losses.")
 
 
 def _build_sum(text: str) -> "Loss":
@@ -164,17 +282,34 @@ def _build_sum(text: str) -> "Loss":
 
 
 def has_card(name: str) -> bool:
-    """Whether this is a loss of the registry, and its card is there."""
+    """Whether this is a loss of the registry that has a card without mistakes."""
     entry = index().get(name)
-    return entry is not None and entry.card.is_file()
+    if entry is None or entry.fault or not entry.card.is_file():
+        return False
+    try:
+        read_card(entry)
+    except UserError:
+        return False
+    return True
 
 
 def get_card(name: str) -> cards.Card:
     """The validated card of `name`; raises UserError when it is missing or wrong."""
-    entry = find(name)
-    if not entry.card.is_file():
-        raise UserError(f"loss {name!r} has no card; expected at {entry.card}")
-    return cards.read(entry.card)
+    return read_card(find(name))
+
+
+def read_card(entry: Entry) -> cards.Card:
+    """The validated card of an entry, read again only when its file has changed."""
+    try:
+        stat = entry.card.stat()
+    except OSError:
+        raise UserError(f"loss {entry.id!r} has no card; expected at {entry.card}") from None
+    return _card(entry.card, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _card(path: Path, _changed: int, _size: int) -> cards.Card:
+    return cards.read(path)
 
 
 def list_losses(family: str | None = None, target: str | None = None) -> list[str]:
@@ -192,7 +327,9 @@ def list_losses(family: str | None = None, target: str | None = None) -> list[st
     return [
         entry.id
         for entry in index().values()
-        if family in (None, entry.family) and (target is None or _target(entry) == target)
+        if family in (None, entry.family)
+        and code_fault(entry) is None
+        and (target is None or _target(entry) == target)
     ]
 
 
@@ -201,10 +338,11 @@ def status(entry: Entry) -> str:
 
     The ledger `papers/verified.json` holds the digests with which the suite last passed.
     """
-    if not entry.card.is_file() or not entry.ledger.is_file():
+    try:
+        recorded = json.loads(entry.ledger.read_bytes())[entry.id]
+        return "verified" if recorded == digest(entry.code, entry.card) else "draft"
+    except (OSError, ValueError, LookupError, TypeError):
         return "draft"
-    recorded = json.loads(entry.ledger.read_text()).get(entry.id)
-    return "verified" if recorded == digest(entry.code, entry.card) else "draft"
 
 
 def digest(*files: Path) -> str:
@@ -228,32 +366,78 @@ def sources(loss: "Loss") -> list[Path]:
     return [Path(file) for file in files]
 
 
+def _target(entry: Entry) -> str | None:
+    """The type of a loss's target: what its card says, else its code."""
+    try:
+        return read_card(entry).target if entry.card.is_file() else get_class(entry.id).target
+    except UserError:
+        return None
+
+
+def _own_roots() -> tuple[tuple[str, str], ...]:
+    """Where each root of the user's own comes from, and its folder; "" for none."""
+    named = [text for text in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if text]
+    path = [(f"{PATH_VARIABLE}={t}", os.path.realpath(os.path.expanduser(t))) for t in named]
+    return tuple({folder: (origin, folder) for origin, folder in [*path, *_plugins()]}.values())
+
+
 @cache
-def _target(entry: Entry) -> str:
-    return cards.read(entry.card).target if entry.card.is_file() else get_class(entry.id).target
-
-
-def _roots() -> list[tuple[Path, Path, str]]:
-    """(folder of code, folder of cards, module prefix) of every root."""
-    roots = [(Path(__file__).parent, resources.folder("papers"), "lossatlas.losses")]
-    own = [
-        (Path(text).expanduser().resolve(), f"{PATH_VARIABLE}={text}")
-        for text in os.environ.get(PATH_VARIABLE, "").split(os.pathsep)
-        if text
-    ]
+def _plugins() -> tuple[tuple[str, str], ...]:
+    found = []
     for point in entry_points(group=ENTRY_POINTS):
-        spec = importlib.util.find_spec(point.module)
-        for place in (spec and spec.submodule_search_locations) or []:
-            own.append((Path(place).resolve(), f"entry point {point.name!r} ({point.value})"))
-    for number, (root, origin) in enumerate(own):
-        if not (root / "losses").is_dir():
-            raise UserError(f"{origin}: {root} has no folder 'losses' (losses/<family>/<id>.py)")
-        roots.append((root / "losses", root / "papers", f"lossatlas_user_{number}"))
-    return roots
+        origin = f"entry point {point.name!r} ({point.value})"
+        # Only the spec of the outermost package is looked up, which imports nothing.
+        first, *inner = point.value.partition(":")[0].strip().split(".")
+        try:
+            spec = importlib.util.find_spec(first)
+        except Exception:
+            spec = None
+        places = list(spec.submodule_search_locations or []) if spec else []
+        found += [(origin, os.path.realpath(os.path.join(p, *inner))) for p in places]
+        if not places:
+            found.append((f"{origin}: there is no package {first!r}", ""))
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _scan(own: tuple[tuple[str, str], ...]) -> Scan:
+    roots = [(Path(__file__).parent, resources.folder("papers"), "lossatlas.losses")]
+    wrong = []
+    for number, (origin, folder) in enumerate(own):
+        root = Path(folder)
+        if not folder:
+            wrong.append(origin)
+        elif (root / "losses").is_dir():
+            roots.append((root / "losses", root / "papers", f"lossatlas_user_{number}"))
+        elif not root.is_dir():
+            wrong.append(f"{origin}: there is no folder {root}")
+        elif any(root.iterdir()):  # in an empty one, the first loss may be about to be written
+            wrong.append(f"{origin}: {root} has no folder 'losses' (losses/<family>/<id>.py)")
+    found: dict[str, Entry] = {}
+    for code_folder, card_folder, module in roots:
+        for code in sorted(code_folder.glob("[!_.]*/[!_.]*.py")):
+            family, name = code.parent.name, code.stem
+            problem = None
+            if family not in cards.FAMILIES:
+                legal = ", ".join(cards.FAMILIES)
+                problem = f"{code}: {family!r} is not a family; legal: {legal}"
+            elif (illegal := illegal_id(name)) is not None:
+                problem = f"{code}: the name {name!r} {illegal}"
+            elif name in found:
+                problem = f"loss {name!r} is defined twice: {found[name].code} and {code}"
+            found[name] = Entry(
+                name, family, code, card_folder / family / f"{name}.md", card_folder / LEDGER,
+                f"{module}.{family}.{name}", problem,
+            )  # fmt: skip
+    order = {family: i for i, family in enumerate(cards.FAMILIES)}
+    place = {e.id: (order.get(e.family, len(order)), e.family, e.id) for e in found.values()}
+    return Scan(dict(sorted(found.items(), key=lambda item: place[item[0]])), tuple(wrong))
 
 
 def load_file(name: str, path: Path) -> ModuleType:
     """Run a user's Python file as the module `name`; a file that fails leaves no module behind.
+
+    What it changes of the process (see `process`) is put back, and noted for `changes`.
 
     Raises:
         UserError: it cannot be run; names file, line and error.
@@ -263,23 +447,121 @@ def load_file(name: str, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        line = getattr(error, "lineno", None)
-        where = f"{path}:{line}" if line else str(path)
-        said = (str(error).strip().splitlines() or ["no message"])[0]
-        raise UserError(f"{where}: cannot be imported: {type(error).__name__}: {said}") from error
+        _guarded(path, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
     return module
 
 
-def _import_file(entry: Entry) -> None:
-    known = dict(_classes)
-    try:
+def _import(entry: Entry) -> None:
+    if status(entry) == "verified":
+        importlib.import_module(entry.module)
+    elif entry.module.startswith("lossatlas.losses."):
+        _guarded(entry.code, lambda: importlib.import_module(entry.module))
+    else:
         # A name without dots has no parent package to be imported, so that classes can be pickled.
         load_file(entry.module.replace(".", "_"), entry.code)
-    except UserError:
-        # A class defined above the failing line must not stay registered.
-        _classes.clear()
-        _classes.update(known)
-        raise
+
+
+def _guarded(path: Path, run: Callable[[], object]) -> None:
+    from lossatlas.losses import process
+
+    changed: list[str] = []
+    try:
+        with process.kept() as changed:
+            run()
+    except KeyboardInterrupt as error:
+        if not _raised_in(error, path):
+            raise  # Ctrl-C while something else was at work
+        raise UserError(_cannot(path, "be imported", error)) from error
+    except BaseException as error:
+        raise UserError(_cannot(path, "be imported", error)) from error
+    finally:
+        _note(path, changed)
+
+
+def _raised_in(error: BaseException, path: Path) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename == str(path)
+
+
+def _cannot(path: Path, what: str, error: BaseException) -> str:
+    """`FILE:LINE: cannot WHAT: ERROR`, the line being the last of that file that was reached."""
+    line = getattr(error, "lineno", None)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == str(path):
+            line = frame.lineno
+    said = (str(error).strip().splitlines() or ["no message"])[0]
+    where = f"{path}:{line}" if line else str(path)
+    return f"{where}: cannot {what}: {type(error).__name__}: {said}"
+
+
+def _note(file: Path, changed: list[str]) -> None:
+    known = _changed.setdefault(file, [])
+    known += [what for what in changed if what not in known]
+
+
+def changes(loss: "Loss") -> list[str]:
+    """What importing or building this loss changed of the process, a sentence a file."""
+    return [
+        f"{file} changes {', '.join(_changed[file])}"
+        for file in sources(loss)
+        if _changed.get(file)
+    ]
+
+
+def blame(error: BaseException) -> UserError | None:
+    """An error as a sentence on the loss's file that raised it, unless that is a verified one."""
+    code = {str(entry.code): entry for entry in index().values()}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        entry = code.get(frame.filename)
+        if entry is not None and status(entry) != "verified":
+            said = (str(error).strip().splitlines() or ["no message"])[0]
+            return UserError(
+                f"{entry.code}:{frame.lineno}: the loss {entry.id!r} raises "
+                f"{type(error).__name__}: {said}"
+            )
+    return None
+
+
+def _misfit(cls: Any) -> str | None:
+    """What keeps a registered object from being a loss, or None."""
+    from lossatlas.losses.base import EmbeddingLoss, LogitLoss
+
+    if not (isinstance(cls, type) and issubclass(cls, LogitLoss | EmbeddingLoss)):
+        name = getattr(cls, "__name__", cls)
+        return f"{name} is registered, but derives neither from LogitLoss nor from EmbeddingLoss"
+    legal = [
+        t for t in cards.TARGETS if (t in cards.EMBEDDING_TARGETS) == issubclass(cls, EmbeddingLoss)
+    ]
+    target = getattr(cls, "target", None)
+    if not isinstance(target, str) or target not in legal:
+        came = "is missing" if target is None else f"is {target!r}"
+        return f"{cls.__name__}.target {came}; legal: {', '.join(legal)}"
+    requires: Any = cls.requires
+    if isinstance(requires, str) or not all(isinstance(need, str) for need in requires):
+        return f"{cls.__name__}.requires must be a tuple of names, not {requires!r}"
+    for key, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            return (
+                f"{cls.__name__}: '{parameter}' is no hyperparameter; give each a name of its own"
+            )
+        if key in ("name", "reduction"):
+            return f"{cls.__name__}: the hyperparameter {key!r} has a name that runs use themselves"
+        default = _plain(parameter.default)
+        number = isinstance(default, int | float) and -math.inf < default < math.inf
+        if not (number or isinstance(default, str | None) or default is parameter.empty):
+            return (
+                f"{cls.__name__}: the default of {key!r} must be a finite number, true or false, "
+                f"text or None, not {_short(default)}"
+            )
+    return None
+
+
+def _short(value: object) -> str:
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) < 80 else f"a {type(value).__name__}"

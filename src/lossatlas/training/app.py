@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lossatlas import resources
-from lossatlas.errors import UserError
+from lossatlas.errors import UserError, tell
 from lossatlas.results.store import headline
 from lossatlas.terminal import printable
 from lossatlas.training import arguments
@@ -31,7 +31,7 @@ def task(cfg: DictConfig) -> None:
             source = lr_source(cfg)
         row = execute(cfg, source)  # type: ignore[arg-type]
     except (UserError, NoSpace) as error:  # Hydra would print a preamble of its own
-        print(printable(f"lossatlas: {error}"), file=sys.stderr)
+        tell(error)
         sys.exit(2 if isinstance(error, UserError) else 1)
     print(describe(row))
     if row["state"] != "done":

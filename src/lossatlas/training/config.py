@@ -7,10 +7,10 @@ so there is no YAML per loss and a misspelt keyword is refused.
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from lossatlas import resources, yamls
@@ -18,7 +18,6 @@ from lossatlas.data.augment import SIDE
 from lossatlas.data.scenarios import LONG_TAIL, SCENARIOS
 from lossatlas.errors import UserError
 from lossatlas.losses import expression, registry
-from lossatlas.losses.annotations import field_type
 from lossatlas.names import short
 from lossatlas.training.arguments import GROUPS
 from lossatlas.training.legal import (
@@ -230,21 +229,34 @@ def register_configs() -> None:
     """Put the schema, a node for each registered loss and one for sums into Hydra's ConfigStore."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for name in registry.index():
-        store.store(group="loss", name=name, node=loss_node(name))
+    usable = [e.id for e in registry.index().values() if registry.code_fault(e) is None]
+    store.repo["loss"] = {f"{name}.yaml": LossNode(name) for name in usable}
     store.store(group="loss", name=registry.SUM, node=SumConf)
     OmegaConf.register_new_resolver("tuned", tuned, replace=True)
 
 
+class LossNode(ConfigNode):
+    """An option of the group `loss`, whose file is imported only when a configuration names it."""
+
+    def __init__(self, name: str):
+        self.name, self.group, self.package, self.provider = f"{name}.yaml", "loss", None, None
+
+    @cached_property
+    def node(self) -> Any:  # type: ignore[override]
+        """See `loss_node`; made once."""
+        return OmegaConf.structured(loss_node(self.name.removesuffix(".yaml")))
+
+
 def loss_node(name: str) -> type:
-    """A dataclass with the loss's name and the typed keywords of its constructor."""
-    cls = registry.get_class(name)
+    """A dataclass with the loss's name and the typed keywords of its constructor.
+
+    Raises:
+        UserError: there is no such loss, or its file cannot be used.
+    """
     fields: list[Any] = [("name", str, name)]
-    for key, parameter in inspect.signature(cls).parameters.items():
-        kind = field_type(parameter.annotation, parameter.default)
-        default = MISSING if parameter.default is parameter.empty else parameter.default
-        fields.append((key, kind, default))
-    return make_dataclass(cls.__name__, fields)
+    for key, (kind, default) in registry.hyperparameters(name).items():
+        fields.append((key, kind, MISSING if default is inspect.Parameter.empty else default))
+    return make_dataclass(name, fields)
 
 
 def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> float:

@@ -42,4 +42,12 @@ def build_loss(conf: dict[str, Any]) -> Loss:
             f"loss {conf['name']!r} requires {', '.join(missing)}, "
             "which the runner does not provide yet"
         )
+    if loss.target not in EMBEDDING_TARGETS:
+        learned = [key for key, weight in loss.named_parameters() if weight.requires_grad]
+        if learned:
+            raise UserError(
+                f"loss {conf['name']!r} learns weights of its own ({', '.join(learned)}), but runs "
+                "judge the logits that a loss is given, not what it makes of them; use "
+                "hyperparameters or buffers, or an EmbeddingLoss, whose features are judged"
+            )
     return loss

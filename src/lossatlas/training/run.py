@@ -23,7 +23,7 @@ from lossatlas.data.scenarios import hits
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
-from lossatlas.losses import expression, registry
+from lossatlas.losses import expression, process, registry
 from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
@@ -143,7 +143,9 @@ def _attempt(
             store.write_json(lease.folder / "start.json", start)
             text = OmegaConf.to_yaml(OmegaConf.create(config))
             (lease.folder / "config.yaml").write_text(text, encoding="utf-8")
-        return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
+        torch.set_num_threads(cfg.threads)
+        with process.undisturbed(registry.changes(loss)):
+            return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
     except (Lost, NoSpace, Interrupted):
         raise
     except BaseException as error:
@@ -240,7 +242,6 @@ def _train(
             "perhaps the memory ran out, or its loss ends the process"
         )
     folder = lease.folder
-    torch.set_num_threads(cfg.threads)
     views = loss.views if isinstance(loss, EmbeddingLoss) else 0
     with disk.room():
         data = ImageData(cfg, loss.target, views, device)

@@ -263,8 +263,20 @@ def _table(members: list[Member], costs: Costs, again: Any) -> str:
 
 
 def _leave_out_sums(overrides: list[Override]) -> None:
-    """Keep `sum`, which is no loss before its terms are given, out of patterns like glob(*)."""
+    """Keep what cannot be used out of patterns like glob(*): `sum` without terms, broken losses."""
     for override in overrides:
         value: object = override.value()  # Hydra's annotation forgets Glob
         if override.key_or_group == "loss" and isinstance(value, Glob):
-            value.exclude.append(registry.SUM)
+            value.exclude += [registry.SUM, *_broken(value)]
+
+
+def _broken(pattern: Glob) -> list[str]:
+    """The losses that fit a pattern but cannot be imported, each told on stderr."""
+    found = []
+    for name in pattern.filter(registry.list_losses()):
+        try:
+            registry.get_class(name)
+        except UserError as error:
+            print(f"lossatlas: left out of the pattern: {error}", file=sys.stderr)
+            found.append(name)
+    return found

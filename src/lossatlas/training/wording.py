@@ -15,6 +15,7 @@ from omegaconf.errors import (
 )
 
 from lossatlas.errors import UserError
+from lossatlas.losses import registry
 from lossatlas.names import short
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
@@ -41,6 +42,8 @@ def word(error: BaseException) -> str:
 def _word(error: BaseException) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.partition("/")
+        if group == "loss" and name in registry.index():  # it is there, and its file is broken
+            return registry.code_fault(registry.index()[name]) or f"loss {name!r} is new; try again"
         near = difflib.get_close_matches(name, error.options, n=3, cutoff=0.5)
         if near:
             return f"there is no {group} {name!r}; did you mean {' or '.join(near)}?"

@@ -1,0 +1,255 @@
+"""What a loss may not change: the settings, hooks and functions of the process.
+
+They decide the numbers of every run that the process makes, also of other losses. `kept` puts back
+what the code inside it changed, and says what that was.
+"""
+
+import inspect
+import math
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules import module as hooks
+from torch.optim import optimizer as optimiser_hooks
+
+
+class Setting(NamedTuple):
+    """One setting: its name in a sentence, how it is read, and how it is put back."""
+
+    name: str
+    get: Callable[[], Any]
+    put: Callable[[Any], Any]
+
+
+def _attribute(name: str, holder: Any, key: str) -> Setting:
+    return Setting(name, lambda: getattr(holder, key), lambda value: setattr(holder, key, value))
+
+
+def _registry(name: str, known: dict[Any, Any]) -> Setting:
+    def put(items: tuple[tuple[Any, Any], ...]) -> None:
+        known.clear()
+        known.update(items)
+
+    return Setting(name, lambda: tuple(known.items()), put)
+
+
+def _stack(name: str, kind: str) -> Setting:
+    size = getattr(torch._C, f"_len_torch_{kind}_stack")
+    pop = getattr(torch._C, f"_pop_torch_{kind}_stack")
+    return Setting(name, size, lambda before: [pop() for _ in range(size() - before)])
+
+
+def _autocast(device: str) -> Setting:
+    def put(value: tuple[bool, torch.dtype]) -> None:
+        torch.set_autocast_enabled(device, value[0])
+        torch.set_autocast_dtype(device, value[1])
+
+    return Setting(
+        f"autocast on {device}",
+        lambda: (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)),
+        put,
+    )
+
+
+def _set_deterministic(value: tuple[bool, bool]) -> None:
+    torch.use_deterministic_algorithms(value[0], warn_only=value[1])
+
+
+def _flushes_denormals() -> bool:
+    return bool(torch.tensor(1e-310, dtype=torch.float64, device="cpu") * 1 == 0)
+
+
+TORCH = os.path.dirname(torch.__file__) + os.sep
+THREADS = "torch's number of threads"
+SETTINGS = [
+    Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+    Setting(
+        "torch's default device", torch.get_default_device,
+        lambda device: torch.set_default_device(None if device.type == "cpu" else device),
+    ),
+    Setting("torch's gradient mode", torch.is_grad_enabled, torch.set_grad_enabled),
+    Setting(THREADS, torch.get_num_threads, torch.set_num_threads),
+    Setting(
+        "torch's deterministic algorithms",
+        lambda: (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        _set_deterministic,
+    ),
+    Setting(
+        "torch's float32 matmul precision", torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    Setting("autograd's anomaly mode", torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    Setting("torch's flushing of denormals", _flushes_denormals, torch.set_flush_denormal),
+    _autocast("cpu"),
+    _autocast("cuda"),
+    *(
+        _attribute(f"torch.backends.{name}.{key}", getattr(torch.backends, name), key)
+        for name, keys in {
+            "mkldnn": ("enabled", "deterministic", "fp32_precision"),
+            "cudnn": ("enabled", "deterministic", "benchmark", "fp32_precision"),
+        }.items()
+        for key in keys
+    ),
+    Setting(
+        "torch.backends.nnpack", torch._C._get_nnpack_enabled, torch._C._set_nnpack_enabled
+    ),
+    *(
+        _registry(f"torch's {key.removeprefix('_').replace('_', ' ')}", value)
+        for module in (hooks, optimiser_hooks)
+        for key, value in vars(module).items()
+        if key.startswith("_global") and isinstance(value, dict)
+    ),
+    _stack("torch's function modes", "function"),
+    _stack("torch's dispatch modes", "dispatch"),
+    Setting("NumPy's handling of errors", np.geterr, lambda value: np.seterr(**value)),
+]  # fmt: skip
+
+
+def _set_filters(filters: list[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+# Put back without a word: libraries change them in good faith, and each run seeds for itself.
+QUIET = [
+    Setting("warnings", lambda: list(warnings.filters), _set_filters),
+    Setting("folder", os.getcwd, os.chdir),
+    Setting("random", random.getstate, random.setstate),
+    Setting("numpy.random", np.random.get_state, np.random.set_state),
+    Setting("torch.random", torch.get_rng_state, torch.set_rng_state),
+]
+# A run's numbers are those of a fresh process, whatever the program around it has set.
+FRESH = {
+    "torch's default dtype": torch.float32,
+    "torch's default device": torch.device("cpu"),
+    "torch's gradient mode": True,
+}
+
+
+def _read(settings: list[Setting]) -> dict[str, Any]:
+    values = {}
+    for setting in settings:
+        with suppress(RuntimeError, OSError):  # some cannot be read in some states of others
+            values[setting.name] = setting.get()
+    return values
+
+
+_START = _read(SETTINGS) | FRESH
+
+
+class ProcessChanged(RuntimeError):
+    """A run did not have the process to itself; says what was changed."""
+
+
+def unlike_fresh() -> list[str]:
+    """The settings that are not as when lossatlas began; the number of threads is each run's."""
+    now = _read(SETTINGS) | {THREADS: _START[THREADS]}
+    return [_said(name, _START[name], now[name]) for name in now if now[name] != _START.get(name)]
+
+
+def _said(name: str, before: object, now: object) -> str:
+    said = f"{name} (from {before} to {now})"
+    return said if len(said) < 100 and "hooks" not in name else name
+
+
+@contextmanager
+def undisturbed(earlier: list[str]) -> Iterator[None]:
+    """Make a run in here; `earlier` says what its loss had changed before.
+
+    Raises:
+        ProcessChanged: what decides its numbers differs at the start or at the end; names it.
+    """
+    if earlier:
+        raise ProcessChanged(f"{'; '.join(earlier)}; a loss must not do so (it was put back)")
+    if unlike := unlike_fresh():
+        raise ProcessChanged(f"the program around the run has changed {', '.join(unlike)}")
+    with kept(quietly=False) as changed:
+        yield
+    if changed:
+        raise ProcessChanged(
+            f"during the run its loss changed {', '.join(changed)}; it must not do so"
+        )
+
+
+@contextmanager
+def kept(quietly: bool = True) -> Iterator[list[str]]:
+    """Put back what the code inside changes; the list then names it.
+
+    Args:
+        quietly: also put back, unnamed, warnings filters, working folder and random states.
+    """
+    found: list[str] = []
+    settings, quiet, functions = _read(SETTINGS), _read(QUIET if quietly else []), _functions()
+    try:
+        yield found
+    finally:
+        now = _read(SETTINGS)
+        for setting in SETTINGS:
+            before = settings.get(setting.name)
+            if setting.name in settings and now.get(setting.name) != before:
+                with suppress(RuntimeError, OSError):
+                    setting.put(before)
+                found.append(_said(setting.name, before, now.get(setting.name)))
+        for setting in QUIET:
+            if setting.name in quiet:
+                with suppress(RuntimeError, OSError):
+                    setting.put(quiet[setting.name])
+        found += _restore(functions)
+
+
+def _functions() -> dict[Any, dict[str, Any]]:
+    """The functions and classes of each module and class that losses and runs are made of."""
+    atlas = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "lossatlas"]
+    shelves = [nn, torch.optim, *atlas]
+    classes = {c for module in shelves for c in vars(module).values() if inspect.isclass(c)}
+    classes |= {torch.Tensor, torch.autograd.Function}
+    own = {c for c in classes if c.__module__.partition(".")[0] in ("torch", "lossatlas")}
+    modules = [torch, nn.functional, nn.init, torch.autograd, torch.linalg, torch.special]
+    return {holder: _callables(holder) for holder in (*modules, np, math, random, *shelves, *own)}
+
+
+def _callables(holder: Any) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in list(vars(holder).items())
+        if callable(value) or isinstance(value, staticmethod | classmethod | property)
+    }
+
+
+def _restore(before: dict[Any, dict[str, Any]]) -> list[str]:
+    found = []
+    for holder, known in before.items():
+        now = _callables(holder)
+        gone = [key for key in known if now.get(key) is not known[key]]
+        # What a module gains does not replace anything; what a class gains hides its parents'.
+        more = [key for key in now if key not in known] if inspect.isclass(holder) else []
+        for key in [*gone, *more]:
+            if _wrapped_by_torch(now.get(key), known.get(key)):
+                continue
+            with suppress(AttributeError, TypeError):
+                if key in known:
+                    setattr(holder, key, known[key])
+                else:
+                    delattr(holder, key)
+            name = holder.__name__ if not inspect.isclass(holder) else (
+                f"{holder.__module__}.{holder.__qualname__}"
+            )  # fmt: skip
+            found.append(f"{name}.{key}")
+    return found
+
+
+def _wrapped_by_torch(value: Any, before: Any) -> bool:
+    """Whether torch has put a wrapper of its own around a function, as its optimisers do."""
+    file = getattr(getattr(value, "__code__", None), "co_filename", "")
+    return getattr(value, "__wrapped__", None) is before and file.startswith(TORCH)

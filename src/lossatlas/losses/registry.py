@@ -492,9 +492,13 @@ def _cannot(path: Path, what: str, error: BaseException) -> str:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename == str(path):
             line = frame.lineno
-    said = (str(error).strip().splitlines() or ["no message"])[0]
     where = f"{path}:{line}" if line else str(path)
-    return f"{where}: cannot {what}: {type(error).__name__}: {said}"
+    return f"{where}: cannot {what}: {_said(error)}"
+
+
+def _said(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {(text.strip().splitlines() or ['no message'])[0]}"
 
 
 def _note(file: Path, changed: list[str]) -> None:
@@ -517,11 +521,8 @@ def blame(error: BaseException) -> UserError | None:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         entry = code.get(frame.filename)
         if entry is not None and status(entry) != "verified":
-            said = (str(error).strip().splitlines() or ["no message"])[0]
-            return UserError(
-                f"{entry.code}:{frame.lineno}: the loss {entry.id!r} raises "
-                f"{type(error).__name__}: {said}"
-            )
+            where = f"{entry.code}:{frame.lineno}"
+            return UserError(f"{where}: the loss {entry.id!r} raises {_said(error)}")
     return None
 
 

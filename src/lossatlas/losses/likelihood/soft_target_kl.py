@@ -11,7 +11,8 @@ from lossatlas.losses.registry import register
 class SoftTargetKL(LogitLoss):
     """KL(q || p) (Kullback & Leibler, 1951): sum_k q_k log(q_k / p_k), with 0 log 0 = 0.
 
-    The gradient in the logits is p - q, the same as that of the soft cross-entropy.
+    The gradient in the logits is p - q, the same as that of the soft cross-entropy; in the target
+    it is log(q_k / p_k) + 1, which is minus infinity at q_k = 0.
     """
 
     target = "distribution"
@@ -22,4 +23,4 @@ class SoftTargetKL(LogitLoss):
         log_p = torch.log_softmax(logits, 1)
         # A class with q = 0 costs nothing, also where its log-probability is minus infinity.
         cross = torch.where(q > 0, q * log_p, 0.0)
-        return (torch.xlogy(q, q) - cross).sum(1)
+        return (-torch.special.entr(q) - cross).sum(1)

@@ -31,10 +31,11 @@ class AGCE(LogitLoss):
         # log((a + p) / (a + 1)) in two ways: by the mass of the other classes, exact while that is
         # small, and by the logarithms of a and p, finite where a = 0 and p underflows.
         drop = wrong / (self.a + 1)
-        log_a = log_p_y.new_tensor(math.log(self.a) if self.a > 0 else float("-inf"))
+        log_a = torch.full_like(log_p_y, math.log(self.a) if self.a > 0 else float("-inf"))
         ratio = torch.where(
             drop < 0.5,
             torch.log1p(-drop.clamp(max=0.5)),
-            torch.logaddexp(log_a, log_p_y) - math.log1p(self.a),
+            # Not logaddexp, whose second derivative is NaN where p is far below a.
+            torch.stack([log_a, log_p_y]).logsumexp(0) - math.log1p(self.a),
         )
         return -((self.a + 1) ** self.q) * torch.expm1(self.q * ratio) / self.q

@@ -29,11 +29,6 @@ def helpers(files: Iterable[Path]) -> list[Path]:
     return sorted(found)
 
 
-def newer(files: Iterable[Path], than: float) -> list[Path]:
-    """The helpers of `files` that were changed after the time `than`, in seconds since 1970."""
-    return [file for file in helpers(files) if file.stat().st_mtime > than]
-
-
 def _imported(file: Path) -> Iterator[str]:
     try:
         tree = ast.parse(file.read_bytes())

@@ -21,7 +21,7 @@ import torch
 
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import registry, source
 from lossatlas.theory import design
 from lossatlas.theory.checks import CHECKS, Check
 from lossatlas.theory.subject import Subject, examine
@@ -194,7 +194,7 @@ def _files(path: Path) -> tuple[Path, ...]:
                     if name and name.startswith(("lossatlas.theory.", "lossatlas.losses."))
                     and name != "lossatlas.losses.registry"
                 ]  # fmt: skip
-    return tuple(sorted(found))
+    return tuple(sorted({*found, *source.helpers(found)}))  # also a user's own, outside the atlas
 
 
 @cache

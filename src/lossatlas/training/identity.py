@@ -3,12 +3,15 @@
 It stays apart from `run`, which imports what trains, so that a plan is there a few seconds sooner.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import registry, source
 from lossatlas.losses.base import Loss
 from lossatlas.names import folder
 from lossatlas.results import store
@@ -26,6 +29,27 @@ def place(config: dict[str, Any]) -> tuple[Path, str]:
     root = folder(Path(config["runs"] or store.runs_dir()), "runs")
     sources = registry.sources(build_loss(config["loss"]))
     return root, store.run_id(config, registry.digest(*sources))
+
+
+def outdated(made: Iterable[tuple[dict[str, Any], Mapping[str, Any]]]) -> list[str]:
+    """What finished runs do not show of later edits, a sentence each file.
+
+    Args:
+        made: the group `loss` of each run's configuration, and its row.
+    """
+    sources: dict[str, list[Path]] = {}
+    runs: Counter[Path] = Counter()
+    for conf, row in made:
+        if (key := str(conf)) not in sources:
+            sources[key] = source.helpers(registry.sources(build_loss(conf)))
+        started = row.get("started")
+        if isinstance(started, Real):
+            runs.update(file for file in sources[key] if file.stat().st_mtime > float(started))
+    return [
+        f"{file} is newer than {n} finished run{'s' * (n > 1)} of losses that import it; ids do "
+        "not cover it, so delete the runs' folders to make them again"
+        for file, n in runs.items()
+    ]
 
 
 def build_loss(conf: dict[str, Any]) -> Loss:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import platform
 import shutil
+import sys
 import time
 import traceback
 import warnings
@@ -35,7 +36,7 @@ from lossatlas.seeds import derive
 from lossatlas.training import machine, mirrors, stop
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
-from lossatlas.training.identity import build_loss, place
+from lossatlas.training.identity import build_loss, outdated, place
 from lossatlas.training.journal import Checkpoints, Journal, usable
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
 from lossatlas.training.stop import Interrupted
@@ -74,7 +75,10 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
     loss = build_loss(config["loss"])
     root, run = place(config)
     if store.is_finished(root, run):
-        return store.read_row(root / run) or {}
+        found = store.read_row(root / run) or {}
+        for sentence in outdated([(config["loss"], found)]) if sweep is None else []:
+            print(f"lossatlas: {sentence}", file=sys.stderr)
+        return found
     device = pick_device(cfg.accelerator)
     mirrors.check(cfg.logger.name)
     start = _start_row(run, cfg, config, loss, device, lr_source, sweep)

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,6 +18,7 @@ import lossatlas
 from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.training.config import register_configs
 
 LOSS = '''
 from lossatlas.losses.base import LogitLoss
@@ -56,6 +59,7 @@ def add_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddLoss:
         if str(tmp_path / root) not in roots:
             roots.append(str(tmp_path / root))
         monkeypatch.setenv(registry.PATH_VARIABLE, os.pathsep.join(roots))
+        registry.forget()
         return file
 
     return add
@@ -160,22 +164,41 @@ def test_status_follows_the_ledger_and_the_files(add_loss: AddLoss) -> None:
 def test_same_id_in_two_places_names_both(add_loss: AddLoss) -> None:
     file = add_loss("focal", family="likelihood")
     with pytest.raises(UserError, match=r"loss 'focal' is defined twice: .* and ") as caught:
-        lossatlas.list_losses()
+        registry.find("focal")
     assert str(file) in str(caught.value)
+    assert "focal" not in lossatlas.list_losses()
+    assert "gce" in lossatlas.list_losses()
 
 
 def test_folder_that_is_no_family_is_refused(add_loss: AddLoss) -> None:
     add_loss("score_misplaced", family="hinges")
     with pytest.raises(UserError, match="'hinges' is not a family; legal: likelihood, margin"):
-        lossatlas.list_losses()
+        registry.find("score_misplaced")
+    assert "focal" in lossatlas.list_losses()
 
 
 def test_path_without_losses_names_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
-    with pytest.raises(UserError, match=r"LOSSATLAS_PATH=.* has no folder 'losses'"):
-        lossatlas.list_losses()
+    assert registry.faults() == []  # it is empty: `lossatlas new` is about to write there
+    (tmp_path / "notes.txt").touch()
+    registry.forget()
+    with pytest.raises(
+        UserError, match=r"no loss 'mine'.*LOSSATLAS_PATH=.* has no folder 'losses'"
+    ):
+        registry.find("mine")
+    assert "focal" in lossatlas.list_losses()
+
+
+@pytest.mark.parametrize(
+    "text", ["/no/such/folder", "~nobody_of_this_name/x", "\x1b[31m", "a" * 5000]
+)
+def test_path_that_is_no_folder_stops_nobody(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.PATH_VARIABLE, text)
+    assert "focal" in lossatlas.list_losses()
+    (fault,) = registry.faults()
+    assert fault.startswith(f"LOSSATLAS_PATH={text}: there is no folder ")
 
 
 def test_empty_path_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,11 +217,168 @@ def test_empty_path_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_broken_file_is_named_and_never_used(add_loss: AddLoss, code: str, says: str) -> None:
     add_loss("score_broken", code=code)
-    assert "score_broken" in lossatlas.list_losses()
+    assert "score_broken" in registry.index()
     for _ in range(2):
         with pytest.raises(UserError, match=says):
             lossatlas.get_loss("score_broken")
     assert lossatlas.get_loss("focal") is not None
+
+
+BODY = "    def per_sample(self, logits, target):\n        return logits[:, 0]\n"
+
+
+def with_default(text: str) -> str:
+    return LOSS + f"\n    def __init__(self, q={text}):\n        super().__init__()\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import sys\nsys.exit(3)", ":2: cannot be imported: SystemExit: 3"),
+        ("raise KeyboardInterrupt", ":1: cannot be imported: KeyboardInterrupt"),
+        ("raise GeneratorExit", ":1: cannot be imported: GeneratorExit"),
+        ("import os\nos.chdir('/no/such/folder')", ":2: cannot be imported: FileNotFoundError"),
+        (LOSS.replace("target =", "aim ="), r"Mine.target is missing; legal: class_index, dist"),
+        (LOSS.replace("class_index", "two_view"), r"Mine.target is 'two_view'; legal: class_index"),
+        (
+            LOSS.replace('"class_index"', "['class_index']"),
+            r"Mine.target is \['class_index'\]; leg",
+        ),
+        (LOSS.replace("(LogitLoss)", "(dict)"), "Mine is registered, but derives neither from"),
+        (LOSS.replace("class Mine(LogitLoss):", "def mine():"), "mine is registered, but derives"),
+        (LOSS + "\n@register\nclass Other(Mine): ...", "a file holds one loss, but Mine and Other"),
+        (LOSS + "    requires = 'class_counts'\n", "Mine.requires must be a tuple of names"),
+        (with_default("[1]"), r"the default of 'q' must be a finite number, .*, not \[1\]"),
+        (with_default("__import__('torch').ones(2)"), "the default of 'q' must be .* not tensor"),
+        (with_default("float('nan')"), "the default of 'q' must be a finite number, .* not nan"),
+        (with_default("object()"), "the default of 'q' must be .*, not <object object"),
+        (with_default("1, name='x'"), "hyperparameter 'name' has a name that runs use themselves"),
+        (with_default("1, **more"), r"Mine: '\*\*more' is no hyperparameter"),
+        (with_default("1").replace("super().__init__()", "pass"), r"must call super\(\).__init__"),
+        (with_default("1").replace("super().__init__()", "raise SystemExit"), "built: SystemExit"),
+        (
+            with_default("1").replace("super().__init__()", "[][1]"),
+            "cannot be built: IndexError: l",
+        ),
+    ],
+)
+def test_who_names_a_loss_meets_its_fault(add_loss: AddLoss, code: str, says: str) -> None:
+    file = add_loss("score_faulty", code=code)
+    add_loss("score_sound")
+    before, folder = set(lossatlas.list_losses()), Path.cwd()
+    for _ in range(2):
+        with pytest.raises(UserError, match=says) as caught:
+            lossatlas.get_loss("score_faulty")
+        assert str(file) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert "score_sound" in before
+    assert set(lossatlas.list_losses()) == before
+    assert lossatlas.get_loss("score_sound").target == "class_index"
+    assert Path.cwd() == folder
+
+
+@pytest.mark.parametrize("name", ["My-Loss", "Upper", "on", "null", "class", "sum", "b" * 65, "é"])
+def test_file_name_that_is_no_id_is_named_and_stops_nobody(add_loss: AddLoss, name: str) -> None:
+    file = add_loss(name)
+    with pytest.raises(UserError, match=f"the name '{name}' ") as caught:
+        registry.find(name)
+    assert str(file) in str(caught.value)
+    assert name not in lossatlas.list_losses()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe register", b"register\0", b"(" * 500])
+def test_file_that_is_no_text_is_broken(add_loss: AddLoss, content: bytes) -> None:
+    add_loss("score_binary").write_bytes(content)
+    assert "score_binary" not in lossatlas.list_losses()
+    with pytest.raises(UserError, match=r"score_binary\.py.*: cannot be imported: "):
+        lossatlas.get_loss("score_binary")
+
+
+def test_broken_card_stops_neither_its_loss_nor_others(add_loss: AddLoss) -> None:
+    file = add_loss("score_carded")
+    add_card(file).write_text("---\nid: score_carded\n---\n")
+    assert "score_carded" in lossatlas.list_losses()
+    assert not registry.has_card("score_carded")
+    with pytest.raises(UserError, match=r"score_carded\.md: field 'name'"):
+        lossatlas.get_card("score_carded")
+    (file.parents[2] / "papers" / registry.LEDGER).write_text("[]")
+    assert registry.status(registry.find("score_carded")) == "draft"
+
+
+def test_plugins_are_not_imported_and_stop_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "raising_package" / "inner"
+    (package / "losses" / "margin").mkdir(parents=True)
+    (package / "losses" / "margin" / "score_inside.py").write_text(LOSS)
+    (package.parent / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    values = ("raising_package.inner", "no_such_package_here", "", "a b:c")
+    points = [EntryPoint("p", value, registry.ENTRY_POINTS) for value in values]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    registry.forget()
+    try:
+        assert lossatlas.get_loss("score_inside").target == "class_index"
+        assert len(registry.faults()) == 3
+        assert "there is no package 'no_such_package_here'" in registry.faults()[0]
+    finally:
+        registry._classes.pop("score_inside", None)
+        registry.forget()
+
+
+def test_three_hundred_losses_are_looked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "losses" / "margin"
+    folder.mkdir(parents=True)
+    names = [f"score_{i}" for i in range(300)]
+    for name in names:
+        (folder / f"{name}.py").write_text("raise SystemExit('imported')  # register")
+    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
+    looked: list[Path] = []
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, *a: looked.append(self) or glob(self, *a))
+    registry.forget()
+    register_configs()
+    assert set(names) <= set(lossatlas.list_losses())
+    for name in names:
+        assert registry.find(name).family == "margin"
+        assert not registry.has_card(name)
+    assert looked.count(tmp_path / "losses") == 1
+    (folder / "score_younger.py").write_text("x = 1")
+    assert registry.find("score_younger").family == "margin"
+
+
+@pytest.mark.parametrize("value", [3, 3.0, np.float32(3), np.int64(3), np.float64(3), np.array(3)])
+def test_numbers_of_any_kind_are_hyperparameters(value: Any) -> None:
+    assert repr(lossatlas.get_loss("focal", gamma=value)) == "Focal(gamma=3.0)"
+    assert repr(lossatlas.get_loss("taylor_ce", t=value)) == "TaylorCE(t=3.0)"
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), "3", None, torch.tensor(3.0), 10**400])
+def test_what_is_no_number_is_refused(value: Any) -> None:
+    with pytest.raises(UserError, match=r"focal: gamma must be a number in \[0, inf\), not "):
+        lossatlas.get_loss("focal", gamma=value)
+
+
+def test_text_and_switches_are_hyperparameters_too(add_loss: AddLoss) -> None:
+    keywords = "*, how: str = 'a', on: 'bool' = True, n: int | None = None, q: 'float' = 1"
+    constructor = f"\n    def __init__(self, {keywords}):\n        super().__init__()\n"
+    add_loss("score_typed", code=LOSS + constructor)
+    loss = lossatlas.get_loss("2 * score_typed(how='b', on=False) / 4")
+    assert repr(loss) == "0.5 * Mine(how='b', on=False)"
+    assert registry.hyperparameters("score_typed") == {
+        "how": (str, "a"), "on": (bool, True), "n": (int | None, None), "q": (float, 1),
+    }  # fmt: skip
+
+
+def test_modules_of_the_package_are_there_after_import_alone() -> None:
+    code = (
+        "import sys, lossatlas; lossatlas.results.load\n"
+        "try: lossatlas.nonsense\n"
+        "except AttributeError: sys.exit(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
 
 
 def test_repaired_file_can_be_used_at_once(add_loss: AddLoss) -> None:
@@ -221,6 +401,7 @@ def test_loss_of_an_installed_package_is_found(
     monkeypatch.setattr(
         registry, "entry_points", lambda group: [point] if group == registry.ENTRY_POINTS else []
     )
+    registry.forget()
     assert "score_installed" in lossatlas.list_losses(target="class_index")
     assert lossatlas.get_loss("score_installed").target == "class_index"
 

@@ -378,7 +378,8 @@ def _own_roots() -> tuple[tuple[str, str], ...]:
     """Where each root of the user's own comes from, and its folder; "" for none."""
     named = [text for text in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if text]
     path = [(f"{PATH_VARIABLE}={t}", os.path.realpath(os.path.expanduser(t))) for t in named]
-    return tuple({folder: (origin, folder) for origin, folder in [*path, *_plugins()]}.values())
+    own = {folder or origin: (origin, folder) for origin, folder in [*path, *_plugins()]}
+    return tuple(own.values())
 
 
 @cache
@@ -407,11 +408,11 @@ def _scan(own: tuple[tuple[str, str], ...]) -> Scan:
         root = Path(folder)
         if not folder:
             wrong.append(origin)
-        elif (root / "losses").is_dir():
+        elif os.path.isdir(root / "losses"):  # unlike Path.is_dir, never raises
             roots.append((root / "losses", root / "papers", f"lossatlas_user_{number}"))
-        elif not root.is_dir():
+        elif not os.path.isdir(root):
             wrong.append(f"{origin}: there is no folder {root}")
-        elif any(root.iterdir()):  # in an empty one, the first loss may be about to be written
+        elif not _is_empty(root):  # in an empty one, the first loss may be about to be written
             wrong.append(f"{origin}: {root} has no folder 'losses' (losses/<family>/<id>.py)")
     found: dict[str, Entry] = {}
     for code_folder, card_folder, module in roots:
@@ -432,6 +433,13 @@ def _scan(own: tuple[tuple[str, str], ...]) -> Scan:
     order = {family: i for i, family in enumerate(cards.FAMILIES)}
     place = {e.id: (order.get(e.family, len(order)), e.family, e.id) for e in found.values()}
     return Scan(dict(sorted(found.items(), key=lambda item: place[item[0]])), tuple(wrong))
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not os.listdir(folder)
+    except OSError:
+        return False
 
 
 def load_file(name: str, path: Path) -> ModuleType:

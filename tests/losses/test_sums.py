@@ -5,6 +5,7 @@ import math
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -156,3 +157,34 @@ def test_copies_give_the_same_value() -> None:
     value = total(logits, target)
     for copied in (copy.deepcopy(total), pickle.loads(pickle.dumps(total))):
         assert torch.equal(copied(logits, target), value)
+
+
+def test_python_arithmetic_works_on_losses() -> None:
+    logits, target = data()
+    focal, ce = get_loss("focal"), get_loss("cross_entropy")
+    both = focal(logits, target) + ce(logits, target)
+    for total in (sum([focal, ce]), sum([focal, ce, focal + ce]) / 2, (focal * 4 + 4 * ce) / 4.0):
+        assert isinstance(total, Loss)
+        torch.testing.assert_close(total(logits, target), both)
+    for weight in (np.float32(0.5), np.float64(0.5)):
+        torch.testing.assert_close((weight * focal)(logits, target), focal(logits, target) / 2)
+        torch.testing.assert_close((focal * weight)(logits, target), focal(logits, target) / 2)
+    for divisor in (0, -1, math.inf * 0, "2", True, focal):
+        with pytest.raises(
+            ValueError, match=r"a loss can be divided by a number in \(0, inf\), not"
+        ):
+            focal / divisor
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("focal", "Focal()"),
+        ("focal(gamma=2)", "Focal()"),
+        ("focal(gamma=3)", "Focal(gamma=3.0)"),
+        ("sce(alpha=0.5)", "SCE(alpha=0.5)"),
+        ("2 * focal(gamma=3) + cross_entropy / 4", "2 * Focal(gamma=3.0) + 0.25 * CrossEntropy()"),
+    ],
+)
+def test_repr_shows_the_hyperparameters(text: str, shown: str) -> None:
+    assert repr(get_loss(text)) == repr(copy.deepcopy(get_loss(text))) == shown

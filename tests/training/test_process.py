@@ -1,0 +1,173 @@
+"""Runs have the process to themselves: what a loss's file or code changes is no other run's."""
+
+import os
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from lossatlas.errors import UserError
+from lossatlas.losses import process, registry
+from lossatlas.training import run
+from lossatlas.training.config import resolve
+from lossatlas.training.identity import outdated, place
+
+CE = "return torch.nn.functional.cross_entropy(logits, target, reduction='none')"
+CHANGES = {
+    "torch.set_default_dtype(torch.float64)": "default dtype (from torch.float32 to torch.float64)",
+    "torch.set_default_device('meta')": "torch's default device (from cpu to meta)",
+    "torch.set_grad_enabled(False)": "torch's gradient mode (from True to False)",
+    "torch.use_deterministic_algorithms(True)": "torch's deterministic algorithms",
+    "torch.set_num_threads(torch.get_num_threads() + 1)": "torch's number of threads",
+    "torch.backends.mkldnn.enabled = False": "torch.backends.mkldnn.enabled (from True to False)",
+    "torch.backends.mkldnn.deterministic = True": "torch.backends.mkldnn.deterministic",
+    "torch.backends.cudnn.benchmark = True": "torch.backends.cudnn.benchmark",
+    "torch._C._set_nnpack_enabled(False)": "torch.backends.nnpack",
+    "torch.set_float32_matmul_precision('medium')": "torch's float32 matmul precision",
+    "torch.autograd.set_detect_anomaly(True)": "autograd's anomaly mode (from False to True)",
+    "torch.set_flush_denormal(True)": "torch's flushing of denormals",
+    "torch.set_autocast_enabled('cpu', True)": "autocast on cpu",
+    "torch.nn.modules.module.register_module_forward_hook(print)": "torch's global forward hooks",
+    "import torch.optim.optimizer as o; o.register_optimizer_step_pre_hook(print)": (
+        "torch's global optimizer pre hooks"
+    ),
+    "torch.overrides.TorchFunctionMode().__enter__()": "torch's function modes",
+    "import numpy; numpy.seterr(all='raise')": "NumPy's handling of errors",
+    "torch.nn.functional.relu = torch.nn.functional.gelu": "torch.nn.functional.relu",
+    "torch.Tensor.exp = lambda s: s": "torch.Tensor.exp",
+    "torch.exp = torch.log": "torch.exp",
+    "torch.nn.Linear.forward = lambda s, x: x": "torch.nn.modules.linear.Linear.forward",
+    "torch.nn.Linear.__call__ = lambda s, x: x": "torch.nn.modules.linear.Linear.__call__",
+    "import math; math.log1p = math.log": "math.log1p",
+    "import lossatlas.losses.quantities as q; q.margin = max": "lossatlas.losses.quantities.margin",
+    "LogitLoss.check = lambda *a: None": "lossatlas.losses.base.LogitLoss.check",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "said"), CHANGES.items())
+def test_what_an_import_changes_is_put_back_and_named(code, said, own_loss):
+    with process.kept() as before:  # a failure of this test spoils no other
+        file = own_loss("changing", CE)
+        file.write_text(f"import torch\n{file.read_text()}\n{code}\n")
+        with process.kept() as left:
+            loss = registry.get_loss("changing")
+        assert left == []
+        (sentence,) = registry.changes(loss)
+        assert sentence.startswith(f"{file} changes ")
+        assert said in sentence
+        with (
+            pytest.raises(process.ProcessChanged, match="a loss must not do so"),
+            process.undisturbed(registry.changes(loss)),
+        ):
+            pass
+    assert before == []
+
+
+def test_filters_folder_and_seeds_are_put_back_without_a_word(own_loss, tmp_path):
+    file = own_loss("seeding", CE)
+    file.write_text(
+        f"import os, random, warnings, numpy\n{file.read_text()}\n"
+        "torch.manual_seed(1); random.seed(1); numpy.random.seed(1)\n"
+        f"warnings.simplefilter('error'); os.chdir({str(tmp_path)!r})\n"
+    )
+    expected = (torch.get_rng_state(), np.random.get_state()[1].copy(), os.getcwd())
+    filters = list(warnings.filters)
+    assert registry.changes(registry.get_loss("seeding")) == []
+    assert torch.equal(torch.get_rng_state(), expected[0])
+    assert (np.random.get_state()[1] == expected[1]).all()
+    assert os.getcwd() == expected[2]
+    assert warnings.filters == filters
+
+
+def test_a_loss_that_changes_the_process_fails_and_the_next_run_is_as_ever(make_cfg, own_loss):
+    expected = run.execute(make_cfg("loss=cross_entropy"))["weights_sha256"]
+    file = own_loss("changing", CE)
+    file.write_text(f"{file.read_text()}\ntorch.set_default_dtype(torch.float64)\n")
+    row = run.execute(make_cfg("loss=changing"))
+    assert row["state"] == "failed"
+    assert f"{file} changes torch's default dtype" in row["reason"]
+    own_loss("hidden", f"torch.backends.mkldnn.enabled = False\n        {CE}")
+    row = run.execute(make_cfg("loss=hidden"))
+    assert row["state"] == "failed"
+    assert "its loss changed torch.backends.mkldnn.enabled (from True to False)" in row["reason"]
+    again = run.execute(make_cfg("loss=cross_entropy", "runs=" + str(file.parent / "again")))
+    assert again["weights_sha256"] == expected
+
+
+def test_the_program_around_a_run_must_not_change_its_numbers():
+    with process.kept():
+        torch.set_default_dtype(torch.float64)
+        with (
+            pytest.raises(process.ProcessChanged, match="around the run has changed torch's def"),
+            process.undisturbed([]),
+        ):
+            pass
+    with process.undisturbed([]):
+        pass
+
+
+def test_only_the_named_loss_is_imported(make_cfg, own_loss):
+    own_loss("unnamed", CE).write_text("raise SystemExit('imported')  # register")
+    own_loss("named", CE)
+    cfg = make_cfg("loss=named")
+    assert cfg.loss.name == "named"
+    assert not any("unnamed" in module for module in sys.modules)
+    with pytest.raises(UserError, match=r"unnamed.py:1: cannot be imported: SystemExit: imported"):
+        make_cfg("loss=unnamed")
+
+
+def test_annotations_written_as_text_keep_their_type(make_cfg, own_loss):
+    file = own_loss("texted", CE)
+    file.write_text(
+        "from __future__ import annotations\n" + file.read_text() +
+        "\n    def __init__(self, q: float = 1, k: float | None = None):\n"
+        "        super().__init__()\n"
+    )  # fmt: skip
+    ids = {
+        place(resolve(make_cfg("loss=texted", f"loss.q={q}", f"loss.k={q}")))[1]
+        for q in ("1", "1.0", "1e0")
+    }
+    assert len(ids) == 1
+
+
+def test_learned_weights_of_a_logit_loss_are_refused(make_cfg, own_loss):
+    file = own_loss("learning", CE)
+    file.write_text(
+        file.read_text() + "\n    def __init__(self):\n        super().__init__()\n"
+        "        self.scale = torch.nn.Parameter(torch.ones(()))\n"
+    )
+    with pytest.raises(
+        UserError, match=r"'learning' learns weights of its own \(scale\), but runs"
+    ):
+        run.execute(make_cfg("loss=learning"))
+    with pytest.raises(UserError, match=r"\(parts.0.scale\)"):
+        run.execute(make_cfg("loss=sum", "loss.terms=learning + cross_entropy"))
+
+
+def test_an_edited_helper_is_named_where_the_old_row_comes_back(make_cfg, own_loss, capsys):
+    file = own_loss("helped", "return helped_by.value(logits, target)")
+    helper, deeper = file.with_name("_deeper.py"), file.parents[2] / "helped_by.py"
+    deeper.write_text(
+        "import torch\ndef value(logits, target):\n    " + CE.replace("return", "return 2 *")
+    )
+    helper.touch()
+    file.write_text(
+        "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parents[2]))\n"
+        "import helped_by\n" + file.read_text()
+    )
+    try:
+        cfg = make_cfg("loss=helped")
+        row = run.execute(cfg)
+        assert row["state"] == "done"
+        os.utime(deeper, (0, row["started"] - 100))
+        assert run.execute(cfg) == row
+        assert "newer" not in capsys.readouterr().err
+        os.utime(deeper, (0, row["started"] + 100))
+        assert run.execute(cfg) == row
+        assert f"lossatlas: {deeper} is newer than 1 finished run" in capsys.readouterr().err
+        assert len(outdated([(resolve(cfg)["loss"], row)] * 3)) == 1
+    finally:
+        sys.path.remove(str(file.parents[2]))
+        sys.modules.pop("helped_by", None)

@@ -196,13 +196,13 @@ def check(
         print("\n\n".join(survey.witness_of(one, records.find_property(witness)) for one in found))
     elif prop:
         print(survey.table(flat, "loss"))
-    elif len(found) == 1:
+    elif len(chosen) == 1:
         print(survey.table(flat))
     else:
         print("\n".join(survey.summary(one) for one in found))
     for sentence in against:
         print(f"lossatlas: {sentence}", file=sys.stderr)
-    if against:
+    if against or len(found) < len(chosen):
         sys.exit(1)
 
 

@@ -18,7 +18,8 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -532,6 +533,19 @@ def blame(error: BaseException) -> UserError | None:
             where = f"{entry.code}:{frame.lineno}"
             return UserError(f"{where}: the loss {entry.id!r} raises {_said(error)}")
     return None
+
+
+@contextmanager
+def blamed() -> Iterator[None]:
+    """Turn what a loss's own code raises in here into a UserError that names its file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        if (told := blame(error)) is not None:
+            raise told from error
+        raise
 
 
 def _misfit(cls: Any) -> str | None:

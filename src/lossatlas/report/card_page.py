@@ -95,6 +95,7 @@ def experiments(table: Path) -> Experiments:
     return Experiments(found, source)
 
 
+@registry.blamed()
 def assemble(name: str, measured: Experiments, linked: Collection[str]) -> dict[str, Any]:
     """Everything that the page of a loss says; other losses are links if their page is `linked`.
 

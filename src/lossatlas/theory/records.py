@@ -53,6 +53,7 @@ def find_property(text: str) -> str:
     raise UserError(f"property {text!r} {which}; legal: {', '.join(names)}")
 
 
+@registry.blamed()
 def check(name: str, only: Iterable[str] | None = None, fresh: bool = False) -> list[Record]:
     """The records of a loss (or expression), in the order of the checks; searched where stale.
 
@@ -62,7 +63,7 @@ def check(name: str, only: Iterable[str] | None = None, fresh: bool = False) -> 
         fresh: search again even where a current record exists.
 
     Raises:
-        UserError: there is no such loss, or its record file cannot be read.
+        UserError: there is no such loss, its code raises, or its record file cannot be read.
     """
     wanted = [c for c in _checks().values() if only is None or c.prop in set(only)]
     known = {} if fresh else current(name)

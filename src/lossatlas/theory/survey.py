@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from joblib import Parallel, delayed
 
@@ -21,22 +21,32 @@ def survey(
     """The records of each loss, computed in `jobs` processes; progress goes to stderr.
 
     Each loss's records are stored as soon as they are made, so that an interrupted survey goes on
-    where it stopped.
+    where it stopped. Of several losses, one that cannot be checked is told on stderr and left out.
     """
-    if jobs == 1 or len(names) == 1:
+    if len(names) == 1:
+        return [check(names[0], only, fresh)]
+    if jobs == 1:
         found: list[list[Record]] = []
         for name in names:
-            found.append(check(name, only, fresh))
+            found.append(_or_none(name, only, fresh))
             _tell(found[-1], len(found), len(names))
-        return found
+        return [records for records in found if records]
     done: list[list[Record]] = []
     work = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(check)(name, only, fresh) for name in names
+        delayed(_or_none)(name, only, fresh) for name in names
     )
     for records in work:
         done.append(records)
         _tell(records, len(done), len(names))
-    return done
+    return [records for records in done if records]
+
+
+def _or_none(name: str, *how: Any) -> list[Record]:
+    try:
+        return check(name, *how)
+    except UserError as error:
+        print(f"lossatlas: {error}", file=sys.stderr)
+        return []
 
 
 def _tell(records: list[Record], done: int, of: int) -> None:

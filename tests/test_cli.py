@@ -130,3 +130,44 @@ def test_the_light_commands_do_not_import_torch(arguments):
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_broken_loss_is_listed_and_stops_nobody(command, tmp_path, monkeypatch):
+    from lossatlas.losses import registry
+
+    folder = tmp_path / "own" / "losses" / "margin"
+    folder.mkdir(parents=True)
+    (folder / "torn.py").write_text("def (\n")
+    (folder / "raising.py").write_text(
+        "from lossatlas.losses.base import LogitLoss\n"
+        "from lossatlas.losses.registry import register\n\n\n"
+        "@register\nclass Raising(LogitLoss):\n    target = 'class_index'\n\n"
+        "    def per_sample(self, logits, target):\n        raise KeyError('two\\nlines')\n"
+    )
+    monkeypatch.setenv(registry.PATH_VARIABLE, f"{tmp_path / 'own'}{os.pathsep}/no/such/place")
+    code, out, err = command("list", "--family", "margin")
+    assert code == 0
+    status = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+    assert (status["torn"], status["raising"]) == ("broken", "draft")
+    assert f"lossatlas: {folder / 'torn.py'}:1: cannot be imported: SyntaxError: " in err
+    assert "lossatlas: LOSSATLAS_PATH=/no/such/place: there is no folder /no/such/place" in err
+    rows = json.loads(command("list", "--json")[1])
+    assert {row["id"] for row in rows} > {"torn", "raising", "focal"}
+    code, _, err = command("train", "loss=torn")
+    assert code == 2
+    assert f"{folder / 'torn.py'}:1: cannot be imported" in err
+    code, out, _ = command("train", "-m", "--plan", "loss=glob([foca*,tor*])", "data=synthetic")
+    assert code == 0
+    assert "focal" in out
+    assert "torn" not in out
+    code, out, err = command("check", "raising", "gce", "--property", "bounded")
+    assert code == 1
+    assert out.startswith("gce ")
+    where = f"{folder / 'raising.py'}:10: the loss 'raising' raises KeyError: 'two\\nlines'"
+    assert err.strip().endswith(where)
+    code, _, err = command("check", "raising", "--traceback", "--property", "bounded")
+    assert code == 2
+    assert "Traceback (most recent call last)" in err
+    assert err.strip().endswith(where)
+    monkeypatch.delenv("LOSSATLAS_TRACEBACK")
+    registry._classes.pop("raising", None)

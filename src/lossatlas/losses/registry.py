@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
 from lossatlas.losses import expression
+from lossatlas.losses.annotations import field_type
 
 if TYPE_CHECKING:
     from lossatlas.losses.base import Loss
@@ -191,15 +192,9 @@ def hyperparameters(name: str) -> dict[str, tuple[Any, Any]]:
     Raises:
         UserError: there is no such loss, or its file cannot be used.
     """
-    cls = get_class(name)
-    try:
-        signature = inspect.signature(cls, eval_str=True)  # annotations may be written as text
-    except Exception:
-        signature = inspect.signature(cls)
-    plain = {kind | optional for kind in (int, float, bool, str) for optional in (kind, None)}
     return {
-        key: (p.annotation if p.annotation in plain else Any, _plain(p.default))
-        for key, p in signature.parameters.items()
+        key: (field_type(p.annotation, p.default), _plain(p.default))
+        for key, p in inspect.signature(get_class(name)).parameters.items()
     }
 
 

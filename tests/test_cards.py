@@ -73,6 +73,18 @@ def test_windows_line_ends_make_no_difference(tmp_path: Path) -> None:
     assert cards.read(path) == unix
 
 
+def test_a_byte_order_mark_and_blanks_after_the_marks_make_no_difference(tmp_path: Path) -> None:
+    path = write(tmp_path, CARD)
+    plain = cards.read(path)
+    path.write_text("\ufeff" + CARD.replace("---\n", "--- \t\n"), encoding="utf-8")
+    assert cards.read(path) == plain
+
+
+def test_a_heading_inside_code_is_code(tmp_path: Path) -> None:
+    card = cards.read(write(tmp_path, CARD + "```\n## Traps\n```\n"))
+    assert card.prose["Traps"] == "Four.\n```\n## Traps\n```"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field"),
     [
@@ -101,6 +113,27 @@ def test_windows_line_ends_make_no_difference(tmp_path: Path) -> None:
         ("family: margin", "family: hinges", "family"),
         ("formula: 'a^2'", "formula: 'a^2'\nprose: text", "prose"),
         ("formula: 'a^2'", "formula: 'a^2'\n1: text", "1"),
+        ("authors: [Ada Lovelace]", "authors: ['']", "paper.authors.0"),
+        ("authors: [Ada Lovelace]", "authors: [' ']", "paper.authors.0"),
+        ("name: My loss", "name: ''", "name"),
+        ("year: 2024", "year: true", "paper.year"),
+        ("default: 1.0", "default: .nan", "hyperparameters.scale.default"),
+        ("default: 1.0", "default: .inf", "hyperparameters.scale.default"),
+        ("default: 1.0", "default: 1.0e+999", "hyperparameters.scale.default"),
+        ("default: 1.0", "default: true", "hyperparameters.scale.default"),
+        ('range: "(0, 2]"', f"range: '(0, {'1' * 9_000}'", "hyperparameters.scale"),
+        ("  scale:\n", "  '<b>':\n", "hyperparameters.<b>"),
+        ("value: 0}", "value: .nan}", "examples.0.value"),
+        ("value: 0}", "value: 0, tolerance: 0.1}", "examples.0.tolerance"),
+        ("value: 0}", "value: 0, printed: .inf}", "examples.0.printed"),
+        ("value: 0}", "value: 0, hyperparameters: {scale: 3}}", ""),
+        ("value: 0}", "value: 0, hyperparameters: {size: 1}}", ""),
+        ("logits: [0, 0]", "logits: [0, .inf]", "examples.0.logits.1"),
+        ("target: 0,", "target: 2,", "examples.0"),
+        ("target: 0,", "target: true,", "examples.0.target"),
+        ("formula: 'a^2'", "formula: 'a^2'\nlimits: [{equals: mae, tolerance: 9}]", "limits.0"),
+        ("formula: 'a^2'", "formula: 'a^2'\nlimits: [{equals: mae, when: {x: 1}}]", ""),
+        ("formula: 'a^2'", "formula: 'a^2'\nlimits: [{equals: <b>}]", "limits.0.equals"),
     ],
 )
 def test_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) -> None:
@@ -131,9 +164,9 @@ def test_where_to_search_is_read_and_is_no_fact_of_the_loss(tmp_path: Path) -> N
         ("0", "2", "linear", r"search \[0, 2\] \(linear\) leaves the range \(0, 2\]"),
         ("1", "2.5", "linear", r"search \[1, 2.5\] \(linear\) leaves the range \(0, 2\]"),
         ("0", "1", "log", "low must be above 0 on a log scale, not 0.0"),
-        ("1", "1", "linear", "low must be below high, both finite, not 1.0 and 1.0"),
+        ("1", "1", "linear", "low must be below high, not 1.0 and 1.0"),
         ("2", "1", "linear", "low must be below high"),
-        ("1", ".inf", "linear", "both finite"),
+        ("1", ".inf", "linear", "should be a finite number"),
         ("0.1", "0.5", "log", r"search \[0.1, 0.5\] \(log\) leaves out the default 1.0"),
         ("1.5", "2", "log", "leaves out the default 1.0"),
         ("0.5", "2", "integer", "low and high must be whole, not 0.5 and 2.0"),
@@ -165,16 +198,26 @@ def test_default_outside_its_range_is_quoted(tmp_path: Path) -> None:
         ("", "begins with YAML front matter"),
         ("# A heading\n", "begins with YAML front matter"),
         ("---\nid: mine\n", "begins with YAML front matter"),
-        (replaced("authors: [Ada Lovelace]", "authors: [Ada"), "is not YAML"),
+        (replaced("authors: [Ada Lovelace]", "authors: [Ada"), "line 9: not YAML"),
         ("---\n- a list\n---\n", "must be a mapping"),
         ("---\n\n---\n", "must be a mapping"),
+        ("---\n---\n", "must be a mapping"),
+        (
+            replaced("year: 2024", "year: 2024\n  year: 2025"),
+            "line 11: the key 'year' is given twice",
+        ),
+        (replaced("year: 2024", "year: " + "9" * 5_000), "line 10: .*is too large"),
+        (replaced("formula: 'a^2'", "formula: &a [*a]"), "line 11: .*inside what it stands for"),
+        (replaced("formula: 'a^2'", "formula: " + "[" * 100_000), "line 11: is nested deeper"),
+        (CARD + "## Traps\nFive.\n", "the heading '## Traps' is there twice"),
+        (CARD + "\x1b[31m", "line 35: the character"),
     ],
 )
 def test_broken_front_matter_is_told(tmp_path: Path, text: str, says: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(UserError, match=says) as caught:
         cards.read(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
 
 
@@ -186,7 +229,7 @@ def test_file_that_is_not_utf8_is_told(tmp_path: Path) -> None:
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere\.md: cannot be read"):
+    with pytest.raises(UserError, match=r"nowhere\.md: no such file"):
         cards.read(tmp_path / "nowhere.md")
 
 

@@ -55,3 +55,12 @@ def test_in_range_returns_a_float() -> None:
 def test_in_range_says_what_is_legal() -> None:
     with pytest.raises(ValueError, match=r"^gamma must be a number in \[0, inf\), not -1$"):
         in_range("gamma", -1, "[0, inf)")
+
+
+@pytest.mark.parametrize(
+    "bomb", ["9" * 300_000, " " * 300_000, "9." * 150_000, "1e" + "9" * 300_000]
+)
+def test_a_long_text_is_refused_in_no_more_time_than_its_length_takes(bomb: str) -> None:
+    with pytest.raises(ValueError, match="is not an interval such as") as caught:
+        Interval.parse(f"[0, {bomb}")
+    assert len(str(caught.value)) < 200

@@ -5,13 +5,21 @@ This module knows no torch, so that listing and showing losses starts fast.
 """
 
 import inspect
-import math
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
+from lossatlas import yamls
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 
@@ -43,12 +51,29 @@ Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "none"]
 
 FAMILIES: tuple[str, ...] = get_args(Family)
 TARGETS: tuple[str, ...] = get_args(Target)
+LOOSEST = 0.01  # tolerance of an example or a limit: beyond it equality says nothing
 EMBEDDING_TARGETS = ("two_view", "two_view_labelled", "labelled_embedding")
 SECTIONS = ("What it computes", "(x, y)", "Why it is different", "Traps")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False,
+        str_strip_whitespace=True, str_min_length=1, str_max_length=10_000,
+    )  # fmt: skip
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("is no number")
+    return value
+
+
+# Finite, and neither `yes` nor `true`, which pydantic would read as 1.
+Number = Annotated[float, BeforeValidator(_no_bool)]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Settings = dict[Keyword, Number]
 
 
 class Paper(_Strict):
@@ -85,14 +110,14 @@ class Search(_Strict):
     `integer` means the whole numbers from low to high.
     """
 
-    low: float
-    high: float
+    low: Number
+    high: Number
     scale: Literal["linear", "log", "integer"]
 
     @model_validator(mode="after")
     def _is_an_interval(self) -> "Search":
-        if not -math.inf < self.low < self.high < math.inf:
-            raise ValueError(f"low must be below high, both finite, not {self.low} and {self.high}")
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"low must be above 0 on a log scale, not {self.low}")
         if self.scale == "integer" and not (self.low.is_integer() and self.high.is_integer()):
@@ -106,7 +131,7 @@ class Search(_Strict):
 class Hyperparameter(_Strict):
     """One keyword of the constructor; without `search` it is no tuning knob."""
 
-    default: float
+    default: Number
     range: str
     meaning: str
     source: str
@@ -139,7 +164,7 @@ class Claim(_Strict):
     value: bool | Literal["unknown"]
     note: str | None = None
     printed: str | None = None
-    proof: str | None = None
+    proof: str | None = Field(default=None, max_length=1_000)
 
 
 class Limit(_Strict):
@@ -148,10 +173,10 @@ class Limit(_Strict):
     Targets are lifted: a class index becomes a one-hot distribution or a one-element label set.
     """
 
-    equals: str
-    when: dict[str, float] = {}
-    and_there: dict[str, float] = {}
-    tolerance: float = 1e-9
+    equals: Id
+    when: Settings = {}
+    and_there: Settings = {}
+    tolerance: Number = Field(default=1e-9, ge=0, le=LOOSEST)
     note: str | None = None
 
 
@@ -164,20 +189,23 @@ class Example(_Strict):
 
     says: str
     source: str
-    value: float | list[float]
+    value: Number | list[Number]
     quantity: Literal["loss", "margin", "logsumexp", "softmax"] = "loss"
-    logits: list[float] | None = None
-    embeddings: list[list[list[float]]] | None = None
-    target: int | list[float] | None = None
-    class_counts: list[float] | None = None
-    hyperparameters: dict[str, float] = {}
-    tolerance: float = Field(default=1e-4, gt=0)
-    printed: float | None = None
+    logits: list[Number] | None = Field(default=None, min_length=2)
+    embeddings: list[list[list[Number]]] | None = None
+    target: Annotated[int, BeforeValidator(_no_bool)] | list[Number] | None = None
+    class_counts: list[Number] | None = None
+    hyperparameters: Settings = {}
+    tolerance: Number = Field(default=1e-4, gt=0, le=LOOSEST)
+    printed: Number | None = None
 
     @model_validator(mode="after")
     def _has_one_input(self) -> "Example":
         if (self.logits is None) == (self.embeddings is None):
             raise ValueError("an example has either logits or embeddings")
+        k = len(self.logits or ())
+        if k and isinstance(self.target, int) and not 0 <= self.target < k:
+            raise ValueError(f"target {self.target} is none of the classes 0 to {k - 1}")
         return self
 
 
@@ -213,7 +241,7 @@ class Card(_Strict):
     against: the class of largest probability, or (balanced) of largest probability over prior.
     """
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    id: Id
     name: str
     family: Family
     target: Target
@@ -221,7 +249,7 @@ class Card(_Strict):
     formula: str
     link: Link = "softmax"
     bayes_rule: Literal["accuracy", "balanced"] = "accuracy"
-    hyperparameters: dict[str, Hyperparameter] = {}
+    hyperparameters: dict[Keyword, Hyperparameter] = {}
     requires: list[Requirement] = []
     properties: dict[Property, Annotated[Claim, BeforeValidator(_claim)]] = {}
     limits: list[Limit] = []
@@ -229,7 +257,23 @@ class Card(_Strict):
     discrepancies: list[Discrepancy] = []
     claims: list[str] = []
     evidence: Evidence
-    prose: dict[str, str]
+    prose: dict[str, Annotated[str, StringConstraints(min_length=0, max_length=100_000)]]
+
+    @model_validator(mode="after")
+    def _settings_are_legal(self) -> "Card":
+        """Limits and examples set what the card declares, within its ranges."""
+        given = [(f"limits.{i}.when", limit.when) for i, limit in enumerate(self.limits)]
+        given += [
+            (f"examples.{i}.hyperparameters", example.hyperparameters)
+            for i, example in enumerate(self.examples)
+        ]
+        for field, settings in given:
+            for key, value in settings.items():
+                if (known := self.hyperparameters.get(key)) is None:
+                    raise ValueError(f"{field}: {key!r} is no hyperparameter of the card")
+                if value not in Interval.parse(known.range):
+                    raise ValueError(f"{field}: {key} = {value:g} lies outside {known.range}")
+        return self
 
     @property
     def todo(self) -> list[str]:
@@ -246,27 +290,23 @@ class Card(_Strict):
 
 def read(path: Path) -> Card:
     """Parse and validate one card; raises UserError naming file, field, value and what is legal."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    marker, _, rest = text.partition("---\n")
-    front, found, body = rest.partition("\n---\n")
-    if marker.strip() or not found:
+    text = yamls.text_of(path)
+    parts = re.fullmatch(r"---[ \t]*\n(.*?\n|)---[ \t]*(?:\n(.*))?", text, re.DOTALL)
+    if parts is None:
         raise UserError(f"{path}: a card begins with YAML front matter between two lines '---'")
-    try:
-        facts = yaml.load(front, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: front matter is not YAML: {error}") from None
+    front, body = parts[1], parts[2] or ""
+    facts = yamls.parse("\n" + front, str(path))  # the empty line keeps the file's line numbers
     if not isinstance(facts, dict):
-        raise UserError(f"{path}: front matter must be a mapping of fields, not {facts!r}")
+        raise UserError(f"{path}: front matter must be a mapping of fields, not {facts!r:.80}")
     for field in facts:
         if not isinstance(field, str) or field == "prose":
-            raise UserError(f"{path}: field '{field}' is not front matter; write it below")
+            raise UserError(f"{path}: field '{field!s:.80}' is not front matter; write it below")
     try:
         card = Card(**facts, prose=_sections(body))
     except ValidationError as error:
         raise UserError(f"{path}: {_first(error)}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     for field, given, expected in (
         ("id", card.id, path.stem),
         ("family", card.family, path.parent.name),
@@ -301,11 +341,15 @@ def differences(card: Card, cls: type) -> list[str]:
 
 
 def _sections(body: str) -> dict[str, str]:
+    """Text by heading; raises ValueError for a heading that is there twice."""
     sections: dict[str, str] = {}
-    heading = ""
+    heading, in_code = "", False
     for line in body.splitlines():
-        if line.startswith("## "):
+        in_code ^= line.lstrip().startswith("```")
+        if line.startswith("## ") and not in_code:
             heading = line[3:].strip()
+            if heading in sections:
+                raise ValueError(f"the heading '## {heading:.80}' is there twice")
             sections[heading] = ""
         elif heading:
             sections[heading] += line + "\n"

@@ -5,7 +5,8 @@ import re
 from numbers import Real
 from typing import NamedTuple
 
-_NUMBER = r"([-+]?(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))"
+# No digit can be read in two ways, so that a long text takes no longer than its length.
+_NUMBER = r"([-+]?(?:inf|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?))"
 _FORM = re.compile(rf"^\s*([\[(])\s*{_NUMBER}\s*,\s*{_NUMBER}\s*([\])])\s*$")
 
 
@@ -22,11 +23,13 @@ class Interval(NamedTuple):
         """Read `[0, inf)`; raises ValueError that quotes the text."""
         match = _FORM.match(text)
         if not match:
-            raise ValueError(f"range {text!r} is not an interval such as '[0, 1)' or '(0, inf)'")
+            raise ValueError(
+                f"range {text[:60]!r} is not an interval such as '[0, 1)' or '(0, inf)'"
+            )
         left, low, high, right = match.groups()
         interval = cls(float(low), float(high), left == "(", right == ")")
         if interval.low > interval.high:
-            raise ValueError(f"range {text!r} ends before it begins")
+            raise ValueError(f"range {text[:60]!r} ends before it begins")
         return interval
 
     def __contains__(self, value: object) -> bool:

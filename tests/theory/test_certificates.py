@@ -87,8 +87,13 @@ def test_another_function_or_one_that_is_not_convex_is_no_certificate(
 
 
 @pytest.mark.parametrize(
-    "proof", ["dcp: s.value", "dcp: softmax(s)", "dcp: log_sum_exp(s", "dcp: [t for t in s][0]"]
-)
+    "proof",
+    [
+        "dcp: s.value", "dcp: softmax(s)", "dcp: log_sum_exp(s", "dcp: [t for t in s][0]",
+        "dcp: 9**9**9", "dcp: 9**9999999999", "dcp: 1 << 9999999999", "dcp: 'a' * 9999999999",
+        "dcp: s[y] ** K",
+    ],
+)  # fmt: skip
 def test_what_is_no_expression_of_atoms_is_a_users_error(proof: str) -> None:
     with pytest.raises(UserError, match="cannot be evaluated"):
         dcp(proposed(cross_entropy, proof))

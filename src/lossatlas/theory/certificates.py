@@ -28,8 +28,8 @@ ATOMS = (
     "square", "sum", "sum_largest", "sum_squares",
 )  # fmt: skip
 GRAMMAR = (
-    ast.Expression, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Call, ast.keyword,
-    ast.Name, ast.Load, ast.Constant, ast.Subscript,
+    ast.Expression, ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.UnaryOp,
+    ast.USub, ast.UAdd, ast.Call, ast.keyword, ast.Name, ast.Load, ast.Constant, ast.Subscript,
 )  # fmt: skip
 
 
@@ -145,6 +145,12 @@ def _expression(subject: Subject, s: Any, y: int) -> Any:
         for node in ast.walk(tree):
             if not isinstance(node, GRAMMAR):
                 raise ValueError(f"{type(node).__name__} is not allowed")
+            if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
+                raise ValueError(f"{node.value!r} is no number")
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+                if not isinstance(node.right, ast.Constant):
+                    raise ValueError("an exponent must be a plain number")
+                node.right.value = float(node.right.value)  # 9 ** 9e9 overflows, an integer hangs
         expression = eval(compile(tree, "<dcp>", "eval"), {"__builtins__": {}}, names)
     except Exception as error:
         raise UserError(

@@ -25,8 +25,8 @@ publish-survey: survey ## reports/quick/ from the runs of the survey
 tune: setup            ## the learning-rate grid of every loss, stored in conf/tuned/
 	$(BIN)/lossatlas tune
 
-verify: setup          ## run the contract suite and record which losses passed it
-	$(BIN)/python -m pytest tests/losses --record
+verify: setup          ## hold every loss to the contract and record which kept it
+	$(BIN)/lossatlas test --all --jobs 2 --record
 
 verdicts: setup        ## decide the mathematics of every loss whose code or checker changed
 	$(BIN)/lossatlas check --all --jobs 2

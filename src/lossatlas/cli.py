@@ -207,6 +207,37 @@ def check(
 
 
 @app.command()
+def test(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Ids of losses, or their files.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every loss.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep in papers/verified.json which losses held.")
+    ] = False,
+) -> None:
+    """Hold losses to the whole contract, wherever they live; exit code 1 if one breaks a law."""
+    if bool(names) == everything:
+        raise UserError("name the losses to test, or give --all")
+    from joblib import Parallel, delayed
+
+    from lossatlas.contract import suite
+
+    chosen = dict.fromkeys(registry.list_losses() if everything else map(suite.known, names or []))
+    outcomes = []
+    for one in Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(suite.test)(name) for name in chosen
+    ):
+        outcomes.append(one)
+        print("\n".join([*one.broken, one.summary]), flush=True)
+    for ledger in suite.record(outcomes) if record else []:
+        print(f"recorded in {ledger}")
+    if any(one.broken for one in outcomes):
+        sys.exit(1)
+
+
+@app.command()
 def nearest(
     loss: Annotated[str, typer.Argument(help="Id, 'a + b', or a file with loss(logits, target).")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many losses to show.")] = 5,

@@ -27,3 +27,13 @@ def published_rows() -> Path:
 def is_checkout() -> bool:
     """Whether the package runs from a source checkout (and may write new losses into it)."""
     return (CHECKOUT / "pyproject.toml").is_file() and (CHECKOUT / "papers").is_dir()
+
+
+def reference(code: Path) -> Path:
+    """Where the formula of the loss `<root>/losses/<family>/<id>.py` stands a second time.
+
+    `<root>/reference/<id>.py`, and tests/reference/ for the package's own; it need not exist.
+    """
+    root = code.parents[2]
+    folder = CHECKOUT / "tests" / "reference" if root == PACKAGE else root / "reference"
+    return folder / code.name

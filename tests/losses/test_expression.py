@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from lossatlas import get_loss
+from lossatlas.contract.inputs import batch
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.base import Sum
 from lossatlas.losses.expression import Term, parse, write
-from losses.inputs import batch
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import lossatlas
-from losses.inputs import seeded
+from lossatlas.contract.inputs import seeded
 
 
 def _p(name: str, s: Tensor) -> Tensor:

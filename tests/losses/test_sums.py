@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from lossatlas import get_loss
+from lossatlas.contract.inputs import batch
 from lossatlas.losses.base import Loss, Sum
-from losses.inputs import batch
 
 
 def data() -> tuple[Tensor, Tensor]:

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import lossatlas
+from lossatlas.contract.inputs import batch, find_reference, reference_values
 from lossatlas.theory import exact
 from lossatlas.theory.subject import Subject, examine
-from losses.inputs import batch, find_reference, reference_values
 
 X = torch.tensor([[0.3, -1.2, 2.5, 0.9], [1.7, 0.1, -0.4, 3.1], [-2.2, 0.6, 0.2, -0.7]]).double()
 Y = torch.tensor([2, 0, 3])

@@ -40,6 +40,35 @@ def run_examples(card: Card) -> list[Outcome]:
     return [_run(card, example) for example in card.examples]
 
 
+def faulty_examples(card: Card) -> list[str]:
+    """The examples whose value the code does not give, a sentence each; empty if it gives all.
+
+    An example is wrong, too, whose `printed` number is what the code gives after all.
+    """
+    found = []
+    for example in card.examples:
+        says = f"example {example.says!r}: the card says {_short(example.value)}, the code "
+        try:
+            outcome = _run(card, example)
+        except Exception as error:
+            found.append(f"{says}raises {type(error).__name__}: {' '.join(str(error).split())}")
+            continue
+        if not outcome.passed:
+            off = f"{outcome.error:.2g} off where {example.tolerance:g} is allowed"
+            found.append(f"{says}gives {_short(outcome.measured)}, {off}")
+        elif (printed := example.printed) is not None and not (
+            isinstance(outcome.measured, float)
+            and abs(printed - outcome.measured) > example.tolerance
+        ):
+            found.append(f"{says}gives what is said to be a misprint, {printed:g}")
+    return found
+
+
+def _short(value: float | list[float]) -> str:
+    numbers = value if isinstance(value, list) else [value]
+    return ", ".join(f"{number:.6g}" for number in numbers)
+
+
 def long_tail(num_classes: int) -> list[float]:
     """Class counts for trying out a loss that requires them: each class is half the one before."""
     return [10.0 * 2 ** (num_classes - 1 - k) for k in range(num_classes)]

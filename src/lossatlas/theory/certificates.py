@@ -148,9 +148,10 @@ def _expression(subject: Subject, s: Any, y: int) -> Any:
             if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
                 raise ValueError(f"{node.value!r} is no number")
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-                if not isinstance(node.right, ast.Constant):
+                power = node.right.value if isinstance(node.right, ast.Constant) else None
+                if not isinstance(power, int | float):
                     raise ValueError("an exponent must be a plain number")
-                node.right.value = float(node.right.value)  # 9 ** 9e9 overflows, an integer hangs
+                node.right = ast.copy_location(ast.Constant(float(power)), node.right)
         expression = eval(compile(tree, "<dcp>", "eval"), {"__builtins__": {}}, names)
     except Exception as error:
         raise UserError(

@@ -1,7 +1,8 @@
-"""Inputs for the contract suite: for any loss, legal batches, extreme ones, and hyperparameters."""
+"""Inputs for the laws: for any loss, legal batches, extreme ones, and hyperparameters."""
 
-import importlib.util
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,14 +10,14 @@ from mpmath import mpf
 from torch import Tensor
 
 import lossatlas
-from lossatlas import cards
+from lossatlas import cards, resources
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
 from lossatlas.losses.base import Loss
 from lossatlas.losses.examples import lift, long_tail, ready
 
-Settings = dict[str, float]
+Settings = dict[str, Any]
 DIMENSION = 8
 
 
@@ -132,28 +133,39 @@ def wrong(kind: str, size: float, k: int = 5) -> tuple[Tensor, Tensor]:
 
 
 def find_reference(name: str) -> Callable[..., Any] | None:
-    """The function `reference` of tests/reference/<name>.py, or None."""
-    if importlib.util.find_spec(f"reference.{name}") is None:
-        return None
-    function: Callable[..., Any] = importlib.import_module(f"reference.{name}").reference
+    """The function `reference` of the loss's reference file, or None where there is no file.
+
+    Raises:
+        UserError: the file cannot be run, or defines no function `reference`.
+    """
+    path = resources.reference(registry.find(name).code)
+    return _load_reference(path) if path.is_file() else None
+
+
+@cache
+def _load_reference(path: Path) -> Callable[..., Any]:
+    module = registry.load_file(f"lossatlas_reference_{path.stem}", path)
+    if not callable(function := getattr(module, "reference", None)):
+        raise UserError(f"{path}: defines no function 'reference'")
     return function
 
 
 def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Settings) -> Tensor:
     """The reference's values, computed in many digits and rounded to float64 once."""
     function = find_reference(name)
+    assert function is not None
     card = lossatlas.get_card(name)
     stated = {key: h.default for key, h in card.hyperparameters.items()} | given
     exact = {key: mpf(value) for key, value in stated.items()}
     if card.target in cards.EMBEDDING_TARGETS:
         labels = None if target is None else target.tolist()
-        values = function(_mpf(inputs.tolist()), labels, **exact)  # type: ignore[misc]
+        values = function(_mpf(inputs.tolist()), labels, **exact)
     else:
         assert target is not None
         if "class_counts" in card.requires:
             exact["class_counts"] = _mpf(long_tail(inputs.shape[1]))
         rows = zip(inputs.tolist(), target.tolist(), strict=True)
-        values = [function(_mpf(s), _plain(y), **exact) for s, y in rows]  # type: ignore[misc]
+        values = [function(_mpf(s), _plain(y), **exact) for s, y in rows]
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 

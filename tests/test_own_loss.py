@@ -33,8 +33,10 @@ def lossatlas(*arguments, cwd, **environment):
 
 def test_the_walk_through_of_the_readme(tmp_path):
     """`new`, fill in as the README does, then list, show, train, report and the contract suite."""
-    card, code = scaffold.write_loss("my_gce", "noise_robust", "class_index", tmp_path / "mine")
+    files = scaffold.write_loss("my_gce", "noise_robust", "class_index", tmp_path / "mine")
+    card, code, reference = files
     assert "TODO" in card.read_text()
+    assert reference == tmp_path / "mine/reference/my_gce.py"
     own = {"LOSSATLAS_PATH": str(tmp_path / "mine"), "LOSSATLAS_RUNS": str(tmp_path / "runs")}
     fresh = lossatlas("lossatlas.cli", "show", "my_gce", cwd=tmp_path, **own)
     assert "to do: name says TODO" in fresh
@@ -53,13 +55,15 @@ def test_the_walk_through_of_the_readme(tmp_path):
     assert "done" in trained
     lossatlas("lossatlas.cli", "report", "-o", "page", cwd=tmp_path, **own)
     assert "my_gce" in (tmp_path / "page" / "REPORT.md").read_text()
-    suite = lossatlas(
-        "pytest", str(resources.CHECKOUT / "tests/losses/test_contract.py"), "-rs",
-        "-k", "my_gce",
-        "-c", str(resources.CHECKOUT / "pyproject.toml"), cwd=resources.CHECKOUT, **own,
-    )  # fmt: skip
-    assert " passed" in suite
-    assert "there is no tests/reference/my_gce.py" in suite
+    reference.unlink()
+    tested = lossatlas("lossatlas.cli", "test", "my_gce", cwd=tmp_path, **own)
+    assert tested.startswith("my_gce: every law holds in ")
+    assert f"a draft: there is no reference {reference}" in tested
+    reference.write_text(fenced("python", '"""Reference'))
+    kept = lossatlas("lossatlas.cli", "test", str(code), "--record", cwd=tmp_path, **own)
+    assert "draft" not in kept
+    listed = lossatlas("lossatlas.cli", "list", "--family", "noise_robust", cwd=tmp_path, **own)
+    assert [line.split()[1] for line in listed.splitlines() if "my_gce" in line] == ["verified"]
 
 
 @pytest.mark.parametrize("target", ["label_set", "distribution", "two_view"])

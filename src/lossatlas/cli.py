@@ -156,7 +156,7 @@ def new(
     target: Annotated[str, typer.Option(help="Type of the target.")] = "class_index",
     path: Annotated[Path | None, typer.Option(help="Folder for a loss of your own.")] = None,
 ) -> None:
-    """Write the two files of a new loss: its card and its code."""
+    """Write the three files of a new loss: card, code, and the formula's reference."""
     from lossatlas.scaffold import write_loss
 
     for file in write_loss(name, family, target, path):
@@ -177,19 +177,23 @@ def check(
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     fresh: Annotated[bool, typer.Option(help="Search again, whatever is stored.")] = False,
 ) -> None:
-    """Decide a loss's mathematical properties; exit code 1 if the card says otherwise."""
+    """Decide a loss's mathematical properties; exit code 1 if its card says what is not so."""
     if bool(names) == everything:
         raise UserError("name the losses to check, or give --all")
     chosen = registry.list_losses() if everything else list(dict.fromkeys(names or []))
     for name in chosen:
         if name.isidentifier():
             registry.find(name)
+    from lossatlas.losses import examples
     from lossatlas.theory import records, survey
 
     only = [records.find_property(p) for p in (prop, witness) if p] or None
     found = survey.survey(chosen, only, jobs, fresh)
     flat = [record for one in found for record in one]
     against = survey.contradictions(flat)
+    if only is None:
+        carded = [name for name in chosen if registry.has_card(name)]
+        against += [f"{name}: {fault}" for name in carded for fault in examples.faults(name)]
     if as_json:
         print(json.dumps(flat, indent=1))
     elif witness:

@@ -1,4 +1,4 @@
-"""Writes the two files of a new loss, ready to be filled in."""
+"""Writes the three files of a new loss, ready to be filled in."""
 
 from pathlib import Path
 from string import Template
@@ -8,10 +8,16 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 
 TEMPLATES = resources.PACKAGE / "templates"
+GIVEN = {
+    "class_index": "logits: list[mpf], target: int",
+    "complementary": "logits: list[mpf], target: int",
+    "distribution": "logits: list[mpf], target: list[mpf]",
+    "label_set": "logits: list[mpf], target: set[int]",
+}
 
 
-def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[Path, Path]:
-    """Write card and code of the loss `name` in the checkout, or under `path`.
+def write_loss(name: str, family: str, target: str, path: Path | None) -> list[Path]:
+    """Write card, code and reference of the loss `name` in the checkout, or under `path`.
 
     Raises:
         UserError: the name is not an identifier or is taken, the family or target is unknown,
@@ -38,6 +44,7 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[
             "embedding_loss.py.txt" if target in cards.EMBEDDING_TARGETS else "logit_loss.py.txt"
         ),
     }
+    files[resources.reference([*files][1])] = "reference.py.txt"
     for file in files:
         if file.exists():
             raise UserError(f"{file} exists already; nothing was written")
@@ -47,6 +54,8 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[
         "target": target,
         "cls": "".join(part.capitalize() for part in name.split("_")),
         "inputs": "embeddings" if target in cards.EMBEDDING_TARGETS else "logits",
+        "given": GIVEN.get(target, "embeddings: list[list[list[mpf]]], labels: list[int] | None"),
+        "value": "mpf" if target in GIVEN else "list[mpf]",
     }
     try:
         for file, template in files.items():
@@ -57,5 +66,4 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> tuple[
             file.unlink(missing_ok=True)
         raise UserError(f"cannot write under {root}: {error.strerror}") from error
     registry.forget()
-    card, code = files
-    return card, code
+    return list(files)

@@ -10,7 +10,7 @@ import math
 import pickle
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -516,6 +516,9 @@ def wrong_argument_is_refused(card: Card, spoil: Wrong) -> None:
 
 @law(each_hyperparameter)
 def hyperparameter_outside_its_range_is_refused(card: Card, key: str) -> None:
+    def build(value: Any) -> Loss:
+        return registry.get_loss(card.id, **{key: value})
+
     interval = Interval.parse(card.hyperparameters[key].range)
     outside: list[Any] = [math.nan, math.inf, -math.inf, "0.5", True]
     for end, is_open, away in (
@@ -526,12 +529,9 @@ def hyperparameter_outside_its_range_is_refused(card: Card, key: str) -> None:
             outside.append(end)
         else:
             outside.append(math.nextafter(end, away))
-            registry.get_loss(card.id, **{key: end})
+            build(end)
     for value in outside:
-        refused(
-            f"{key} must be a number in",
-            lambda value=value: registry.get_loss(card.id, **{key: value}),  # type: ignore[misc]
-        )
+        refused(f"{key} must be a number in", partial(build, value))
 
 
 @law(where(lambda card: "class_counts" in card.requires, once))
@@ -543,10 +543,8 @@ def class_counts_are_asked_for(card: Card) -> None:
     refused("class_counts must be of the 5 classes", lambda: few(inputs, target))
     illegal: list[Any] = [[1.0], [1.0, 0.0], [1.0, math.nan], [[1.0, 2.0]]]
     for counts in illegal:
-        refused(
-            "class_counts must be K >= 2 positive numbers",
-            lambda counts=counts: loss.provide(class_counts=counts),  # type: ignore[misc]
-        )
+        says = "class_counts must be K >= 2 positive numbers"
+        refused(says, partial(loss.provide, class_counts=counts))
 
 
 @law(once)

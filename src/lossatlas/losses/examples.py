@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lossatlas import cards
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
 from lossatlas.errors import UserError
 from lossatlas.losses import quantities
 from lossatlas.losses.base import Loss
-from lossatlas.losses.registry import get_loss
+from lossatlas.losses.registry import get_card, get_class, get_loss
 
 
 class Outcome(NamedTuple):
@@ -40,6 +41,16 @@ def run_examples(card: Card) -> list[Outcome]:
     return [_run(card, example) for example in card.examples]
 
 
+def faults(name: str) -> list[str]:
+    """Where the code of a loss is not what its card states, a sentence each.
+
+    Names and defaults of the hyperparameters, target, needs, worked examples; limits and properties
+    are for the checker.
+    """
+    card = get_card(name)
+    return [*cards.differences(card, get_class(name)), *faulty_examples(card)]
+
+
 def faulty_examples(card: Card) -> list[str]:
     """The examples whose value the code does not give, a sentence each; empty if it gives all.
 
@@ -50,8 +61,8 @@ def faulty_examples(card: Card) -> list[str]:
         says = f"example {example.says!r}: the card says {_short(example.value)}, the code "
         try:
             outcome = _run(card, example)
-        except Exception as error:
-            found.append(f"{says}raises {type(error).__name__}: {' '.join(str(error).split())}")
+        except ValueError as error:
+            found.append(f"{says}cannot be run: {error}")
             continue
         if not outcome.passed:
             off = f"{outcome.error:.2g} off where {example.tolerance:g} is allowed"
@@ -104,7 +115,13 @@ def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
 
 
 def _run(card: Card, example: Example) -> Outcome:
-    measured = _measure(card, example)
+    try:
+        measured = _measure(card, example)
+    except ValueError:
+        raise
+    except Exception as trouble:
+        says = f"the code raises {type(trouble).__name__}: {trouble}"
+        raise UserError(f"card {card.id}, example {example.says!r}: {says}") from trouble
     expected = torch.tensor(example.value, dtype=torch.float64)
     if measured.shape != expected.shape:
         raise UserError(

@@ -1,5 +1,6 @@
 """One loss on one page: its card, its curves, the verdicts on its mathematics, its results."""
 
+import inspect
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,7 @@ import pandas as pd
 from lossatlas import results
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Paper
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import examples, registry
 from lossatlas.report import arms, card_figures, tables
 from lossatlas.report.advice import HOLDS, advice
 from lossatlas.report.arms import Condition, Result
@@ -119,6 +120,8 @@ def assemble(name: str, measured: Experiments, linked: Collection[str]) -> dict[
         "against": [
             _against(card, record) for record in found.values() if record["agrees"] is False
         ],
+        "faults": examples.faults(name),
+        "in_code": _defaults_in_code(card),
         "misprints": _misprints(card, found),
         "limits": _limits(card, found.get("special_cases"), linked),
         "pictures": pictures,
@@ -188,11 +191,11 @@ def _facts(card: Card, subject: Subject) -> list[tuple[str, str]]:
 
 
 def _against(card: Card, record: Mapping[str, Any]) -> dict[str, str]:
-    claim = card.properties[record["property"]]
+    claim = card.properties.get(record["property"])
     return {
         "property": words(record["property"]),
-        "says": f"{'it holds' if claim.value else 'it does not hold'}"
-        + (f" ({claim.note})" if claim.note else ""),
+        "says": f"{'it holds' if record['declared'] else 'it does not hold'}"
+        + (f" ({claim.note})" if claim and claim.note else ""),
         "shows": f"{survey.SYMBOLS[record['verdict']]}: {survey.evidence(dict(record), None)}",
     }
 
@@ -213,6 +216,7 @@ def _limits(card: Card, record: Mapping[str, Any] | None, linked: Collection[str
     residuals = [case["residual"] for case in cases]
     if len(residuals) != len(card.limits):
         residuals = [None] * len(card.limits)
+    refuted = record is not None and record["agrees"] is False
     return [
         {
             "equals": limit.equals,
@@ -221,10 +225,22 @@ def _limits(card: Card, record: Mapping[str, Any] | None, linked: Collection[str
             "there": _setting(limit.and_there),
             "note": limit.note,
             "tolerance": f"{limit.tolerance:g}",
-            "residual": None if residual is None else f"{residual:.1e}",
+            "residual": None if residual is None else f"{float(residual):.1e}",
+            "fails": refuted and residual is not None and not float(residual) <= limit.tolerance,
         }
         for limit, residual in zip(card.limits, residuals, strict=True)
     ]
+
+
+def _defaults_in_code(card: Card) -> dict[str, Any]:
+    """The constructor's default of each hyperparameter for which the card states another."""
+    stated = {name: h.default for name, h in card.hyperparameters.items()}
+    code = inspect.signature(registry.get_class(card.id)).parameters
+    return {
+        name: code[name].default if name in code else "no such argument"
+        for name, default in stated.items()
+        if name not in code or code[name].default != default
+    }
 
 
 def _setting(values: Mapping[str, float]) -> str:

@@ -156,6 +156,9 @@ def source_digest(name: str) -> str:
         card = cards.read(entry.card)
         facts = card.model_dump(mode="json", include=FIELDS)
         others = sorted({limit.equals for limit in card.limits} - {name})
+        for other in others:
+            if other not in registry.index():
+                raise UserError(f"{entry.card}: field 'limits': there is no loss {other!r}")
     files = [_files(entry.code), *(_files(registry.find(other).code) for other in others)]
     text = json.dumps(facts, sort_keys=True) + "".join(_hash(f) for group in files for f in group)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

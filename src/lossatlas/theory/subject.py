@@ -58,7 +58,12 @@ class Subject:
         return torch.ones(self.k, dtype=torch.float64)
 
     def declared(self, prop: str) -> bool | str | None:
-        """The card's claim of a property: true, false, "unknown", or None where it is silent."""
+        """The card's claim of a property: true, false, "unknown", or None where it is silent.
+
+        A card that names limits claims its special cases.
+        """
+        if prop == "special_cases" and self.card and self.card.limits:
+            return True
         claim = self.card.properties.get(prop) if self.card else None  # type: ignore[call-overload]
         return None if claim is None else claim.value
 

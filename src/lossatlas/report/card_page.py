@@ -18,6 +18,7 @@ from lossatlas.report.advice import HOLDS, advice
 from lossatlas.report.arms import Condition, Result
 from lossatlas.report.figures import Picture
 from lossatlas.report.tables import percent, points
+from lossatlas.results import store
 from lossatlas.theory import curves, records, survey
 from lossatlas.theory.checks import CHECKS
 from lossatlas.theory.subject import Subject, examine
@@ -75,29 +76,38 @@ class Experiments(NamedTuple):
     source: str
 
 
-def experiments(table: Path) -> Experiments:
-    """The results of a report: its `results.csv` if that exists, else the run store.
+def experiments(table: Path) -> list[Experiments]:
+    """The results of a report, `results.csv`, if there is one; and those of the run store besides.
 
     Raises:
         UserError: the table is no table of results.
     """
-    if not table.is_file():
-        rows, source = arms.rows(results.load()), "the run store"
-    else:
-        source = table.as_posix()
+    sources: list[tuple[str, list[arms.Row]]] = []
+    if table.is_file():
         try:
             rows = arms.rows(pd.read_csv(table))
         except (OSError, ValueError) as error:
             raise UserError(f"{table}: cannot be read as a table of results ({error})") from None
         if any("state" not in row for row in rows):
             raise UserError(f"{table}: field 'state' is missing; 'lossatlas report' writes it")
-    conditions = arms.conditions(rows, list(registry.index()))
-    found = [(c, arms.results(c)) for c in conditions if not c.trial]  # they are no findings
-    return Experiments(found, source)
+        sources.append((table.as_posix(), rows))
+    known = {row.get("run_id") for _, rows in sources for row in rows}
+    own = [row for row in arms.rows(results.load()) if row.get("run_id") not in known]
+    folder = store.runs_dir()
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    sources.append((f"the run store {folder.as_posix()}", own))
+    order = list(registry.index())
+    return [
+        Experiments(
+            [(c, arms.results(c)) for c in arms.conditions(rows, order) if not c.trial], source
+        )  # trials are no findings
+        for source, rows in sources
+    ]
 
 
 @registry.blamed()
-def assemble(name: str, measured: Experiments, linked: Collection[str]) -> dict[str, Any]:
+def assemble(name: str, measured: Sequence[Experiments], linked: Collection[str]) -> dict[str, Any]:
     """Everything that the page of a loss says; other losses are links if their page is `linked`.
 
     Raises:
@@ -132,8 +142,8 @@ def assemble(name: str, measured: Experiments, linked: Collection[str]) -> dict[
         "not_applicable": _by_reason(found.values()),
         "bounds": _bounds(subject, found),
         "advice": {
-            kind: [(says, prop, survey.SYMBOLS[verdict]) for says, prop, verdict in told]
-            for kind, told in advice(found).items()
+            kind: [(says, ground, survey.SYMBOLS.get(word, word)) for says, ground, word in told]
+            for kind, told in advice(card, found).items()
         },
         **_experiments(card, colour, measured),
         "bibtex": bibtex(card.paper),
@@ -311,40 +321,66 @@ def _constants(found: Mapping[str, Any]) -> str:
     return "; ".join(told)
 
 
-def _experiments(card: Card, colour: str, measured: Experiments) -> dict[str, Any]:
-    body, strip = [], []
+def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> dict[str, Any]:
+    """A table for each source that has runs of the loss; the picture is of the first."""
     embeds = card.target in EMBEDDING_TARGETS
-    for condition, found in measured.found:
-        for one in found:
-            if one.arm.loss != card.id or one.cell.mean is None:
-                continue
-            d, ece = one.difference, one.arm.cell("test_ece").mean
-            floor = one.arm.cell("test_ece_floor").mean
-            where = condition.setting + (f", {one.arm.label}" if one.arm.label != card.id else "")
-            strip.append((where, d))
-            span = (
-                "" if d.low is None or d.high is None else f" [{points(d.low)}, {points(d.high)}]"
-            )
-            spread = "" if one.cell.sd is None else f" ± {percent(one.cell.sd)}"
-            texts = (
-                where,
-                f"{percent(one.cell.mean)}{spread}",
-                "the baseline" if one.arm is condition.baseline else points(d.mean) + span,
-                str(one.cell.n),
-                "–" if one.arm is condition.baseline else one.conclusion,
-                "–" if ece is None else f"{percent(ece)} (floor {percent(floor)})",
-            )
-            body.append([tables.value(text) for text in (texts[:-1] if embeds else texts)])
     what = "kNN accuracy" if embeds else "test accuracy"
     against = "the untrained encoder" if embeds else "cross-entropy"
     head = ["Scenario", f"{what}, % (± sd)", f"points above {against} [95 % interval]", "seeds"]
     head += ["after Holm"] if embeds else ["after Holm", "ECE, %"]
-    notes = [f"From {measured.source}; paired by seed, corrected over the losses of a scenario."]
-    caption = f"Last epoch: {what}"
+    shown, strips, measurements = [], [], []
+    for one in measured:
+        mine = [
+            (condition, result)
+            for condition, found in one.found
+            for result in found
+            if result.arm.loss == card.id and result.cell.mean is not None
+        ]
+        if mine:
+            body = [[tables.value(t) for t in _measured(c, r, embeds)] for c, r in mine]
+            notes = [f"From {one.source}; paired by seed, corrected over the losses of a scenario."]
+            shown.append(tables.table(f"Last epoch: {what}", head, body, notes))
+            strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
+        measurements += [(c, r, one.source) for c, r in mine]
+    axis = f"points above {against}"
     return {
-        "experiments": tables.table(caption, head, body, notes) if body else None,
-        "strip": card_figures.strip(card.id, colour, strip, f"points above {against}"),
+        "experiments": shown,
+        "looked": " and ".join(one.source for one in measured),
+        "strip": card_figures.strip(card.id, colour, strips[0] if strips else [], axis),
+        "told": [line for c, r, source in measurements if (line := _told(c, r, source, against))],
     }
+
+
+def _where(condition: Condition, one: Result, name: str) -> str:
+    return name + (f", {one.arm.label}" if one.arm.label != one.arm.loss else "")
+
+
+def _measured(condition: Condition, one: Result, embeds: bool) -> tuple[str, ...]:
+    """The cells of a row: scenario with recipe and data, accuracy, difference, seeds, verdict."""
+    d, ece = one.difference, one.arm.cell("test_ece").mean
+    floor = one.arm.cell("test_ece_floor").mean
+    span = "" if d.low is None or d.high is None else f" [{points(d.low)}, {points(d.high)}]"
+    spread = "" if one.cell.sd is None else f" ± {percent(one.cell.sd)}"
+    texts = (
+        _where(condition, one, condition.title),
+        f"{percent(one.cell.mean)}{spread}",
+        "the baseline" if one.arm is condition.baseline else points(d.mean) + span,
+        str(one.cell.n),
+        "–" if one.arm is condition.baseline else one.conclusion,
+        "–" if ece is None else f"{percent(ece)} (floor {percent(floor)})",
+    )
+    return texts[:-1] if embeds else texts
+
+
+def _told(condition: Condition, one: Result, source: str, against: str) -> str | None:
+    """A sentence on a difference that the seeds resolve; None for all others."""
+    if one.conclusion not in ("higher", "lower") or one.difference.mean is None:
+        return None
+    where = _where(condition, one, condition.title)
+    return (
+        f"{where}: {one.conclusion} than {against} by {points(abs(one.difference.mean))} points, "
+        f"{one.cell.n} seeds ({source})"
+    )
 
 
 def words(prop: str) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Command
 from lossatlas.contract import suite
 from lossatlas.losses import registry
+from lossatlas.theory import records
 from test_own_loss import fenced
 
 CODE = fenced("python", '"""Generalised cross-entropy')
@@ -151,3 +153,30 @@ def test_a_file_makes_its_root_known(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     for wrong in ("nowhere.py", str(tmp_path / "reference/own.py")):
         with pytest.raises(ValueError, match="is no file <root>/losses/<family>/<id>"):
             suite.known(wrong)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (None, ""),
+        (("equals: cross_entropy", "equals: mae", ""), "special_cases"),
+        (("value: 0.5", "value: 0.6", ""), "the card says 0.6, the code gives 0.5"),
+        (("q: float = 0.7", "q: float = 0.5", ""), "default of q: card 0.7, code 0.5"),
+        (
+            ("equals: cross_entropy", "equals: cross_entropi", ""),
+            "there is no loss 'cross_entropi'",
+        ),
+    ],
+)
+def test_check_counts_false_limits_examples_and_defaults(
+    fault: tuple[str, str, str] | None, says: str, own: Path, command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    write(own, fault)
+    special = {"special_cases": records._checks()["special_cases"]}
+    monkeypatch.setattr(records, "_checks", lambda: special)  # the other searches take a minute
+    code, _, err = command("check", "own")
+    unknown = fault is not None and "cross_entropi" in fault[1]
+    assert code == (0 if fault is None else 2 if unknown else 1), err
+    assert says in err
+    assert not unknown or f"{own}/papers/noise_robust/own.md: field 'limits'" in err

@@ -13,7 +13,7 @@ import pytest
 
 from lossatlas import cards
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import examples, registry
 from lossatlas.report import advice, atlas_figure, book, card_figures, card_page, figures, pages
 from lossatlas.results import store
 from lossatlas.theory import properties, records
@@ -242,9 +242,9 @@ def test_experiments_come_from_the_table_and_say_so(built: Path, results: Path) 
     assert f"From {results.as_posix()}; paired by seed" in text
     rows = [json.loads(p.read_text()) for p in sorted(results.parent.glob("runs/gce*/row.json"))]
     mean = 100 * sum(row["test_accuracy"] for row in rows) / 2
-    assert f"| clean | {mean:.2f} ± " in text
+    assert re.search(rf"\| clean \(recipe quick, model \w+, data cifar10\) \| {mean:.2f} ± ", text)
     assert "| the baseline |" in (built / "cross_entropy.md").read_text()
-    assert "No runs yet." in (built / "set_margin_hinge.md").read_text()
+    assert "No runs of it in " in (built / "set_margin_hinge.md").read_text()
 
 
 def test_without_a_table_the_run_store_is_read(
@@ -253,7 +253,62 @@ def test_without_a_table_the_run_store_is_read(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
     book.build(["gce"], tmp_path / "out", tmp_path / "nothing.csv")
-    assert "From the run store; paired by seed" in (tmp_path / "out" / "gce.md").read_text()
+    text = (tmp_path / "out" / "gce.md").read_text()
+    assert f"From the run store {results.parent}/runs; paired by seed" in text
+
+
+def test_the_users_runs_stand_beside_the_table_and_none_stands_twice(
+    verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
+    book.build(["gce", "cross_entropy"], tmp_path / "same", results)
+    text = (tmp_path / "same" / "gce.md").read_text()
+    assert text.count("paired by seed") == 1
+    add_run(tmp_path / "runs", "gce", "clean", 7)
+    monkeypatch.setattr(store, "runs_dir", lambda: tmp_path / "runs")
+    book.build(["gce"], tmp_path / "more", results)
+    text = (tmp_path / "more" / "gce.md").read_text()
+    assert f"From {results.as_posix()}; " in text
+    assert f"From the run store {tmp_path}/runs; " in text
+
+
+def test_a_false_limit_default_or_example_is_shown_as_false(
+    verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = registry.get_card("gce")
+    wrong = card.model_copy(
+        update={
+            "limits": [cards.Limit(equals="mae"), cards.Limit(equals="cross_entropy")],
+            "hyperparameters": {"q": card.hyperparameters["q"].model_copy(update={"default": 0.5})},
+            "examples": [card.examples[0].model_copy(update={"value": 99.0})],
+        }
+    )
+    verdicts("gce")["special_cases"] |= {
+        "verdict": "refuted", "agrees": False, "declared": True,
+        "found": {"cases": [{"residual": 1.25}, {"residual": 0.0}]},
+    }  # fmt: skip
+    monkeypatch.setattr(examples, "get_card", lambda name: wrong)
+    monkeypatch.setattr(registry, "get_card", lambda name: wrong)
+    book.build(["gce"], tmp_path, results)
+    text = (tmp_path / "gce.md").read_text()
+    assert "**does not equal**, though the card says so, `mae`: largest difference 1.2e+00" in text
+    assert "equals `cross_entropy`: largest difference 0.0e+00, allowed 1e-09" in text
+    assert "special cases: the card says it holds; the code shows refuted" in text
+    assert "**The card says / the code shows.** default of q: card 0.5, code 0.7" in text
+    assert "= 0.5 (**in the code 0.7**)" in text
+    assert "the card says 99, the code gives" in text
+    html = (tmp_path / "gce.html").read_text()
+    assert '<strong class="alarm">does not equal</strong>' in html
+    assert "default of q: card 0.5, code 0.7" in html
+
+
+def test_what_no_check_measured_is_not_said_as_a_fact(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    verdicts("gce").pop("special_cases")
+    book.build(["gce"], tmp_path, results)
+    text = (tmp_path / "gce.md").read_text()
+    assert "equals `rce` with A = -1 there (half of mae), says the card; not checked" in text
 
 
 def test_a_table_that_is_none_is_refused(verdicts: Verdicts, tmp_path: Path) -> None:
@@ -302,20 +357,61 @@ def test_special_cases_are_links_with_their_residual(built: Path) -> None:
 
 
 def test_advice_rests_on_a_verdict_each(built: Path) -> None:
-    told = advice.advice(made_up("gce"))
+    card = registry.get_card("gce")
+    told = advice.advice(card, made_up("gce"))
     assert [prop for _, prop, _ in told["use"]] == ["bounded"]
     assert [prop for _, prop, _ in told["avoid"]] == ["strictly_proper"]
+    assert told["made"] == [("some labels are wrong", "family", "noise robust")]
     assert told["warning"] == []
-    assert not any(advice.advice({}).values())
+    plain = registry.get_card("cross_entropy")
+    assert not any(advice.advice(plain, {}).values())
     open_question = {"bounded": {"verdict": "inconclusive"}}
-    assert not any(advice.advice(open_question).values())
+    assert not any(advice.advice(plain, open_question).values())
     assert '<a href="#property-bounded">bounded</a>: proved' in (built / "gce.html").read_text()
+
+
+def advised(name: str, **verdicts: str) -> str:
+    """All that is advised about a loss with these verdicts."""
+    found = {prop: {"verdict": verdict} for prop, verdict in verdicts.items()}
+    told = advice.advice(registry.get_card(name), found)
+    return "; ".join(f"{kind} {says}" for kind, rules in told.items() for says, _, _ in rules)
+
+
+def test_advice_knows_which_decision_is_right_and_how_probabilities_are_read() -> None:
+    sound = {"strictly_proper": "proved", "classification_calibrated": "proved"}
+    balanced = advised("balanced_softmax", **sound)
+    assert "probabilities themselves" not in balanced
+    assert "avoid plain accuracy counts" in balanced
+    assert "use classes are to count alike" in balanced
+    assert "accuracy is what counts" in advised("cross_entropy", **sound)
+    assert "sigmoid of each score" in advised("sigmoid_bce", **sound)
+    assert "without a softmax" in advised("squared_error_logits", **sound)
+    assert "not with the softmax" in advised("sparsemax_loss", **sound)
+    assert "balanced error has to be least" in advised("ldam", classification_calibrated="refuted")
+
+
+def test_what_was_made_for_noise_is_not_advised_like_focal() -> None:
+    assert advised("focal", noise_invariant_minimiser="refuted").startswith(
+        "avoid labels are wrong"
+    )
+    told = advised("sce", noise_invariant_minimiser="refuted")
+    assert told.startswith("made some labels are wrong; warning it was proposed for wrong labels")
+
+
+@pytest.mark.parametrize("name", registry.list_losses())
+def test_no_rule_contradicts_another_about_any_loss(name: str) -> None:
+    stored = json.loads((registry.find(name).ledger.parent / f"verdicts/{name}.json").read_text())
+    found = {record["property"]: record for record in stored["records"]}
+    told = advice.advice(registry.get_card(name), found)
+    assert not {says for says, _, _ in told["use"]} & {says for says, _, _ in told["avoid"]}
+    if registry.get_card(name).bayes_rule == "balanced":
+        assert not [says for says, _, _ in told["use"] if "probabilities" in says]
 
 
 def test_rules_name_properties_of_the_vocabulary() -> None:
     legal = cards.Property.__args__  # type: ignore[attr-defined]
     assert {rule.prop for rule in advice.RULES} <= set(legal)
-    assert len({(rule.prop, rule.verdicts) for rule in advice.RULES}) == len(advice.RULES)
+    assert {field for rule in advice.RULES for field in rule.only} <= set(cards.Card.model_fields)
 
 
 def test_bibtex_of_a_card() -> None:

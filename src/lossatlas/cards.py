@@ -358,7 +358,7 @@ def _sections(body: str) -> dict[str, str]:
 
 def _first(error: ValidationError) -> str:
     first, *more = error.errors()
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(f"{part!s:.80}" for part in first["loc"])
     came = "" if first["type"] == "missing" else f" (came: {str(first['input'])[:80]!r})"
     others = f"; and {len(more)} more" if more else ""
     return f"field '{field}': {first['msg']}{came}{others}"

@@ -15,6 +15,9 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 
 
+LONGEST = 240  # characters of what one case says
+
+
 class Case(NamedTuple):
     """One law in one case of a loss; `check` raises AssertionError if it is broken."""
 
@@ -73,7 +76,8 @@ def test(name: str) -> Outcome:
             kind = "" if isinstance(error, AssertionError | UserError) else type(error).__name__
             parts = (f"[{case.id}]" if case.id else "", kind, str(error))
             says = " ".join(" ".join(parts).split())
-            told.setdefault(case.law, []).append(says[:300] or "no message")
+            short = says if len(says) <= LONGEST else says[: LONGEST - 1] + "…"
+            told.setdefault(case.law, []).append(short or "no message")
     broken = []
     for law, (first, *more) in told.items():
         others = f" (and {len(more)} cases more)" if more else ""

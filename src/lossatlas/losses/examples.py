@@ -119,7 +119,7 @@ def _run(card: Card, example: Example) -> Outcome:
         measured = _measure(card, example)
     except ValueError:
         raise
-    except Exception as trouble:
+    except (Exception, SystemExit) as trouble:
         says = f"the code raises {type(trouble).__name__}: {trouble}"
         raise UserError(f"card {card.id}, example {example.says!r}: {says}") from trouble
     expected = torch.tensor(example.value, dtype=torch.float64)

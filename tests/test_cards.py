@@ -1,5 +1,6 @@
 """Reading a card: what is wrong is told in one sentence that names the file and the field."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -320,3 +321,34 @@ def test_link_of_a_paper_prefers_arxiv() -> None:
     )
     assert paper.url == "https://doi.org/10.1/2"
     assert paper.model_copy(update={"arxiv": "1"}).url == "https://arxiv.org/abs/1"
+
+
+TOKENS = (
+    "null", "[]", "{}", "-1", "1.0e+999", ".nan", "true", '""', "*a", "&a ", "!!set {}", "? ", "- ",
+    "9" * 50, '"\\x00"', "'", ": ", "\n", "---", "## Traps", "2020-99-99", "\t", "\u2028",
+)  # fmt: skip
+
+
+def test_a_mutated_card_is_read_or_refused_in_a_sentence_with_its_file(tmp_path: Path) -> None:
+    """A seeded fuzz of the text; whatever is read can be cited and told about."""
+    dice = random.Random(11)
+    read, refused = 0, []
+    for _ in range(400):
+        lines = CARD.split("\n")
+        for _ in range(dice.randint(1, 2)):
+            at = dice.randrange(len(lines))
+            line, token = lines[at], dice.choice(TOKENS)
+            place = dice.randint(0, len(line))
+            changes = [[], [line, line], [f"{line.split(':')[0]}: {token}"]]
+            lines[at : at + 1] = dice.choice([*changes, [line[:place] + token + line[place:]]])
+        path = write(tmp_path, "\n".join(lines))
+        try:
+            card = cards.read(path)
+        except UserError as error:
+            refused.append(str(error))
+        else:
+            read += 1
+            assert str(card.paper.year) in card.paper.citation
+            assert isinstance(card.todo, list)
+    assert min(read, len(refused)) > 20
+    assert all(says.startswith(str(path)) and "\n" not in says for says in refused)

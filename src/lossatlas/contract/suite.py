@@ -14,7 +14,6 @@ from lossatlas.contract.laws import LAWS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 
-
 LONGEST = 240  # characters of what one case says
 
 

@@ -484,6 +484,36 @@ def test_unknown_losses_are_refused_before_anything_is_searched_or_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_in_the_book_one_broken_loss_does_not_stop_the_others(
+    verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {"read": registry.get_card, "make": card_page.assemble}
+
+    def read(name: str) -> cards.Card:
+        if name == "gce":
+            raise UserError("gce.md: field 'year' | <b> is wrong")
+        return whole["read"](name)
+
+    def make(name: str, *rest: Any) -> dict[str, Any]:
+        if name == "nt_xent":
+            raise UserError("nt_xent.py: its code raises")
+        return whole["make"](name, *rest)
+
+    monkeypatch.setattr(registry, "get_card", read)
+    monkeypatch.setattr(card_page, "assemble", make)
+    book.build(None, tmp_path, results)
+    index = (tmp_path / "README.md").read_text()
+    assert "Without a page: gce (gce.md: field 'year' \\| &lt;b> is wrong)." in index
+    assert "Without a page: nt_xent (nt_xent.py: its code raises)." in index
+    assert "nt_xent (nt_xent.py: its code raises)" in (tmp_path / "index.html").read_text()
+    assert (tmp_path / "cross_entropy.md").is_file()
+    for name in ("gce", "nt_xent"):
+        assert not (tmp_path / f"{name}.md").exists()
+        with pytest.raises(UserError):
+            book.build(["cross_entropy", name], tmp_path / "alone", results)
+    assert not (tmp_path / "alone").exists()
+
+
 def test_a_loss_without_card_is_named_in_the_index(
     verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.report import statistics
 from lossatlas.report.escape import printable
@@ -245,11 +247,12 @@ def _arms(
 
 def _defaults(losses: Collection[str]) -> dict[str, Row]:
     """For each loss with a card the values of its hyperparameters by that card, as in rows."""
-    return {
-        name: {f"loss.{k}": h.default for k, h in registry.get_card(name).hyperparameters.items()}
-        for name in losses
-        if registry.has_card(name)
-    }
+    found = {}
+    for name in losses:
+        with suppress(UserError):  # without a card, or with a broken one
+            stated = registry.get_card(name).hyperparameters
+            found[name] = {f"loss.{key}": h.default for key, h in stated.items()}
+    return found
 
 
 def _is_calibrated(arm: Arm) -> bool | None:

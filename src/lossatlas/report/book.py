@@ -6,7 +6,7 @@ from typing import Any
 
 from lossatlas.cards import Card
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import examples, registry
 from lossatlas.report import card_figures, card_page, pages
 from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.build import Text, move_in, one_thread
@@ -42,8 +42,13 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     """
     every = registry.list_losses()
     chosen = [name for name in every if registry.has_card(name)] if names is None else list(names)
+    failed: dict[str, UserError] = {}  # in a book one loss does not stop the others
     for name in chosen:
-        registry.get_card(name)
+        try:
+            registry.get_card(name)
+        except UserError as error:
+            failed[name] = error
+    _raise_unless_a_book(names, failed)
     html = [f"{name}.html" for name in chosen] if names is not None else ["index.html"]
     _refuse_strangers([*INDEX, *_pages_of(chosen)] if names is None else _pages_of(chosen), out)
     linked = {name for name in (*every, "index") if (out / f"{name}.html").is_file()}
@@ -51,15 +56,27 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     files: dict[str, Text] = {}
     with one_thread():
         measured = card_page.experiments(results)
-        for name in chosen:
-            content = card_page.assemble(name, measured, linked)
+        for name in (name for name in chosen if name not in failed):
+            try:
+                content = card_page.assemble(name, measured, linked)
+            except UserError as error:
+                failed[name] = error
+                continue
             files |= _rendered(name, content, "card", _pictures(content))
+        _raise_unless_a_book(names, failed)
         if names is None:
-            content = index(chosen, [name for name in every if name not in chosen])
+            without = [name for name in every if name not in chosen]
+            content = index([name for name in chosen if name not in failed], without)
+            content["failed"] = [f"{name} ({error})" for name, error in failed.items()]
             files |= _rendered("index", content, "book", [content["map"]])
             files["README.md"] = files.pop("index.md")
     _publish(files, out, chosen)
     return [out / name for name in html]
+
+
+def _raise_unless_a_book(names: Sequence[str] | None, failed: Mapping[str, UserError]) -> None:
+    if names is not None and failed:
+        raise next(iter(failed.values()))
 
 
 def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
@@ -77,6 +94,7 @@ def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
         ("Losses of embeddings", embedders),
     ]
     against = [line for name in chosen for line in survey.contradictions([*found[name].values()])]
+    against += [f"{name}: {fault}" for name in chosen for fault in examples.faults(name)]
     return {
         "count": len(chosen),
         "legend": LEGEND,

@@ -505,3 +505,21 @@ def test_theorems_reject_what_they_do_not_cover(
     theorem: str, mutant: Callable[[Tensor], Tensor]
 ) -> None:
     assert not THEOREMS[theorem].test(bare(mutant)) <= THEOREMS[theorem].tolerance
+
+
+@pytest.mark.parametrize("k", [3, 5, 10])
+def test_a_wrong_leader_costs_a_passive_loss_the_kth_part_of_the_lead_and_not_half(k: int) -> None:
+    """The bound in the proof `active_passive`, on its passive part alone: mae, where b = 2."""
+    subject = examine("mae", k)
+    g = torch.Generator().manual_seed(k)
+    logits = torch.randn(500, k, generator=g, dtype=torch.float64)
+    logits[:, 0] = logits.amax(1)  # class 0 leads
+    q = torch.softmax(3 * torch.randn(500, k, generator=g, dtype=torch.float64), 1)
+    best, lead = 2 * (1 - q.amax(1)), q.amax(1) - q[:, 0]
+    assert bool((subject.risk(logits, q) - best >= 2 * lead / k - 1e-12).all())
+    even = torch.full((1, k), 1 / (k - 1), dtype=torch.float64)
+    even[0, 0] = 0
+    excess = subject.risk(torch.zeros(1, k, dtype=torch.float64), even).item() - 2 * (
+        1 - 1 / (k - 1)
+    )
+    assert excess == pytest.approx(2 / (k - 1) / k)

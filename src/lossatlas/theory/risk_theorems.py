@@ -230,8 +230,9 @@ def active_passive(subject: Subject) -> float:
 
     The first part's risk is at least a min q, the others' at least -(b + d) max q; all are
     approached together as p tends to the likeliest class and the least likely one vanishes fastest.
-    Where a wrong class j is on top, the shares of j and the likeliest class are at most those of
-    1/2 each, so the risk exceeds this by (b + d)(q_b - q_j) / 2.
+    Where a wrong class j is on top, its share of the p and of the b is at least 1/K, so the risk
+    exceeds this by at least (b + d)(max q - q_j) / K; no larger part will do, as at equal p where
+    all classes but j are equally likely.
     """
     (a, b, d), residual = fit(subject, normalised_log_score, probability, share_above)
     tiny = 1e-9 * scale(subject)

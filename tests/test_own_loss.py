@@ -58,10 +58,10 @@ def test_the_walk_through_of_the_readme(tmp_path):
     reference.unlink()
     tested = lossatlas("lossatlas.cli", "test", "my_gce", cwd=tmp_path, **own)
     assert tested.startswith("my_gce: every law holds in ")
-    assert f"a draft: there is no reference {reference}" in tested
+    assert f"there is no reference {reference}, so it is a draft" in tested
     reference.write_text(fenced("python", '"""Reference'))
     kept = lossatlas("lossatlas.cli", "test", str(code), "--record", cwd=tmp_path, **own)
-    assert "draft" not in kept
+    assert "no reference" not in kept
     listed = lossatlas("lossatlas.cli", "list", "--family", "noise_robust", cwd=tmp_path, **own)
     assert [line.split()[1] for line in listed.splitlines() if "my_gce" in line] == ["verified"]
 

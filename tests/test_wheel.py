@@ -41,3 +41,7 @@ def test_a_wheel_works_in_another_folder(tmp_path):
     assert "NT-Xent" in (tmp_path / "page" / "REPORT.md").read_text()
     new = run(*cli, "new", "mine", "--family", "margin", "--path", "own", **path)
     assert "export LOSSATLAS_PATH=" in new
+    assert "own/reference/mine.py" in new
+    tested = run(*cli, "test", "mae", **path)
+    assert tested.startswith("mae: every law holds in ")
+    assert "there is no reference" in tested

@@ -8,6 +8,7 @@ import pytest
 
 from conftest import Command
 from lossatlas.contract import suite
+from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.theory import records
 from test_own_loss import fenced
@@ -141,6 +142,11 @@ def test_the_ledger_takes_what_holds_and_drops_what_does_not(own: Path) -> None:
     assert json.loads(ledger.read_text()) == {}
     suite.record([held._replace(has_reference=False)])
     assert json.loads(ledger.read_text()) == {}
+    assert held._replace(has_reference=False).summary.endswith(", so it is a draft")
+    for damaged in ("[]", "{", "null", "\xff"):
+        ledger.write_text(damaged, encoding="latin-1")
+        with pytest.raises(UserError, match=r"verified\.json: is no ledger"):
+            suite.record([held])
 
 
 def test_a_file_makes_its_root_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -175,8 +181,8 @@ def test_check_counts_false_limits_examples_and_defaults(
     write(own, fault)
     special = {"special_cases": records._checks()["special_cases"]}
     monkeypatch.setattr(records, "_checks", lambda: special)  # the other searches take a minute
-    code, _, err = command("check", "own")
+    code, out, err = command("check", "own")
     unknown = fault is not None and "cross_entropi" in fault[1]
-    assert code == (0 if fault is None else 2 if unknown else 1), err
+    assert code == (0 if fault is None else 2 if unknown else 1), out + err
     assert says in err
     assert not unknown or f"{own}/papers/noise_robust/own.md: field 'limits'" in err

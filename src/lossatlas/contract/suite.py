@@ -41,9 +41,12 @@ class Outcome(NamedTuple):
     @property
     def summary(self) -> str:
         """One line on the loss."""
-        says = f"{len(self.broken)} laws broken" if self.broken else "every law holds"
-        missing = "" if self.has_reference else f"; a draft: there is no reference {self.reference}"
-        return f"{self.loss}: {says} in {self.cases} cases{missing}"
+        line = f"{len(self.broken)} laws broken" if self.broken else "every law holds"
+        line = f"{self.loss}: {line} in {self.cases} cases"
+        if self.has_reference:
+            return line
+        draft = registry.status(registry.find(self.loss)) == "draft"
+        return f"{line}; there is no reference {self.reference}" + ", so it is a draft" * draft
 
 
 def cases(name: str) -> list[Case]:
@@ -114,9 +117,9 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
     for outcome in outcomes:
         entry = registry.find(outcome.loss)
         if entry.ledger not in ledgers:
-            text = entry.ledger.read_text() if entry.ledger.is_file() else "{}"
             there = {e.id for e in registry.index().values() if e.ledger == entry.ledger}
-            ledgers[entry.ledger] = {k: v for k, v in json.loads(text).items() if k in there}
+            held = _read(entry.ledger).items()
+            ledgers[entry.ledger] = {name: digest for name, digest in held if name in there}
         if outcome.broken:
             ledgers[entry.ledger].pop(outcome.loss, None)
         elif outcome.has_reference:
@@ -129,3 +132,15 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     return list(ledgers)
+
+
+def _read(ledger: Path) -> dict[str, str]:
+    if not ledger.exists():
+        return {}
+    try:
+        held = json.loads(ledger.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        held = None
+    if not isinstance(held, dict):
+        raise UserError(f"{ledger}: is no ledger of verified losses; delete it")
+    return held

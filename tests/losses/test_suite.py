@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,11 @@ def write(root: Path, fault: tuple[str, str, str] | None = None) -> Path:
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A root that is known; its class is forgotten afterwards."""
-    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
     monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    registry._classes.pop("own", None)
 
 
 def broken(law: str) -> list[str]:
@@ -150,7 +151,6 @@ def test_the_ledger_takes_what_holds_and_drops_what_does_not(own: Path) -> None:
 
 
 def test_a_file_makes_its_root_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
     monkeypatch.setenv(registry.PATH_VARIABLE, "")
     file = write(tmp_path) / "losses/noise_robust/own.py"
     assert suite.known(str(file)) == "own"

@@ -543,7 +543,7 @@ def test_the_command_prints_the_pages(
 ) -> None:
     code, out, _ = command("card", "gce", "gce", "nt_xent", "-o", "mine")
     assert code == 0
-    assert out.split() == ["mine/gce.html", "mine/nt_xent.html"]
+    assert out.split() == [f"{tmp_path}/mine/{name}.html" for name in ("gce", "nt_xent")]
     assert (tmp_path / "mine" / "nt_xent.md").is_file()
 
 

@@ -24,8 +24,8 @@ PANELS = ("weight", "margin", "field", "link", "psi", "strip")
 def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     """Write `<id>.html`, `<id>.md` and figures/*.svg of losses into `out`; of all, with an index.
 
-    The files depend on nothing but cards, code, stored verdicts (made where they are missing) and
-    the table `results` (or the run store, if there is no such file): a second build gives the same
+    The files depend on nothing but cards, code, stored verdicts (made where they are missing), the
+    table `results`, if there is such a file, and the run store: a second build gives the same
     bytes. Pages link to each other's pages that are there or are being written.
 
     Args:

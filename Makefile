@@ -29,7 +29,7 @@ verify: setup          ## hold every loss to the contract and record which kept 
 	$(BIN)/lossatlas test --all --jobs 2 --record
 
 verdicts: setup        ## decide the mathematics of every loss whose code or checker changed
-	$(BIN)/lossatlas check --all --jobs 2
+	$(BIN)/lossatlas check --all --jobs 2 --record
 
 book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/
 	$(BIN)/lossatlas card --all -o reports/cards

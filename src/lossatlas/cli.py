@@ -176,6 +176,12 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     fresh: Annotated[bool, typer.Option(help="Search again, whatever is stored.")] = False,
+    classes: Annotated[
+        int | None, typer.Option(min=2, max=20, help="Of the logits; default 4, kept only then.")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option(help="For maintainers: keep the verdicts beside the cards.")
+    ] = False,
 ) -> None:
     """Decide a loss's mathematical properties; exit code 1 if its card says what is not so."""
     if bool(names) == everything:
@@ -188,12 +194,19 @@ def check(
     from lossatlas.theory import records, survey
 
     only = [records.find_property(p) for p in (prop, witness) if p] or None
-    found = survey.survey(chosen, only, jobs, fresh)
+    if record and classes is not None:
+        raise UserError(
+            "--record keeps the verdicts for the usual number of classes; leave out --classes"
+        )
+    found = survey.survey(chosen, only, jobs, fresh, classes, record)
     flat = [record for one in found for record in one]
     against = survey.contradictions(flat)
     if only is None:
         carded = [name for name in chosen if registry.has_card(name)]
         against += [f"{name}: {fault}" for name in carded for fault in examples.faults(name)]
+    if not as_json and not witness:
+        for line in filter(None, map(survey.heading, found)):
+            print(line)
     if as_json:
         print(json.dumps(flat, indent=1))
     elif witness:

@@ -25,13 +25,16 @@ from lossatlas.theory.subject import Subject, examine
 from lossatlas.theory.verdict import Witness, python
 
 GLYPHS = {
-    "proved": "●", "refuted": "✗", "not_refuted": "○", "inconclusive": "?", "not_applicable": "–",
+    "proved": "●", "refuted": "✗", "evidence_against": "⊘", "not_refuted": "○",
+    "inconclusive": "?", "not_applicable": "–",
 }  # fmt: skip
 NOT = "not_applicable"
 LEGEND = (
-    "● proved: a theorem or certificate, with a test that the code meets it. ✗ refuted: a "
-    "counterexample, confirmed at 50 digits. ○ not refuted: searched for and not found, which is "
-    "evidence, not proof. ? inconclusive. – not applicable."
+    "● proved: a theorem or certificate about the formula, with which the code agreed wherever it "
+    "was compared. ✗ refuted: a counterexample, confirmed at 50 digits. ⊘ evidence against: values "
+    "speak against it, as endless growth does against a bound, but no finite set of them refutes "
+    "it. ○ not refuted: searched for and not found, which is evidence, not proof. ? inconclusive. "
+    "– not applicable."
 )
 TARGETS = {
     "class_index": "one class", "distribution": "probabilities of the classes (soft labels)",

@@ -10,11 +10,14 @@ Where = Literal["logits", "embeddings", "both"]
 
 
 class Check(NamedTuple):
-    """One property's check: its name as on cards, what it applies to, and its source."""
+    """One property's check: its name as on cards, what it applies to, its source, how large
+    inputs it looks at (None: it says so itself), and at how many classes (None: the subject's)."""
 
     prop: str
     on: Where
     reference: str
+    reach: float | None
+    classes: int | None
     run: Callable[[Subject], Finding]
 
     @property
@@ -39,12 +42,12 @@ CHECKS: dict[str, Check] = {}
 
 
 def check(
-    on: Where, reference: str
+    on: Where, reference: str, reach: float | None = None, classes: int | None = None
 ) -> Callable[[Callable[[Subject], Finding]], Callable[[Subject], Finding]]:
     """Register a function as the check of the property of its name."""
 
     def register(run: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
-        CHECKS[run.__name__] = Check(run.__name__, on, reference, run)
+        CHECKS[run.__name__] = Check(run.__name__, on, reference, reach, classes, run)
         return run
 
     return register

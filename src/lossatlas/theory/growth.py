@@ -14,9 +14,13 @@ from torch import Tensor
 from lossatlas.theory import design
 
 Height = Callable[[Tensor, Tensor], Tensor]
-FAR = tuple(10.0**e for e in range(-12, 7))  # distances from the origin
+# Distances from the origin, where float64 is exact near zero: a floor of 1e-12 beside a norm, or a
+# threshold of 1e8, ends a growth that looked endless before. Beyond 1e12 slopes are rounding.
+FAR = tuple(10.0**e for e in (-100, -80, -60, -40, -30, -20, -16, *range(-12, 7), 8, 10, 12))
+HOME = 1e-9  # what is closer to zero is seen on the ladder from there
 NEAR = tuple(10.0**e for e in range(-12, 0))  # distances from a place that is known to 1e-14
 DECADES = 4  # rungs, from the first to the last of which an exponent is measured
+RAYS = 40  # or more, for many classes
 GROWS = 0.25  # exponents beyond this count as growth without bound
 CLEARLY = 10.0  # a witness compares rungs whose heights differ by that factor
 
@@ -48,8 +52,9 @@ class Ladder(NamedTuple):
         return self._exponent(len(self.radii) - DECADES, len(self.radii) - 1)
 
     def _exponent(self, first: int, last: int) -> float | None:
+        first, last = max(first, 0), min(last, len(self.radii) - 1)
         low, high = self.heights[first].item(), self.heights[last].item()
-        if not (low > 0 and high > 0):
+        if not (low > 0 and high > 0) or first == last:
             return None
         return math.log10(high / low) / math.log10(self.radii[last] / self.radii[first])
 
@@ -98,25 +103,28 @@ def ladder(
     height: Height, k: int, targets: Tensor, centre: Tensor | None = None,
     radii: tuple[float, ...] = FAR,
 ) -> Ladder:  # fmt: skip
-    """The largest height over 40 rays from `centre` (default zero), at each distance.
+    """The largest height over 40 rays or more from `centre` (default zero), at each distance.
 
-    Distances from the first one on at which a height is not finite, as when an exponential
-    overflows, are left out.
+    Only the distances around 1 with finite heights are kept: further out an exponential overflows,
+    further in a square underflows.
     """
-    rays = torch.randn(40 - 3 * k, k, generator=design.generator(), dtype=torch.float64)
+    rays = torch.randn(max(4, RAYS - 3 * k), k, generator=design.generator(), dtype=torch.float64)
     eye = torch.eye(k, dtype=torch.float64)
     rays = torch.cat([rays, eye, -eye, eye - eye.roll(1, 0)])
+    labels = targets.repeat(len(rays))
     rays = (rays / rays.norm(dim=1, keepdim=True)).repeat_interleave(len(targets), 0)
-    labels = targets.repeat(40)
     origin = torch.zeros(k, dtype=torch.float64) if centre is None else centre
     rungs = torch.tensor(radii, dtype=torch.float64)
     points = origin + rungs[:, None, None] * rays
     heights = height(points.flatten(0, 1), labels.repeat(len(radii))).view(len(radii), -1)
     finite = heights.isfinite().all(1)
-    n = len(radii) if finite.all() else int(finite.logical_not().double().argmax())
-    n = max(n, DECADES)
-    top, which = heights[:n].max(1)
-    return Ladder(radii[:n], top, points[torch.arange(n), which], labels[which])
+    middle = min(range(len(radii)), key=lambda i: abs(math.log10(radii[i])))
+    low = middle - int(finite[: middle + 1].flip(0).long().cumprod(0).sum()) + 1
+    high = middle + int(finite[middle:].long().cumprod(0).sum())
+    low, high = min(low, middle), max(high, middle + 1)
+    top, which = heights[low:high].max(1)
+    chosen = points[torch.arange(low, high), which]
+    return Ladder(radii[low:high], top, chosen, labels[which])
 
 
 def rounded(number: float | None) -> float | None:

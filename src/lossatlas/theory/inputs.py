@@ -13,8 +13,9 @@ from torch import Tensor
 
 from lossatlas.losses.examples import lift
 from lossatlas.theory import design
-from lossatlas.theory.subject import Subject
+from lossatlas.theory.subject import Subject, slope_of
 
+MANY = 7  # classes, beyond which not all corners are looked at
 SAMPLES, DIMENSIONS = 4, 3  # of a batch of embeddings: as few as show the property
 
 
@@ -65,11 +66,15 @@ def sample(subject: Subject, n: int = 600) -> tuple[Tensor, Tensor | None]:
 
 
 def rays(subject: Subject) -> tuple[Tensor, Tensor | None]:
-    """Directions from the origin: all of {-1, 0, 1}^k with every label and random ones; batches."""
+    """Directions from the origin: corners of {-1, 0, 1}^k with each label, random ones; batches."""
     if subject.on_embeddings:
         return embeddings(subject), labels_of(subject)
     k = subject.k
-    corners = torch.tensor([c for c in product((-1, 0, 1), repeat=k) if any(c)]).double()
+    if k <= MANY:
+        corners = torch.tensor([c for c in product((-1, 0, 1), repeat=k) if any(c)]).double()
+    else:
+        corners = torch.randint(-1, 2, (200, k), generator=design.generator()).double()
+        corners = torch.cat([torch.eye(k), -torch.eye(k), corners]).double()
     corners = corners[:: max(1, len(corners) // 200)].repeat_interleave(k, 0)
     random = torch.randn(10 * k, k, generator=design.generator(), dtype=torch.float64)
     away = torch.cat([corners, random])
@@ -86,8 +91,7 @@ def evaluate(subject: Subject, inputs: Tensor, target: Tensor | None) -> Tensor:
 def gradient(subject: Subject, inputs: Tensor, target: Tensor | None) -> Tensor:
     """Gradient of each value, shaped as the inputs."""
     leaf = inputs.detach().clone().requires_grad_()
-    (result,) = torch.autograd.grad(evaluate(subject, leaf, target).sum(), leaf)
-    return result
+    return slope_of(evaluate(subject, leaf, target).sum(), leaf)
 
 
 def pick(subject: Subject, target: Tensor | None, i: int) -> Any:
@@ -122,13 +126,40 @@ def typical(subject: Subject) -> tuple[Tensor, Any]:
     return subject.memo("typical", lambda: _unit(subject)[1:])
 
 
-def _unit(subject: Subject) -> tuple[float, Tensor, Any]:
+def steepness(subject: Subject) -> float:
+    """The typical slope: the median over moderate inputs of a gradient's largest entry.
+
+    With it thresholds on slopes, and bounds on rounding, grow with the loss. Where half of all
+    gradients vanish it is that of the others; 1 where all do.
+    """
+
+    def compute() -> float:
+        with torch.enable_grad():  # whoever asks first may not want gradients
+            slopes = flat(gradient(subject, *_moderate(subject)))
+        return _middle(slopes[slopes.isfinite()])
+
+    return subject.memo("steepness", compute)
+
+
+def _middle(sizes: Tensor) -> float:
+    """The median of sizes; of those above zero where it is zero; 1 where none is."""
+    median = sizes.median().item() if len(sizes) else 0.0
+    if median == 0 and (sizes > 0).any():
+        median = sizes[sizes > 0].median().item()
+    return median or 1.0
+
+
+def _moderate(subject: Subject) -> tuple[Tensor, Tensor | None]:
     if subject.on_embeddings:
-        inputs, target = embeddings(subject), labels_of(subject)
-    else:
-        g = design.generator()
-        inputs = torch.randn(101, subject.k, generator=g, dtype=torch.float64).round(decimals=1)
-        target = targets(subject.target, 101, subject.k)
-    size = evaluate(subject, inputs, target).abs()
-    at = int(size.argsort()[len(size) // 2])
-    return size[at].item() or 1.0, inputs[at], pick(subject, target, at)
+        return embeddings(subject), labels_of(subject)
+    g = design.generator()
+    inputs = torch.randn(101, subject.k, generator=g, dtype=torch.float64).round(decimals=1)
+    return inputs, targets(subject.target, 101, subject.k)
+
+
+def _unit(subject: Subject) -> tuple[float, Tensor, Any]:
+    inputs, target = _moderate(subject)
+    size = evaluate(subject, inputs, target).detach().abs()
+    unit = _middle(size[size.isfinite()])
+    at = int((size - unit).abs().nan_to_num(nan=torch.inf).argmin())
+    return unit, inputs[at], pick(subject, target, at)

@@ -4,18 +4,20 @@ Kinks of codimension one are crossed by almost every long segment: halving the p
 which the gradient changes most closes in on them. Kinks at single points, such as the tip of a
 cone, are looked for at ties and whole numbers. Only values decide in the end, by second
 differences over steps down to 1e-12 at 50 digits, so that a rounded corner is not taken for a kink.
+Jumps of the value itself are closed in on in the same way, at last at 50 digits.
 """
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import mpmath
 import torch
 from torch import Tensor
 
 from lossatlas.theory import design
-from lossatlas.theory.exact import DIGITS
-from lossatlas.theory.subject import Subject
+from lossatlas.theory.exact import DIGITS, Unsupported
+from lossatlas.theory.growth import Ladder
+from lossatlas.theory.subject import Subject, slope_of
 from lossatlas.theory.targets import Numbered, numbered
 from lossatlas.theory.verdict import Term
 
@@ -53,9 +55,7 @@ def jump_exactly(subject: Subject, s: Tensor, v: Tensor, target: Any, h: float) 
     Raises:
         exact.Unsupported: the code uses a function that has no 50-digit form.
     """
-    y = target
-    if not isinstance(target, int):
-        y = torch.tensor([target], dtype=torch.bool if target[0] in (True, False) else s.dtype)
+    y = _as_target(target, s.dtype)
     with mpmath.workdps(DIGITS):
         step = mpmath.mpf(h)
         pairs = list(zip(s.tolist(), v.tolist(), strict=True))
@@ -79,36 +79,152 @@ def suspects(subject: Subject) -> Places:
 
     def compute() -> Places:
         what = numbered(subject)
-        s, v, y = (torch.cat(p) for p in zip(_crossed(what), _special(what), strict=True))
+        _, right, v, labels = _crossed(what)
+        _, after, w, to = breaks(subject)
+        crossed = (right, v, labels), (after, w, to)
+        s, v, y = (torch.cat(p) for p in zip(*crossed, _special(what), strict=True))
         jumps = jump(what.subject, s, v, y, STEP).nan_to_num(nan=0.0, posinf=0.0)
         return Places(s, v, y, jumps).best(64)
 
     return subject.memo("suspects", compute)
 
 
-def _crossed(what: Numbered) -> tuple[Tensor, Tensor, Tensor]:
-    """On random segments, where the gradient changes most at the finest resolution."""
+def breaks(subject: Subject) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where the value changes most beyond its slope: neighbouring floats that may be a jump apart.
+
+    Ends left and right (M, k), unit directions (M, k) and targets (M,), largest jumps first.
+    """
+
+    def compute() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        what = numbered(subject)
+        left, right, v, y = _crossed(what, by_value=True)
+        with torch.no_grad():
+            size = (what.subject.values(right, y) - what.subject.values(left, y)).abs()
+        top = size.nan_to_num(nan=0.0, posinf=0.0).topk(16).indices
+        return left[top], right[top], v[top], y[top]
+
+    return subject.memo("breaks", compute)
+
+
+def jump_of_value(
+    subject: Subject, left: Tensor, right: Tensor, target: Any
+) -> tuple[list[Any], float]:
+    """What is left of |l(right) - l(left)| when the segment (k,), (k,) is halved 100 times more.
+
+    At 50 digits; the place, as mpmath numbers, and the change there.
+
+    Raises:
+        exact.Unsupported: the code uses a function that has no 50-digit form.
+    """
+    y = _as_target(target, left.dtype)
+    with mpmath.workdps(DIGITS):
+        a, b = ([mpmath.mpf(x) for x in end.tolist()] for end in (left, right))
+        low, high = subject.at_50_digits(a, y), subject.at_50_digits(b, y)
+        for _ in range(100):
+            middle = [(x + z) / 2 for x, z in zip(a, b, strict=True)]
+            value = subject.at_50_digits(middle, y)
+            if abs(value - low) >= abs(high - value):
+                b, high = middle, value
+            else:
+                a, low = middle, value
+        return b, float(abs(high - low))
+
+
+def persists(
+    subject: Subject, centre: Tensor, near: Ladder, what: Numbered, order: Literal[1, 2]
+) -> bool:
+    """Whether the slope (1) or curvature (2) is still larger at 1e-18 from `centre` than at 1e-12.
+
+    By differences at 50 digits along the ray of the innermost rung; true where these cannot be had,
+    since then no verdict will hang on it.
+    """
+    away = near.points[0] - centre
+    away = away / away.norm().clamp(min=1e-300)
+    target = what.target(int(near.targets[0]))
+    try:
+        with mpmath.workdps(DIGITS):
+            inner, outer = (
+                _difference(subject, centre, away, target, mpmath.mpf(10) ** -e, order)
+                for e in (18, 12)
+            )
+            return bool(inner > 2 * outer)
+    except Unsupported:
+        return True
+
+
+def _difference(
+    subject: Subject, centre: Tensor, away: Tensor, target: Any, r: Any, order: int
+) -> Any:
+    """The difference quotient of the first or second order at distance r, along the ray."""
+    y = _as_target(target, centre.dtype)
+    pairs = list(zip(centre.tolist(), away.tolist(), strict=True))
+
+    def value(t: Any) -> Any:
+        return subject.at_50_digits([mpmath.mpf(x) + t * mpmath.mpf(v) for x, v in pairs], y)
+
+    h = r / 100
+    if order == 1:
+        return abs(value(r + h) - value(r - h)) / (2 * h)
+    return abs(value(r + h) - 2 * value(r) + value(r - h)) / h**2
+
+
+def _as_target(target: Any, dtype: torch.dtype) -> Any:
+    """A target as a `Term` holds it, as `at_50_digits` takes it."""
+    if isinstance(target, int):
+        return target
+    return torch.tensor([target], dtype=torch.bool if target[0] in (True, False) else dtype)
+
+
+def _crossed(what: Numbered, by_value: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Random segments closed in on where the gradient changes most at the finest resolution, or
+
+    the value changes most beyond what the gradients at both ends explain: left and right ends
+    (M, k), unit directions (M, k), targets (M,).
+    """
     k, g = what.subject.k, design.generator()
     scale = torch.tensor([0.3, 2.0, 20.0], dtype=torch.float64).repeat(SEGMENTS // 3)[:, None]
     a, b = (scale * torch.randn(SEGMENTS, k, generator=g, dtype=torch.float64) for _ in range(2))
-    y = what.cycle(SEGMENTS)
+    if by_value:
+        a, b = torch.cat([a, 300 * a]), torch.cat([b, 300 * b])
+    n = len(a)
+    y = what.cycle(n)
     t = torch.linspace(0, 1, PARTS + 1, dtype=torch.float64)[:, None, None]
     grid = a + t * (b - a)
-    slopes = what.subject.gradient(grid.flatten(0, 1), y.repeat(PARTS + 1)).view(grid.shape)
-    changes = (slopes[1:] - slopes[:-1]).norm(dim=2).nan_to_num(nan=0.0)
-    parts = changes.topk(3, dim=0).indices
-    rows = torch.arange(SEGMENTS).expand_as(parts)
+
+    def look(s: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        leaf = s.detach().requires_grad_()
+        values = what.subject.values(leaf, labels)
+        return values.detach(), slope_of(values.sum(), leaf)
+
+    def changes(
+        s: Tensor, at_s: tuple[Tensor, Tensor], t: Tensor, at_t: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        if not by_value:
+            return (at_t[1] - at_s[1]).norm(dim=-1).nan_to_num(nan=0.0)
+        explained = ((at_s[1] + at_t[1]) / 2 * (t - s)).sum(-1)
+        return (at_t[0] - at_s[0] - explained).abs().nan_to_num(nan=0.0)
+
+    values, slopes = look(grid.flatten(0, 1), y.repeat(PARTS + 1))
+    values, slopes = values.view(PARTS + 1, n), slopes.view(grid.shape)
+    found = changes(grid[:-1], (values[:-1], slopes[:-1]), grid[1:], (values[1:], slopes[1:]))
+    parts = found.topk(3, dim=0).indices
+    rows = torch.arange(n).expand_as(parts)
     left, right = grid[parts, rows].flatten(0, 1), grid[parts + 1, rows].flatten(0, 1)
-    at_left, at_right = slopes[parts, rows].flatten(0, 1), slopes[parts + 1, rows].flatten(0, 1)
+    at_left = values[parts, rows].flatten(), slopes[parts, rows].flatten(0, 1)
+    at_right = values[parts + 1, rows].flatten(), slopes[parts + 1, rows].flatten(0, 1)
     labels = y[rows].flatten()
     along = (b - a)[rows].flatten(0, 1)
     for _ in range(HALVINGS):
         middle = (left + right) / 2
-        here = what.subject.gradient(middle, labels)
-        first = ((here - at_left).norm(dim=1) >= (at_right - here).norm(dim=1))[:, None]
-        left, at_left = torch.where(first, left, middle), torch.where(first, at_left, here)
-        right, at_right = torch.where(first, middle, right), torch.where(first, here, at_right)
-    return right, along / along.norm(dim=1, keepdim=True), labels
+        here = look(middle, labels)
+        first = changes(left, at_left, middle, here) >= changes(middle, here, right, at_right)
+        column = first[:, None]
+        left, right = torch.where(column, left, middle), torch.where(column, middle, right)
+        at_left, at_right = (
+            (torch.where(first, at_left[0], here[0]), torch.where(column, at_left[1], here[1])),
+            (torch.where(first, here[0], at_right[0]), torch.where(column, here[1], at_right[1])),
+        )
+    return left, right, along / along.norm(dim=1, keepdim=True), labels
 
 
 def _special(what: Numbered) -> tuple[Tensor, Tensor, Tensor]:

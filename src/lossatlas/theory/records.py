@@ -1,7 +1,10 @@
-"""Verdicts as JSON records, kept beside the cards and made again only when their code changed.
+"""Verdicts as JSON records, kept and made again only when their code changed.
 
-    papers/verdicts/<id>.json    {"loss": id, "source": digest, "records": [...]}
+    papers/verdicts/<id>.json                     {"loss": id, "source": digest, "records": [...]}
+    ~/.cache/lossatlas/verdicts/<id>-<place>.json
 
+The first are those that the project keeps; only a maintainer's `make verdicts` writes them. What a
+user's command finds is kept in the second place. Both are read.
 A record carries the digest of the check that made it; the file carries that of the loss. Both cover
 whatever the code imports from this package, so neither an edited loss nor an edited checker can
 pass for the old one.
@@ -10,6 +13,7 @@ pass for the old one.
 import ast
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -24,7 +28,9 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry, source
 from lossatlas.theory import design
 from lossatlas.theory.checks import CHECKS, Check
-from lossatlas.theory.subject import Subject, examine
+from lossatlas.theory.exact import Unsupported
+from lossatlas.theory.purity import impurity
+from lossatlas.theory.subject import Subject, blame, comes_from, examine, examine_anywhere
 from lossatlas.theory.verdict import (
     Finding,
     Witness,
@@ -37,6 +43,7 @@ from lossatlas.theory.verdict import (
 
 Record = dict[str, Any]
 FOLDER = "verdicts"
+CACHE_VARIABLE = "XDG_CACHE_HOME"
 # What the card tells the checker; its prose and examples do not matter here.
 FIELDS = {"target", "link", "bayes_rule", "requires", "hyperparameters", "properties", "limits"}
 
@@ -54,39 +61,69 @@ def find_property(text: str) -> str:
 
 
 @registry.blamed()
-def check(name: str, only: Iterable[str] | None = None, fresh: bool = False) -> list[Record]:
+def check(
+    name: str,
+    only: Iterable[str] | None = None,
+    fresh: bool = False,
+    classes: int | None = None,
+    keep: bool = False,
+) -> list[Record]:
     """The records of a loss (or expression), in the order of the checks; searched where stale.
 
     Args:
         name: id of a loss, or an expression such as "nce + rce".
         only: the properties wanted; None means all that apply.
         fresh: search again even where a current record exists.
+        classes: of the logits; by default 4, or another number where the code does not work for 4.
+            Verdicts for a number that is given are not kept.
+        keep: write the records beside the cards, which the project keeps, not to the user's cache.
 
     Raises:
-        UserError: there is no such loss, its code raises, or its record file cannot be read.
+        UserError: there is no such loss, its code raises for that many classes, or its record file
+            cannot be read.
     """
     wanted = [c for c in _checks().values() if only is None or c.prop in set(only)]
-    known = {} if fresh else current(name)
+    known = {} if fresh or classes else current(name)
     if any(c.prop not in known for c in wanted):
         torch.set_num_threads(1)
-        subject = examine(name)
+        subject = examine_anywhere(name, classes)
         made = {c.prop: run(c, subject) for c in wanted if c.prop not in known}
-        known = current(name) | made
-        _save(name, known)
+        if classes is None:
+            known = current(name) | made
+            _save(name, known, _kept(name) if keep else _cached(name))
+        else:
+            known = made
+    elif keep:
+        _save(name, known, _kept(name))
     return [known[c.prop] for c in wanted]
 
 
 def run(what: Check, subject: Subject) -> Record:
-    """Run one check and return its record; `seconds` are of CPU time."""
+    """Run one check and return its record; `seconds` are of CPU time.
+
+    A loss that is no function of its inputs has no properties, and one whose code raises on the way
+    none that could be told.
+    """
     begun = time.process_time()
-    misfit = what.misfit(subject)
-    finding = what.run(subject) if misfit is None else not_applicable(misfit)
-    return _record(what, subject, finding, time.process_time() - begun)
+    misfit, impure = what.misfit(subject), None
+    try:
+        impure = impurity(subject)
+        reason = misfit or impure
+        finding = what.run(subject) if reason is None else not_applicable(reason)
+    except Unsupported as error:
+        finding = Finding("inconclusive", "", reason=str(error))
+    except Exception as error:
+        if not comes_from(error, subject.loss):
+            raise
+        reason = f"the loss's code raises: {blame(error, subject.loss)}"
+        finding = Finding("inconclusive", "", reason=reason)
+    return _record(what, subject, finding, impure, time.process_time() - begun)
 
 
-def _record(what: Check, subject: Subject, finding: Finding, seconds: float) -> Record:
+def _record(
+    what: Check, subject: Subject, finding: Finding, impure: str | None, seconds: float
+) -> Record:
     declared = subject.declared(what.prop)
-    hyperparameters = subject.card.hyperparameters if subject.card else {}
     return {
         "loss": subject.name,
         "property": what.prop,
@@ -94,8 +131,10 @@ def _record(what: Check, subject: Subject, finding: Finding, seconds: float) -> 
         "declared": declared,
         "agrees": agrees(declared, finding.verdict),
         **as_json({k: v for k, v in vars(finding).items() if k != "verdict"}),
-        "hyperparameters": {key: h.default for key, h in hyperparameters.items()},
-        "classes": None if subject.on_embeddings else subject.k,
+        "hyperparameters": subject.hyperparameters,
+        "classes": None if subject.on_embeddings else what.classes or subject.k,
+        "reach": what.reach,
+        "impurity": impure,
         "dtype": "float64",
         "seed": design.SEED,
         "reference": what.reference,
@@ -107,11 +146,12 @@ def _record(what: Check, subject: Subject, finding: Finding, seconds: float) -> 
 def agrees(declared: bool | str | None, verdict: str) -> bool | None:
     """Whether a verdict bears out a card's claim; None where either leaves it open.
 
-    A claim is contradicted by a refutation; a denial by a proof.
+    A claim is contradicted by a refutation and by evidence against it, of which a denial has no
+    more to show; a denial is contradicted by a proof.
     """
     if declared not in (True, False):
         return None
-    if verdict == "refuted":
+    if verdict in ("refuted", "evidence_against"):
         return not declared
     if verdict == "proved" or (verdict == "not_refuted" and declared):
         return bool(declared)
@@ -120,7 +160,14 @@ def agrees(declared: bool | str | None, verdict: str) -> bool | None:
 
 def current(name: str) -> dict[str, Record]:
     """The stored records of a loss that its code and the checks' code still stand behind."""
-    place = _place(name)
+    return {
+        prop: record
+        for place in (_kept(name), _cached(name))
+        for prop, record in _read(name, place).items()
+    }
+
+
+def _read(name: str, place: Path | None) -> dict[str, Record]:
     if place is None or not place.is_file():
         return {}
     try:
@@ -206,19 +253,31 @@ def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _place(name: str) -> Path | None:
-    """Where a loss's records are kept; None for an expression."""
+def _kept(name: str) -> Path | None:
+    """Where a project keeps a loss's records; None for an expression."""
     entry = registry.index().get(name)
     return entry.ledger.parent / FOLDER / f"{name}.json" if entry else None
 
 
-def _save(name: str, records: dict[str, Record]) -> None:
-    place = _place(name)
+def _cached(name: str) -> Path | None:
+    """Where a user's commands leave a loss's records; None for an expression, or without a home."""
+    kept = _kept(name)
+    if kept is None:
+        return None
+    try:
+        root = Path(os.environ.get(CACHE_VARIABLE) or "~/.cache").expanduser()
+    except RuntimeError:
+        return None
+    mark = hashlib.sha256(os.fsencode(kept)).hexdigest()[:8]
+    return root / "lossatlas" / FOLDER / f"{name}-{mark}.json"
+
+
+def _save(name: str, records: dict[str, Record], place: Path | None) -> None:
     if place is None:
         return
     ordered = [records[prop] for prop in _checks() if prop in records]
     text = json.dumps({"loss": name, "source": source_digest(name), "records": ordered}, indent=1)
-    beside = place.with_name(place.name + ".part")
+    beside = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(text + "\n")

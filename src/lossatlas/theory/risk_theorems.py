@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lossatlas.theory import design
+from lossatlas.theory import agreement, design
 from lossatlas.theory.curves import tied, weights
 from lossatlas.theory.minimise import scale
 from lossatlas.theory.subject import Subject
@@ -29,18 +29,30 @@ Feature = Callable[[Tensor], Tensor]  # logits (N, k) -> values (N, k), one for 
 def fit(subject: Subject, *features: Feature) -> tuple[list[float], float]:
     """Weights a_i of the best fit of c + sum_i a_i f_i to all labels' losses, and its residual.
 
-    The residual is the largest, relative to the loss there or to its scale if that is larger.
+    Fitted at scores up to 40; the residual is the largest there and at those of `agreement`,
+    relative to the loss there or to its scale if that is larger.
     """
     logits, _ = design.points(subject.k)
     logits = logits[logits.abs().amax(1) <= 40][::20]
-    values = subject.table(logits).detach()
-    columns = [torch.ones_like(values), *(f(logits) for f in features)]
-    x = torch.stack([column.flatten() for column in columns], 1)
+    values, columns = _columns(subject, logits, features)
     y = values.flatten()
     size = y.abs().clamp(min=scale(subject))
-    a = torch.linalg.lstsq(x / size[:, None], (y / size)[:, None]).solution[:, 0]
-    residual = ((x @ a - y).abs() / size).max().item()
-    return a[1:].tolist(), residual if math.isfinite(residual) else NEVER
+    a = torch.linalg.lstsq(columns / size[:, None], (y / size)[:, None]).solution[:, 0]
+    residual = 0.0
+    for where in (logits, agreement.points(subject.k)):
+        values, columns = _columns(subject, where, features)
+        formula = (columns @ a).view_as(values)
+        residual = max(residual, agreement.apart(subject, where, values, formula).max().item())
+    return a[1:].tolist(), residual
+
+
+def _columns(
+    subject: Subject, logits: Tensor, features: tuple[Feature, ...]
+) -> tuple[Tensor, Tensor]:
+    """Values (N, k), and the columns (N k, 1 + F) of a constant and of the features."""
+    values = subject.table(logits).detach()
+    columns = [torch.ones_like(values), *(f(logits) for f in features)]
+    return values, torch.stack([column.flatten() for column in columns], 1)
 
 
 # --------------------------------------------------------------------- functions of all scores
@@ -97,19 +109,34 @@ def decreasing_in_probability(subject: Subject) -> float:
     """
     if (subject.prior != 1).any() or subject.class_counts:
         return NEVER
-    k = subject.k
-    logits, labels = design.points(k)
-    usable = logits.abs().amax(1) <= 40
-    logits, labels = logits[usable][::20], labels[usable][::20]
+    logits = agreement.points(subject.k)
+    labels = torch.arange(len(logits)) % subject.k
     zeros = torch.zeros_like(labels)
-    here, there = subject.values(logits, labels), subject.values(tied(logits, labels), zeros)
-    change = (here - there).abs() / torch.maximum(here.abs(), there.abs()).clamp(min=scale(subject))
-    far = torch.zeros(2, k, dtype=torch.float64)
-    far[:, 0] = torch.tensor([40.0, 400.0])
+    here = subject.values(logits, labels).detach()
+    there = subject.values(tied(logits, labels), zeros).detach()
+    change = agreement.apart(subject, logits, here, there).max().item()
+    far = torch.zeros(2, subject.k, dtype=torch.float64)
+    far[:, 0] = torch.tensor([40.0, 400.0], dtype=far.dtype)
     end = subject.values(far, zeros[:2])
     bounded = end.isfinite().all() and (end[0] - end[1]).abs() <= 1e-6 * scale(subject)
-    falling = (weights(subject).to_numpy() > 0).all()
-    return change.max().item() if bounded and falling and change.isfinite().all() else NEVER
+    return change if bounded and _falls(subject) else NEVER
+
+
+def _falls(subject: Subject) -> bool:
+    """Whether the loss falls as p_y rises: no slope is wrong, and none is cut off.
+
+    A slope that float64 holds for zero must have vanished by degrees: what is lost all at once is
+    lost to a clamp.
+    """
+    if not (weights(subject).to_numpy() > 0).all():
+        return False
+    lag = torch.cat([torch.arange(0, 1000, 2.5), torch.logspace(3, 6, 40)]).double()
+    logits = torch.zeros(len(lag), subject.k, dtype=torch.float64)
+    logits[:, 0] = -lag
+    pull = -subject.gradient(logits, torch.zeros(len(lag), dtype=torch.int64))[:, 0]
+    top = pull.amax()
+    abrupt = (pull[1:] <= 0) & (pull[:-1] > 1e-12 * top)
+    return bool((pull >= 0).all() and not abrupt.any())
 
 
 def log_score_of_softmax(subject: Subject) -> float:
@@ -141,7 +168,7 @@ def log_score_in_a_ball(subject: Subject) -> float:
     rotation from j to b, which keeps the length to first order, or a small step where both vanish.
     """
     s = torch.zeros(2, subject.k, dtype=torch.float64)
-    s[:, 0] = torch.tensor([1e6, 1e-7])
+    s[:, 0] = torch.tensor([1e6, 1e-7], dtype=s.dtype)
     table = subject.table(s)
     far, near = (table[:, 1] - table[:, 0]).tolist()
     if not (0 < near <= far < 1e6):
@@ -185,13 +212,13 @@ def smooth_fenchel_young(subject: Subject) -> float:
     1-Lipschitz (Baillon & Haddad), so Omega 1-strongly convex, and R - R* >= |f(s) - q|^2 / 2. If
     s_j >= s_b then f_j >= f_b, so the right side is at least (q_b - q_j)^2 / 4.
     """
-    logits, _ = design.points(subject.k)
-    logits = logits[::20]
+    logits = torch.cat([design.points(subject.k)[0][::20], agreement.points(subject.k)])
     other = logits.roll(1, 0) * 0.3 + logits * 0.7  # near and far pairs
     zeros = torch.zeros(len(logits), dtype=torch.int64)
     f = subject.gradient(logits, zeros)
     change = f - subject.gradient(other, zeros)
-    short = change.square().sum(1) - (change * (logits - other)).sum(1)
+    size = 1 + logits.abs().amax(1) + other.abs().amax(1)
+    short = (change.square().sum(1) - (change * (logits - other)).sum(1)) / size
     f[:, 0] += 1
     falls = -f.gather(1, logits.argsort(1)).diff(dim=1)
     worst = max(short.max().item(), falls.max().item(), 0.0)

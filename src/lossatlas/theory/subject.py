@@ -1,20 +1,24 @@
 """What is checked: a loss of logits or embeddings as a plain function, in float64."""
 
+import inspect
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from lossatlas import cards
-from lossatlas.losses import registry
+from lossatlas.errors import UserError
+from lossatlas.losses import expression, registry
 from lossatlas.losses.base import Loss
 from lossatlas.losses.examples import lift, ready
 from lossatlas.theory import exact
 
 T = TypeVar("T")
 CLASSES = 4  # all properties are generic in the number of classes; a counterexample in 4 is one
+OTHERS = (10, 7, 3, 2, 5, 6, 8, 9)  # tried in turn for code that does not work for 4 classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,8 @@ class Subject:
         class_counts: (k,) samples a class, for a loss that requires them, else None.
         card: what the paper says, or None.
         loss: the module behind the function, or None for a bare function.
+        hyperparameters: by name, as the loss has them.
+        parts: positive weights and losses, where the loss is written as a sum of others.
     """
 
     name: str
@@ -38,6 +44,8 @@ class Subject:
     class_counts: tuple[float, ...] | None = None
     card: cards.Card | None = None
     loss: Loss | None = None
+    hyperparameters: dict[str, float] = field(default_factory=dict)
+    parts: tuple[tuple[float, "Subject"], ...] = ()
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -45,14 +53,31 @@ class Subject:
         return self.target in cards.EMBEDDING_TARGETS
 
     @property
-    def link(self) -> cards.Link:
-        """How scores become probabilities, as the card says; softmax without a card."""
+    def link(self) -> cards.Link | None:
+        """How scores become probabilities, as cards say; None where those of the parts differ.
+
+        Softmax without a card.
+        """
+        if self.parts:
+            return _agreed([part.link for _, part in self.parts])
         return self.card.link if self.card else "softmax"
+
+    @property
+    def bayes_rule(self) -> str | None:
+        """The decision to judge by, "accuracy" or "balanced"; None if parts are judged unlike."""
+        if self.parts:
+            return _agreed([part.bayes_rule for _, part in self.parts])
+        return self.card.bayes_rule if self.card else "accuracy"
+
+    @property
+    def weight(self) -> float:
+        """The sum of the parts' weights; 1 of a loss that is no sum."""
+        return sum(weight for weight, _ in self.parts) if self.parts else 1.0
 
     @property
     def prior(self) -> Tensor:
         """What the Bayes rule divides probabilities by, (k,): ones unless the rule is balanced."""
-        if self.card and self.card.bayes_rule == "balanced" and self.class_counts:
+        if self.bayes_rule == "balanced" and self.class_counts:
             counts = torch.tensor(self.class_counts, dtype=torch.float64)
             return counts / counts.sum()
         return torch.ones(self.k, dtype=torch.float64)
@@ -75,8 +100,31 @@ class Subject:
     def at(self, k: int, class_counts: tuple[float, ...] | None = None) -> "Subject":
         """The same loss for another number of classes, or with other class counts."""
         if self.loss is None:
-            return Subject(self.name, self.function, self.target, k, class_counts, self.card)
+            return replace(self, k=k, class_counts=class_counts, _memory={})
         return examine(self.name, k, class_counts)
+
+    def fault(self, k: int) -> str | None:
+        """What the code raises for k classes (a batch of embeddings), or None if it runs."""
+        return self.memo(f"fault {k}", lambda: self._fault(k))
+
+    def _fault(self, k: int) -> str | None:
+        try:
+            one = self if k == self.k else self.at(k)
+            with torch.no_grad():
+                if self.on_embeddings:
+                    views = getattr(self.loss, "views", 2)
+                    labels = None if self.target == "two_view" else torch.arange(4) // 2
+                    one.function(torch.rand(views, 4, 3, dtype=torch.float64), labels)
+                else:
+                    labels = torch.arange(k)
+                    if self.target != "complementary":
+                        labels = lift(labels, self.target, k)
+                    values = one.function(torch.zeros(k, k, dtype=torch.float64), labels)
+                    if values.shape != (k,):
+                        return f"values of shape {tuple(values.shape)} came for {k} samples"
+        except Exception as error:
+            return blame(error, self.loss)
+        return None
 
     def values(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Values (N,) at logits (N, k) and class indices (N,), lifted to the loss's target."""
@@ -95,8 +143,7 @@ class Subject:
     def gradient(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Gradient (N, k) of each value in its logits."""
         leaf = logits.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(self.values(leaf, labels).sum(), leaf)
-        return gradient
+        return slope_of(self.values(leaf, labels).sum(), leaf)
 
     def hessian(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Hessian (N, k, k) of each value in its logits, by double backward on the batch's sum.
@@ -105,7 +152,7 @@ class Subject:
         gradient does not depend on the logits.
         """
         leaf = logits.detach().clone().requires_grad_()
-        (first,) = torch.autograd.grad(self.values(leaf, labels).sum(), leaf, create_graph=True)
+        first = slope_of(self.values(leaf, labels).sum(), leaf, create_graph=True)
         if not first.requires_grad:
             return torch.zeros(*logits.shape, logits.shape[1], dtype=logits.dtype)
         rows = []
@@ -140,12 +187,86 @@ class Subject:
 def examine(name: str, k: int = CLASSES, class_counts: tuple[float, ...] | None = None) -> Subject:
     """The registered loss (or expression) `name` at its defaults, ready for k classes.
 
+    An expression has no card, but its parts have.
+
     Raises:
         UserError: there is no such loss.
     """
+    if name.isidentifier():
+        return _term(expression.Term(1.0, name, {}), k, class_counts)
+    loss, given = _ready(name, k, class_counts)
+    parts = [(t.weight, _term(t, k, class_counts)) for t in expression.parse(name) if t.weight > 0]
+    return Subject(name, loss, loss.target, k, given, None, loss, parts=tuple(parts))
+
+
+def examine_anywhere(name: str, k: int | None = None) -> Subject:
+    """`examine` for k classes; by default for 4, or another number that the code works for.
+
+    Raises:
+        UserError: there is no such loss, or its code raises; says what.
+    """
+    subject = examine(name, k or CLASSES)
+    fault = subject.fault(subject.k)
+    if fault and k is None and not subject.on_embeddings:
+        for other in OTHERS:
+            if subject.fault(other) is None:
+                return examine(name, other)
+    if fault:
+        where = "" if subject.on_embeddings else f" for {subject.k} classes"
+        hint = "" if subject.on_embeddings or k else "; --classes K tries another number"
+        raise UserError(f"{name}: its code fails{where}: {fault}{hint}")
+    return subject
+
+
+def blame(error: Exception, loss: Loss | None) -> str:
+    """An error in words, with the line of the loss's file that it came through."""
+    said = (str(error).strip().splitlines() or ["no message"])[0]
+    line = _line_in(error, loss)
+    return f"{type(error).__name__}: {said}" + (f" ({line})" if line else "")
+
+
+def comes_from(error: Exception, loss: Loss | None) -> bool:
+    """Whether an error was raised while the loss's own code ran."""
+    return _line_in(error, loss) is not None
+
+
+def _line_in(error: Exception, loss: Loss | None) -> str | None:
+    if loss is None:
+        return None
+    files = {inspect.getfile(type(part)) for part in loss.modules()}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+
+
+def slope_of(value: Tensor, leaf: Tensor, create_graph: bool = False) -> Tensor:
+    """Gradient of a scalar in `leaf`, shaped as it; zero where the one does not depend on it."""
+    if not value.requires_grad:
+        return torch.zeros_like(leaf)
+    (slope,) = torch.autograd.grad(value, leaf, create_graph=create_graph, allow_unused=True)
+    return torch.zeros_like(leaf) if slope is None else slope
+
+
+def _term(term: expression.Term, k: int, class_counts: tuple[float, ...] | None) -> Subject:
+    """One loss of a sum, without its weight."""
+    written = expression.write([term._replace(weight=1.0)])
+    loss, given = _ready(written, k, class_counts)
+    entry = registry.index().get(term.name)
+    card = cards.read(entry.card) if entry and entry.card.is_file() else None
+    defaults = {key: h.default for key, h in card.hyperparameters.items()} if card else {}
+    return Subject(
+        written, loss, loss.target, k, given, card, loss, defaults | term.hyperparameters
+    )
+
+
+def _ready(
+    name: str, k: int, class_counts: tuple[float, ...] | None
+) -> tuple[Loss, tuple[float, ...] | None]:
+    """The loss, and the class counts that it was given."""
     loss = ready(name, k).provide(class_counts=class_counts)
     loss.validate = False
     given = None if loss.class_counts is None else tuple(loss.class_counts.tolist())
-    entry = registry.index().get(name)
-    card = cards.read(entry.card) if entry and entry.card.is_file() else None
-    return Subject(name, loss, loss.target, k, given, card, loss)
+    return loss, given
+
+
+def _agreed(words: list[Any]) -> Any:
+    return words[0] if len(set(words)) == 1 else None

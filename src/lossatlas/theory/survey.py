@@ -8,7 +8,9 @@ from joblib import Parallel, delayed
 
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
+from lossatlas.theory import agreement
 from lossatlas.theory.records import Record, check
+from lossatlas.theory.subject import CLASSES
 from lossatlas.theory.verdict import Verdict, Witness, python
 
 SYMBOLS = {verdict: verdict.replace("_", " ") for verdict in get_args(Verdict)}
@@ -16,7 +18,12 @@ EVIDENCE = 78  # characters of evidence in a line
 
 
 def survey(
-    names: Sequence[str], only: list[str] | None, jobs: int, fresh: bool = False
+    names: Sequence[str],
+    only: list[str] | None,
+    jobs: int,
+    fresh: bool = False,
+    classes: int | None = None,
+    keep: bool = False,
 ) -> list[list[Record]]:
     """The records of each loss, computed in `jobs` processes; progress goes to stderr.
 
@@ -24,16 +31,16 @@ def survey(
     where it stopped. Of several losses, one that cannot be checked is told on stderr and left out.
     """
     if len(names) == 1:
-        return [check(names[0], only, fresh)]
+        return [check(names[0], only, fresh, classes, keep)]
     if jobs == 1:
         found: list[list[Record]] = []
         for name in names:
-            found.append(_or_none(name, only, fresh))
+            found.append(_or_none(name, only, fresh, classes, keep))
             _tell(found[-1], len(found), len(names))
         return [records for records in found if records]
     done: list[list[Record]] = []
     work = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_or_none)(name, only, fresh) for name in names
+        delayed(_or_none)(name, only, fresh, classes, keep) for name in names
     )
     for records in work:
         done.append(records)
@@ -69,9 +76,23 @@ def witness_of(records: list[Record], prop: str) -> str:
 
 
 def table(records: list[Record], key: str = "property") -> str:
-    """Aligned lines: property (or loss), verdict, what the card says, and the evidence."""
-    rows = [(r[key], SYMBOLS[r["verdict"]], said(r), evidence(r)) for r in records]
+    """Aligned lines: property (or loss), verdict, what the card says, where it looked, and the
+    evidence."""
+    rows = [(r[key], SYMBOLS[r["verdict"]], said(r), scope(r), evidence(r)) for r in records]
     return "\n".join(aligned(rows))
+
+
+def heading(records: list[Record]) -> str | None:
+    """What the verdicts on a loss presuppose, if it is not so: that it is a function of its inputs.
+
+    Else, for how many classes they were found, where these are not the usual ones.
+    """
+    first = records[0]
+    if first["impurity"]:
+        return f"{first['loss']} is no function of a sample's inputs: {first['impurity']}"
+    if first["classes"] not in (None, CLASSES):
+        return f"{first['loss']}: all for K = {first['classes']} classes"
+    return None
 
 
 def summary(records: list[Record]) -> str:
@@ -86,7 +107,8 @@ def contradictions(records: list[Record]) -> list[str]:
     """Where the card says one thing and the code shows another, a sentence each."""
     return [
         f"{r['loss']}: the card says {r['property']} is {str(r['declared']).lower()}, "
-        f"the code shows it is {SYMBOLS[r['verdict']]}: {evidence(r)}"
+        + ("there is " if r["verdict"] == "evidence_against" else "the code shows it is ")
+        + f"{SYMBOLS[r['verdict']]}{' it' * (r['verdict'] == 'evidence_against')}: {evidence(r)}"
         for r in records
         if r["agrees"] is False
     ]
@@ -106,13 +128,20 @@ def evidence(record: Record, most: int | None = EVIDENCE) -> str:
         text = record["reason"] or record["certificate"] or ""
         if not text:
             n, worst = record["n"], record["worst"]
-            text = (
-                f"worst {0 + float(worst):.2g} at {n} points"
-                if worst is not None
-                else record["method"]
-            )
+            text = f"{n} points" if worst is None else f"worst {0 + float(worst):.2g} at {n} points"
     line = "; ".join(part for part in (numbers(record), text) if part)
     return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
+def scope(record: Record) -> str:
+    """For how many classes, and how large inputs at most, was looked; a dash where nothing was."""
+    if record["verdict"] == "not_applicable":
+        return "-"
+    if record["verdict"] == "proved":
+        return agreement.SCOPE
+    classes = [f"K={record['classes']}"] if record["classes"] else []
+    searched = record["reach"] and record["verdict"] != "refuted"
+    return " ".join([*classes, *([f"to {record['reach']:g}"] if searched else [])]) or "-"
 
 
 def numbers(record: Record) -> str:

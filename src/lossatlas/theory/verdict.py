@@ -8,7 +8,7 @@ code has no 50-digit form, float64 with random rounding takes its place, and the
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -19,10 +19,13 @@ from torch import Tensor
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses.registry import get_loss
 from lossatlas.theory.exact import DIGITS, Unsupported
+from lossatlas.theory.inputs import steepness
 from lossatlas.theory.random_rounding import measured
 from lossatlas.theory.subject import Subject, examine
 
-Verdict = Literal["proved", "refuted", "not_refuted", "inconclusive", "not_applicable"]
+Verdict = Literal[
+    "proved", "refuted", "evidence_against", "not_refuted", "inconclusive", "not_applicable"
+]
 CLEAR = 1e3  # a violation must exceed the rounding bound that many times
 
 
@@ -73,10 +76,10 @@ class Finding:
     """What one check concludes.
 
     Attributes:
-        verdict: proved, refuted, not_refuted, inconclusive or not_applicable.
+        verdict: proved, refuted, evidence_against, not_refuted, inconclusive or not_applicable.
         method: what was done, in a clause; for not_refuted, what was searched.
         found: numbers and curves that the check measured, as plain data.
-        witness: of a refutation.
+        witness: of a refutation; of evidence against, the combination of values that speaks.
         certificate: of a proof: the theorem or certificate, and the residual of the identity test.
         reason: of an inconclusive or not applicable verdict.
         worst: the largest violation that was seen, in the check's own measure.
@@ -128,6 +131,23 @@ def refute(
     return Finding("refuted", method, witness=witness, **facts)
 
 
+def indicate(
+    subject: Subject,
+    says: str,
+    terms: Callable[..., list[Term]],
+    *points: Tensor,
+    method: str,
+    **facts: Any,
+) -> Finding:
+    """As `refute`, but evidence against: for properties that no finite set of values can refute.
+
+    A bound, a limit, a least risk are about all scores: what grew may level off further out.
+    """
+    finding = refute(subject, says, terms, *points, method=method, **facts)
+    against = finding.verdict == "refuted"
+    return replace(finding, verdict="evidence_against") if against else finding
+
+
 def signed(subject: Subject, terms: list[Term]) -> list[Term]:
     """The terms, with all signs turned if their sum is negative: for properties of equality."""
     value, _ = evaluate(subject, terms)
@@ -169,7 +189,7 @@ def evaluate(subject: Subject, terms: list[Term]) -> tuple[float, float]:
     values = [term.weight * _value(subject, term) for term in terms]
     size = sum(abs(value) for value in values if math.isfinite(value))
     inputs = max(_largest(term.inputs) for term in terms)
-    weights = sum(abs(term.weight) for term in terms)
+    weights = sum(abs(term.weight) for term in terms) * steepness(subject)
     total = math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
     return total, 2.0**-52 * (size + weights * (1 + inputs))
 

@@ -9,24 +9,30 @@ from lossatlas.theory import inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.verdict import Finding, Term, refute
+from lossatlas.theory.verdict import Finding, Term, indicate, refute
 
 SCALES = tuple(10.0**power for power in range(10))
+FAR = tuple(10.0**power for power in range(101))
 SETTLING = 0.95  # change over a decade of what was the change over the one before
 SETTLED = 1e-6  # growth over a decade, relative to the loss's size, that counts as none
 NEGATIVE = 1e-9  # relative to the loss's typical size
 STARTS, STEPS = 32, 100
 
 
-@check("both", "Ghosh et al., AAAI 2017; Zhang & Sabuncu, NeurIPS 2018 (why bounded losses matter)")
+@check(
+    "both",
+    "Ghosh et al., AAAI 2017; Zhang & Sabuncu, NeurIPS 2018 (why bounded losses matter)",
+    reach=1e100,
+)
 def bounded(subject: Subject) -> Finding:
     """The loss stays between two numbers: |l(s, y)| <= B for all s and y.
 
     Method: values along rays from the origin at scales 1, 10, ..., 1e9. A bounded loss settles, so
     that it changes less over the last decade than over the one before, by 5 % at least; an
-    unbounded one, even if it grows like a logarithm, does not. The decades are those before an
-    overflow, if there is one. Not seen are a bound that is reached beyond 1e9, and growth that is
-    slower than a logarithm's.
+    unbounded one, even if it grows like a logarithm, does not. What has not settled is followed out
+    to 1e100, where it has to change as much from 1e50 as it did up to there, before the evidence is
+    against it. The scales are those before an overflow, if there is one. Not seen are a bound that
+    is reached beyond 1e100, and growth that is slower than a logarithm's.
     """
     away, target = inputs.rays(subject)
     values = torch.stack([inputs.evaluate(subject, c * away, target) for c in SCALES])
@@ -40,6 +46,7 @@ def bounded(subject: Subject) -> Finding:
     a, b, c = (values.gather(0, (last - back)[None])[0] for back in (2, 1, 0))
     growth = (c - b).abs() - SETTLING * (b - a).abs()
     relative = growth / (inputs.unit(subject) + c.abs())
+    relative = torch.where(_goes_on(subject, away, target), relative, 0.0)
     at = int(relative.argmax())
     finite = values.where(values.isfinite(), torch.zeros_like(values))
     found: dict[str, Any] = {
@@ -52,7 +59,7 @@ def bounded(subject: Subject) -> Finding:
         "tolerance": SETTLED,
         "n": values.numel(),
     }
-    method = f"values along {len(away)} rays at scales 1, 10, ..., 1e9"
+    method = f"values along {len(away)} rays at scales 1, 10, ..., 1e9, then out to 1e100"
     if relative.max() <= SETTLED:
         found |= {"supremum": plain(finite.amax()), "infimum": plain(finite.amin())}
         return Finding("not_refuted", method, found, **facts)
@@ -64,11 +71,26 @@ def bounded(subject: Subject) -> Finding:
         weights = ((up, far), (-up - before, far / 10), (before, far / 100))
         return [Term(weight, (scale * s).tolist(), y) for weight, scale in weights]
 
-    says = f"from scale {far / 10:g} to {far:g} the loss moves as far as in the decade before"
-    return refute(subject, says, terms, away[at], method=method, found=found, **facts)
+    says = (
+        f"from scale {far / 10:g} to {far:g} the loss moves as far as in the decade before, and "
+        "goes on further out"
+    )
+    return indicate(subject, says, terms, away[at], method=method, found=found, **facts)
 
 
-@check("both", "Reid & Williamson 2010; Ghosh et al., AAAI 2017 (losses take values in [0, inf))")
+def _goes_on(subject: Subject, away: Tensor, target: Tensor | None) -> Tensor:
+    """Whether the loss changes along each ray (N,) from halfway to the far end as up to there."""
+    values = torch.stack([inputs.evaluate(subject, c * away, target) for c in FAR])
+    last = _last_finite(values)
+    a, b, c = (values.gather(0, i[None])[0] for i in (last * 0, last // 2, last))
+    return (c - b).abs() > SETTLING * (b - a).abs() + SETTLED * (inputs.unit(subject) + c.abs())
+
+
+@check(
+    "both",
+    "Reid & Williamson 2010; Ghosh et al., AAAI 2017 (losses take values in [0, inf))",
+    reach=1e9,
+)
 def nonnegative(subject: Subject) -> Finding:
     """The loss is never negative: l(s, y) >= 0.
 

@@ -17,12 +17,13 @@ from lossatlas.theory.minimise import BOX, FREE, STARTS, Minima, minimise, scale
 from lossatlas.theory.risk_theorems import unrefuted
 from lossatlas.theory.risks import decisions, plain, readable, risk_terms, weighted
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.verdict import Finding, Term, refute
+from lossatlas.theory.verdict import Finding, Term, indicate, not_applicable
 
 TIE = 1e-6  # risks closer than this, in units of the loss's scale, are equal
 AHEAD = (0.1, 0.01, 0.001)  # leads of the right class that a tie is compared with
 BOXES = (BOX, 10 * BOX, 100 * BOX)
-MORE = 32  # starts of a search that a refutation hangs on
+MORE = 32  # starts of a search that a verdict hangs on
+UNLIKE = "its parts are judged by different rules: no decision is the right one"
 
 
 @dataclass(frozen=True)
@@ -48,33 +49,53 @@ class Search:
         return self.forced - self.free.value[:, None]
 
 
-@check("logits", "Zhang, JMLR 2004; Bartlett, Jordan & McAuliffe 2006; Tewari & Bartlett 2007")
+@check(
+    "logits",
+    "Zhang, JMLR 2004; Bartlett, Jordan & McAuliffe 2006; Tewari & Bartlett 2007",
+    reach=30,
+)
 def classification_calibrated(subject: Subject) -> Finding:
     """Wrong decisions cost risk: inf {R_q(s) : s_j = max s} > inf R_q unless j = argmax q.
 
     R_q(s) = sum_k q_k l(s, k); argmax q / prior for a loss that is judged by the balanced rule.
     Method: both infima by BFGS from many starts at 24 posteriors. Where they are equal at finite
     scores, a lead of the right class by 0.1, 0.01 and 0.001 must cost in proportion, that is at a
-    kink, before the property is refuted. Minima at infinity are pursued in growing boxes.
+    kink, before the evidence is against it. Minima at infinity are pursued in growing boxes.
     """
+    if subject.bayes_rule is None:
+        return not_applicable(UNLIKE)
     return _judge(subject, searched(subject), "classification_calibrated")
 
 
-@check("logits", "Bartlett, Jordan & McAuliffe, JASA 2006, definition 2; Steinwart 2007")
+@check(
+    "logits",
+    "Bartlett, Jordan & McAuliffe, JASA 2006, definition 2; Steinwart 2007",
+    reach=30,
+    classes=2,
+)
 def calibration_function(subject: Subject) -> Finding:
     """For two classes, psi(theta) = H^-((1+theta)/2) - H((1+theta)/2) > 0 for 0 < theta < 1.
 
-    H(eta) is the least risk where class 0 has probability eta, H^- the least with class 1 on top
-    or tied. psi, or its largest convex minorant where it is not convex, turns risks into
-    decisions: psi(0-1 regret) <= surrogate regret. For the balanced rule eta is the posterior of
-    balanced classes, and the risk is weighted with eta times prior, normalised.
-    Method: as for calibration, at theta = 0.05, 0.1, ..., 0.95; a proof of calibration is one here.
+    H(eta) is the least risk where a class has probability eta, H^- the least with the other on top
+    or tied; of psi for either class, which differ where the loss knows the classes apart
+    (`psi_by_class`), the smaller counts. psi, or its largest convex minorant where it is not
+    convex, turns risks into decisions: psi(0-1 regret) <= surrogate regret. For the balanced rule
+    eta is the posterior of balanced classes, and the risk is weighted with eta times prior,
+    normalised.
+    Method: as for calibration, at theta = 0.05, 0.1, ..., 0.95 in favour of each class; a proof of
+    calibration is one here.
     """
+    if subject.bayes_rule is None:
+        return not_applicable(UNLIKE)
+    if fault := subject.fault(2):
+        reason = f"for two classes the code fails: {fault}"
+        return Finding("inconclusive", "", reason=reason)
     two = subject.at(2)
     theta = torch.arange(1, 20, dtype=torch.float64) / 20
-    meant = torch.stack([(1 + theta) / 2, (1 - theta) / 2], 1)
-    q = weighted(two, meant)
-    return _judge(two, search(two, q, meant, q.argmax(1) * 0), "calibration_function")
+    first = torch.stack([(1 + theta) / 2, (1 - theta) / 2], 1)
+    meant = torch.cat([first, first.flip(1)])
+    done = search(two, weighted(two, meant), meant, meant.argmax(1))
+    return _judge(two, done, "calibration_function")
 
 
 def searched(subject: Subject) -> Search:
@@ -163,7 +184,7 @@ def _judge(subject: Subject, done: Search, prop: str) -> Finding:
 def _kink(
     subject: Subject, done: Search, i: int, method: str, facts: dict[str, Any]
 ) -> Finding | None:
-    """Refuted, if at posterior i every lead of the right class costs in proportion to the lead.
+    """Evidence against, if at posterior i each lead of the right class costs in proportion to it.
 
     Were the least risk at a tie an error of the minimiser, short leads would cost next to nothing.
     """
@@ -194,7 +215,7 @@ def _kink(
         method += (
             f"; by DCP the least is {exact[0][0]:.6g}, with class {other} on top {exact[1][0]:.6g}"
         )
-    return refute(subject, says, terms, tied, method=method, **facts)
+    return indicate(subject, says, terms, tied, method=method, **facts)
 
 
 def _pursue(
@@ -202,9 +223,9 @@ def _pursue(
 ) -> tuple[Finding | None, float]:
     """What becomes of minima at infinity, at the posteriors of index `rows`, in growing boxes.
 
-    Refuted, if the cost of a wrong decision falls at least fivefold a box, so towards zero, while
-    a wrong score in the largest box has less risk than all right ones in the smallest. Else None,
-    and the least cost of a wrong decision in the largest box.
+    Evidence against, if the cost of a wrong decision falls at least fivefold a box, so towards
+    zero, while a wrong score in the largest box has less risk than all right ones in the smallest.
+    Else None, and the least cost of a wrong decision in the largest box.
     """
     unit = scale(subject)
     step = Search(
@@ -248,12 +269,15 @@ def _pursue(
         f"box: {trend}"
     )
     wrong_point = step.forced_point[i, j[i]]
-    return refute(subject, says, terms, wrong_point, method=method, **facts), 0.0
+    return indicate(subject, says, terms, wrong_point, method=method, **facts), 0.0
 
 
 def _curve(done: Search) -> dict[str, Any]:
-    psi = done.gaps[:, 0]
-    return {"theta": plain(done.meant[:, 0] - done.meant[:, 1]), "psi": plain(psi)}
+    psi = done.gaps[:, 0].view(2, -1)
+    theta = (done.meant[:, 0] - done.meant[:, 1]).view(2, -1)[0]
+    curve = {"theta": plain(theta), "psi": plain(psi.amin(0))}
+    alike = torch.allclose(psi[0], psi[1], rtol=1e-3, atol=1e-6 * psi.abs().max().item())
+    return curve if alike else curve | {"psi_by_class": plain(psi)}
 
 
 def _regrets(done: Search) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def special_cases(subject: Subject) -> Finding:
     return refute(subject, says, terms, point, method=method, **facts)
 
 
-@check("logits", "course notes (soft targets and label sets)")
+@check("logits", "course notes (soft targets and label sets)", reach=100)
 def target_algebra(subject: Subject) -> Finding:
     """Several labels cost no more than single ones: l(s, q) <= E_{k~q} l(s, k), l(s, S) <= min_S l.
 
@@ -133,7 +133,7 @@ def target_algebra(subject: Subject) -> Finding:
     return refute(subject, says, terms, logits[at], method=method, n=n, **facts)
 
 
-@check("both", "PyTorch documentation, torch.nn.CrossEntropyLoss (reduction)")
+@check("both", "PyTorch documentation, torch.nn.CrossEntropyLoss (reduction)", reach=3)
 def reduction_contract(subject: Subject) -> Finding:
     """ "mean" and "sum" are the mean and the sum of the values of "none", and so are the gradients.
 

@@ -6,15 +6,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lossatlas.theory import certificates, design, theorems
+from lossatlas.theory import agreement, certificates, design, theorems
+from lossatlas.theory.certificates import Certificate
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
-from lossatlas.theory.growth import NEAR, Height, Ladder, climb, ladder, rounded
-from lossatlas.theory.kinks import FINE, FINEST, STEP, jump, jump_exactly, jump_terms, suspects
+from lossatlas.theory.growth import HOME, NEAR, Height, Ladder, climb, ladder, rounded
+from lossatlas.theory.inputs import steepness
+from lossatlas.theory.kinks import (
+    FINE,
+    FINEST,
+    STEP,
+    jump,
+    jump_exactly,
+    jump_terms,
+    persists,
+    suspects,
+)
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.targets import numbered
-from lossatlas.theory.verdict import CLEAR, Finding, Term, refute, signed
+from lossatlas.theory.verdict import CLEAR, Finding, Term, indicate, refute, signed
 
 ROUNDING = CLEAR * 2.0**-52  # a violation relative to the size of what it is computed from
 POINTS = 12000
@@ -33,22 +44,24 @@ class Curvatures(NamedTuple):
     vectors: Tensor
 
 
-@check("logits", "Boyd & Vandenberghe, Convex Optimization, 2004, sections 3.1.1 and 3.1.4")
+@check(
+    "logits", "Boyd & Vandenberghe, Convex Optimization, 2004, sections 3.1.1 and 3.1.4", reach=1e6
+)
 def convex_in_logits(subject: Subject) -> Finding:
     """Chords lie above: l((a + b)/2, y) <= l(a, y)/2 + l(b, y)/2 for all scores a, b and labels y.
 
-    Method: chords between near and far points, chords along the most negative eigenvalue of the
-    Hessian (relative to its largest one), then gradient ascent on the relative violation from the
-    256 best. Hessians alone say nothing of piecewise-linear losses; chords do. A proof is a DCP
-    certificate or a theorem, if the card names one.
+    Method: chords between near and far points (rays out to 1e6), chords along the most negative
+    eigenvalue of the Hessian (relative to its largest one), then gradient ascent on the relative
+    violation from the 256 best. Hessians alone say nothing of piecewise-linear losses; chords do. A
+    proof is a DCP certificate or a theorem, if the card names one.
     """
     what = numbered(subject)
     curvatures = _curvatures(subject)
-    a, b, y = _chords(curvatures)
-    a, b, y, relative = _ascend(what.subject, a, b, y)
+    a, b, every = _chords(curvatures)
+    a, b, y, relative = _ascend(what.subject, a, b, every)
     worst, at = relative.max(0)
-    n = len(curvatures.logits) + 2 * POINTS + (4 + STEPS) * ASCENTS
-    method = "Hessians at random, tied and marginal logits; chords near and far, then by ascent"
+    n = len(curvatures.logits) + len(every) + STEPS * ASCENTS
+    method = "Hessians at random, tied and marginal logits; chords out to 1e6, then by ascent"
     finding = Finding(
         "not_refuted", method, found=_extremes(curvatures), worst=worst.item(),
         tolerance=ROUNDING, n=n,
@@ -69,23 +82,37 @@ def convex_in_logits(subject: Subject) -> Finding:
         )
     if finding.verdict == "refuted":
         return finding
-    certificate = certificates.dcp(subject)
-    text = certificate.text if certificate else theorems.prove(subject, "convex_in_logits")
+    text, note = _certified(subject)
     if text:
         return replace(finding, verdict="proved", certificate=text, reason=None)
-    if certificate and finding.verdict == "not_refuted":
-        return replace(finding, reason=certificate.note)
-    return finding
+    return replace(finding, reason=note or finding.reason)
 
 
-@check("logits", "Nesterov, Introductory Lectures on Convex Optimization, 2004, section 1.2.2")
+def _certified(subject: Subject) -> Certificate:
+    """A certificate of convexity; of a sum with positive weights, one of each part."""
+    if subject.parts:
+        found = [(part.name, _certified(part)) for _, part in subject.parts]
+        if all(one.text for _, one in found):
+            return Certificate("; ".join(f"{name}: {one.text}" for name, one in found), None)
+        return next(one for _, one in found if not one.text)
+    return certificates.dcp(subject) or Certificate(
+        theorems.prove(subject, "convex_in_logits"), None
+    )
+
+
+@check(
+    "logits",
+    "Nesterov, Introductory Lectures on Convex Optimization, 2004, section 1.2.2",
+    reach=1e12,
+)
 def smooth(subject: Subject) -> Finding:
     """The gradient is Lipschitz: |grad l(a, y) - grad l(b, y)| <= M |a - b| for some finite M.
 
     Method: M is at least the largest absolute eigenvalue of a Hessian, on the design and by
     climbing from there. There is no M where it grows by a power of the distance, at infinity, at
     zero or at a place of steep change, or where second difference quotients grow as their step
-    shrinks (kinks). Only growth that lasts down to a distance of 1e-12 counts.
+    shrinks (kinks). Only growth counts that lasts out to 1e12, in to 1e-100 of zero, or down to
+    1e-12 of another place.
     """
     what = numbered(subject)
     curvatures = _curvatures(subject)
@@ -110,12 +137,12 @@ def smooth(subject: Subject) -> Finding:
     }  # fmt: skip
     facts: dict[str, Any] = {"found": found, "n": len(largest) + far.heights.numel()}
     method = (
-        "Hessians at random, tied and marginal logits, at distances 1e-12 to 1e6, and by climbing; "
+        "Hessians at random, tied and marginal logits, at distances 1e-100 to 1e12, by climbing; "
         "second differences at kinks"
     )
     finding = _unbounded(subject, height, far, method, facts) or _kinked(subject, method, facts)
     if finding:
-        if finding.verdict == "refuted":
+        if finding.verdict == "evidence_against":
             for name in ("constant", "at", "target"):
                 found.pop(name)
         return finding
@@ -153,7 +180,8 @@ def _extremes(curvatures: Curvatures) -> dict[str, Any]:
 
 def _chords(curvatures: Curvatures) -> tuple[Tensor, Tensor, Tensor]:
     """Ends a, b (M, k) and targets (M,): around each point in a random direction, from point to
-    point, and around some in the direction that is most concave relative to the largest curvature.
+    point, along rays and between them out to 1e6, and around some in the direction that is most
+    concave relative to the largest curvature.
     """
     s, y = curvatures.logits, curvatures.targets
     way = torch.randn(s.shape, generator=design.generator(), dtype=s.dtype)
@@ -165,6 +193,9 @@ def _chords(curvatures: Curvatures) -> tuple[Tensor, Tensor, Tensor]:
     concave = curvatures.vectors[low, :, 0]
     ends = [(s - near, s + near, y), (s, s.roll(1, 0), y)]
     ends += [(s[low] - t * concave, s[low] + t * concave, y[low]) for t in (0.03, 0.3, 1.0, 3.0)]
+    far = agreement.points(s.shape[1])
+    to = torch.arange(len(far)) % (int(y.max()) + 1)
+    ends += [(far, c * far, to) for c in (0.0, 0.3, 2.0)] + [(far, far.roll(1, 0), to)]
     a, b, labels = (torch.cat(column) for column in zip(*ends, strict=True))
     return a, b, labels
 
@@ -177,7 +208,9 @@ def _violation(subject: Subject, a: Tensor, b: Tensor, y: Tensor) -> Tensor:
     here, there, middle = (subject.values(s, y) for s in (a, b, (a + b) / 2))
     size = here.abs() / 2 + there.abs() / 2 + middle.abs()
     inputs = torch.maximum(a.abs().amax(1), b.abs().amax(1))
-    relative = (middle - here / 2 - there / 2) / (size + 2 * (1 + inputs)).detach()
+    relative = (middle - here / 2 - there / 2) / (
+        size + 2 * steepness(subject) * (1 + inputs)
+    ).detach()
     return torch.where(relative.isfinite(), relative, -torch.inf)
 
 
@@ -204,6 +237,7 @@ def _ascend(
             break
         (slope,) = torch.autograd.grad(total, leaf)
         slope = slope.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        slope = slope / slope.abs().amax((0, 2), keepdim=True).clamp(min=1e-300)
         length = slope.square().sum((0, 2), keepdim=True).sqrt().clamp(min=1e-300)
         ends = ends + 0.5 * step * reach * slope / length
     return best[0], best[1], labels, score
@@ -212,11 +246,13 @@ def _ascend(
 def _unbounded(
     subject: Subject, height: Height, far: Ladder, method: str, facts: dict[str, Any]
 ) -> Finding | None:
-    """Refuted, if curvature grows like a power of the distance from zero or from a steep place."""
+    """Evidence against, if curvature grows by a power of the distance, from zero or elsewhere."""
     what = numbered(subject)
     places = suspects(subject).best(4)
     for i in range(-1, len(places.points)):
         centre = places.points[i] if i >= 0 else torch.zeros(subject.k, dtype=torch.float64)
+        if i >= 0 and centre.norm() < HOME:  # the first ladder goes further
+            continue
         near = ladder(height, subject.k, places.targets[i : i + 1], centre, NEAR) if i >= 0 else far
         if (grown := near.growth()) is None:
             continue
@@ -224,6 +260,8 @@ def _unbounded(
         logits, targets = near.points[[high, low]], near.targets[[high, low]]
         values, vectors = _eigen(what.subject.hessian(logits, targets))
         ways = vectors[torch.arange(2), :, values.abs().argmax(1)]
+        if i >= 0 and not persists(subject, centre, near, what, 2):
+            continue
         labels = [what.target(int(y)) for y in targets]
         steps = [0.01 * min(1.0, near.radii[rung]) for rung in (high, low)]
 
@@ -240,8 +278,8 @@ def _unbounded(
             f"the curvature at distance {near.radii[high]:g} from {plain(centre + 0.0)} is over 5 "
             f"times the largest found at {near.radii[low]:g}, and grows by a power of it {towards}"
         )
-        finding = refute(subject, says, terms, *logits, *ways, method=method, **facts)
-        if finding.verdict == "refuted":
+        finding = indicate(subject, says, terms, *logits, *ways, method=method, **facts)
+        if finding.verdict == "evidence_against":
             return finding
     return None
 
@@ -255,7 +293,7 @@ def _second(
 
 
 def _kinked(subject: Subject, method: str, facts: dict[str, Any]) -> Finding | None:
-    """Refuted, if a second difference quotient grows while its step shrinks, down to 1e-12."""
+    """Evidence against, if second difference quotients grow as their step shrinks to 1e-12."""
     what = numbered(subject)
     places = suspects(subject)
     coarse = jump(what.subject, places.points, places.along, places.targets, COARSE)
@@ -279,7 +317,7 @@ def _kinked(subject: Subject, method: str, facts: dict[str, Any]) -> Finding | N
             f"the second difference quotient over steps of {STEP:g} is over {RATE:g} times that "
             f"over {COARSE:g}, and goes on growing down to {FINEST:g}"
         )
-        finding = refute(subject, says, terms, s, v, method=method, **facts)
-        if finding.verdict == "refuted":
+        finding = indicate(subject, says, terms, s, v, method=method, **facts)
+        if finding.verdict == "evidence_against":
             return finding
     return None

@@ -17,7 +17,7 @@ BATCHES = (4, 8, 16, 32, 64)
 STEPS = 30
 
 
-@check("embeddings", "Wang & Isola, ICML 2020 (the hypersphere)")
+@check("embeddings", "Wang & Isola, ICML 2020 (the hypersphere)", reach=3)
 def rotation_invariant(subject: Subject) -> Finding:
     """Turning all embeddings alike changes nothing: l(z R) = l(z) for orthogonal R.
 
@@ -34,7 +34,7 @@ def rotation_invariant(subject: Subject) -> Finding:
     return _unchanged(subject, moves, "a rotation changes the loss", "random rotations")
 
 
-@check("embeddings", "Chen et al., ICML 2020 (a sum over the batch)")
+@check("embeddings", "Chen et al., ICML 2020 (a sum over the batch)", reach=3)
 def permutation_invariant(subject: Subject) -> Finding:
     """The order of the samples does not matter: the mean over the batch stays when they move.
 
@@ -51,7 +51,7 @@ def permutation_invariant(subject: Subject) -> Finding:
     return _unchanged(subject, moves, "another order changes the loss", "random orders")
 
 
-@check("embeddings", "Chen et al., ICML 2020 (all others in the batch are negatives)")
+@check("embeddings", "Chen et al., ICML 2020 (all others in the batch are negatives)", reach=3)
 def duplicate_invariant(subject: Subject) -> Finding:
     """A batch in which every sample occurs twice has the mean of the batch itself.
 
@@ -65,7 +65,9 @@ def duplicate_invariant(subject: Subject) -> Finding:
     return _unchanged(subject, [doubled], "doubling the batch changes the loss", "doubling")
 
 
-@check("embeddings", "Chen et al., ICML 2020 (batch size); Yeh et al., ECCV 2022 (decoupling)")
+@check(
+    "embeddings", "Chen et al., ICML 2020 (batch size); Yeh et al., ECCV 2022 (decoupling)", reach=3
+)
 def batch_size_invariant(subject: Subject) -> Finding:
     """A batch costs what its halves cost on average: l(A and B) = (l(A) + l(B))/2.
 
@@ -96,7 +98,7 @@ def batch_size_invariant(subject: Subject) -> Finding:
     return refute(subject, says, terms, a[at], b[at], method=method, **facts)
 
 
-@check("embeddings", "Wang & Isola, ICML 2020 (alignment and uniformity)")
+@check("embeddings", "Wang & Isola, ICML 2020 (alignment and uniformity)", reach=3)
 def collapse_is_minimal(subject: Subject) -> Finding:
     """No embeddings cost less than collapsed ones: l(e, ..., e) <= l(z_1, ..., z_N).
 

@@ -18,7 +18,7 @@ SCALINGS = (0.1, 0.5, 2.0, 10.0, 100.0)
 PERMUTATIONS = 6
 
 
-@check("logits", "course notes; Zhang, JMLR 2004 (equivalent sets of scores)")
+@check("logits", "course notes; Zhang, JMLR 2004 (equivalent sets of scores)", reach=200)
 def shift_invariant(subject: Subject) -> Finding:
     """Adding a constant to all scores changes nothing: l(s + c 1, y) = l(s, y).
 
@@ -57,7 +57,11 @@ def shift_invariant(subject: Subject) -> Finding:
     return Finding("not_refuted", method, **facts)
 
 
-@check("both", "Wei et al., ICML 2022 (LogitNorm); Chen et al., ICML 2020 (cosine similarity)")
+@check(
+    "both",
+    "Wei et al., ICML 2022 (LogitNorm); Chen et al., ICML 2020 (cosine similarity)",
+    reach=1e3,
+)
 def scale_invariant(subject: Subject) -> Finding:
     """Stretching all inputs alike changes nothing: l(c s, y) = l(s, y) for c > 0.
 
@@ -85,7 +89,7 @@ def scale_invariant(subject: Subject) -> Finding:
     return refute(subject, says, terms, points[at], method=method, **facts)
 
 
-@check("logits", "Zhang, JMLR 2004")
+@check("logits", "Zhang, JMLR 2004", reach=80)
 def permutation_equivariant(subject: Subject) -> Finding:
     """Classes have no names: l(P s, P y) = l(s, y) for a permutation P of scores and target alike.
 

@@ -28,7 +28,9 @@ CURVES = {
 }
 
 
-@check("logits", "Bartlett, Jordan & McAuliffe, JASA 2006; course notes (margin sandwich)")
+@check(
+    "logits", "Bartlett, Jordan & McAuliffe, JASA 2006; course notes (margin sandwich)", reach=1e5
+)
 def dominates_zero_one(subject: Subject) -> Finding:
     """A wrong prediction has its price: l(s, y) >= c 1[s_y <= max_{j != y} s_j], c = l(0, y)/1000.
 
@@ -62,7 +64,7 @@ def dominates_zero_one(subject: Subject) -> Finding:
     return refute(subject, says, terms, s, method=method, found=found, **facts)
 
 
-@check("logits", "Soudry et al. 2018; Ji & Telgarsky (exponential tails)")
+@check("logits", "Soudry et al. 2018; Ji & Telgarsky (exponential tails)", reach=2e6)
 def decreasing_in_score(subject: Subject) -> Finding:
     """A higher score of the label never costs more: l(s + t e_y, y) <= l(s, y) for t > 0.
 

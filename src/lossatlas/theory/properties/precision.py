@@ -25,7 +25,7 @@ DEAD = 1e-6  # of the gradient of a slight mistake
 ABRUPT = 4.0  # a clamp cuts a gradient within so many times the gap at which it was halved
 
 
-@check("both", "Micikevicius et al., ICLR 2018 (mixed precision)")
+@check("both", "Micikevicius et al., ICLR 2018 (mixed precision)", reach=3e4)
 def stable_in_float32(subject: Subject) -> Finding:
     """In float32 the value errs by less than 1e-5 and the gradient by less than 1 %.
 
@@ -40,7 +40,7 @@ def stable_in_float32(subject: Subject) -> Finding:
     return finding
 
 
-@check("both", "A Study of BFLOAT16 for Deep Learning Training, 2019")
+@check("both", "A Study of BFLOAT16 for Deep Learning Training, 2019", reach=3e4)
 def stable_in_bfloat16(subject: Subject) -> Finding:
     """On bfloat16 inputs the value errs by less than 3 % and the gradient by less than 10 %.
 
@@ -49,7 +49,7 @@ def stable_in_bfloat16(subject: Subject) -> Finding:
     return _stable(subject, "bfloat16")
 
 
-@check("both", "Micikevicius et al., ICLR 2018 (mixed precision)")
+@check("both", "Micikevicius et al., ICLR 2018 (mixed precision)", reach=3e4)
 def stable_in_float16(subject: Subject) -> Finding:
     """On float16 inputs the value errs by less than 0.4 % and the gradient by less than 3 %.
 
@@ -58,7 +58,11 @@ def stable_in_float16(subject: Subject) -> Finding:
     return _stable(subject, "float16")
 
 
-@check("logits", "Zhang & Sabuncu, NeurIPS 2018; Ma et al., ICML 2020 (why robust losses underfit)")
+@check(
+    "logits",
+    "Zhang & Sabuncu, NeurIPS 2018; Ma et al., ICML 2020 (why robust losses underfit)",
+    reach=1e4,
+)
 def no_dead_gradient(subject: Subject) -> Finding:
     """A confident mistake has a gradient in float32: above 1e-6 of that of a slight mistake.
 

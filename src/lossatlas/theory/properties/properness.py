@@ -13,14 +13,14 @@ from lossatlas.theory.risk_theorems import unrefuted
 from lossatlas.theory.risks import plain, risk_terms, weighted
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.theorems import fenchel_young
-from lossatlas.theory.verdict import Finding, Term, not_applicable, refute
+from lossatlas.theory.verdict import Finding, Term, indicate, not_applicable, refute
 
 SAME = 1e-3  # probabilities that close are equal: minimisers are flat
 EXCESS = 1e-6  # risks closer than this, in units of the loss's scale, are equal
 GRID = 39  # probabilities of class 0 at which the link of two classes is drawn
 
 
-@check("logits", "Gneiting & Raftery, JASA 2007; Williamson, Vernet & Reid, JMLR 2016")
+@check("logits", "Gneiting & Raftery, JASA 2007; Williamson, Vernet & Reid, JMLR 2016", reach=30)
 def strictly_proper(subject: Subject) -> Finding:
     """The risk sum_k q_k l(s, k) is least where s means q, and nowhere else: link(s*) = q.
 
@@ -31,7 +31,9 @@ def strictly_proper(subject: Subject) -> Finding:
     """
     if subject.link == "none":
         return not_applicable("its scores are ranked only and mean no probabilities")
-    if subject.link == "fenchel_young" and not (residual := fenchel_young(subject)) <= 1e-9:
+    if subject.link is None or subject.bayes_rule is None:
+        return not_applicable("its parts take scores for different probabilities")
+    if subject.link == "fenchel_young" and not (residual := _no_argmax(subject)) <= 1e-9:
         reason = f"e_y + grad l depends on the label y or leaves the simplex, by {residual:.2g}"
         return Finding("inconclusive", "the link that the card names", reason=reason)
     done = searched(subject)
@@ -65,7 +67,21 @@ def strictly_proper(subject: Subject) -> Finding:
     def terms(s: Tensor) -> list[Term]:
         return risk_terms(1.0, q[at], there[i]) + risk_terms(-1.0, q[at], s)
 
-    return refute(subject, says, terms, best.point[at], method=method, **facts)
+    # Where a shift of all scores matters, only some of the scores that mean q were tried.
+    tried_all = subject.link != "softmax" or _ignores_shifts(subject, there[i], q[at])
+    conclude = refute if tried_all else indicate
+    return conclude(subject, says, terms, best.point[at], method=method, **facts)
+
+
+def _no_argmax(subject: Subject) -> float:
+    """How far a Fenchel-Young loss, or a part of the sum, is from the theorem's hypotheses."""
+    return max(fenchel_young(one) for one in ([p for _, p in subject.parts] or [subject]))
+
+
+def _ignores_shifts(subject: Subject, s: Tensor, q: Tensor) -> bool:
+    shifted = s + torch.tensor([0.0, -10.0, -1.0, 1.0, 10.0], dtype=s.dtype)[:, None]
+    risks = subject.risk(shifted, q.expand_as(shifted))
+    return bool((risks - risks[0]).abs().max() <= 1e-9 * (scale(subject) + risks[0].abs()))
 
 
 def predictions(subject: Subject, s: Tensor) -> Tensor:
@@ -76,7 +92,7 @@ def predictions(subject: Subject, s: Tensor) -> Tensor:
         return torch.sigmoid(s)
     if subject.link == "identity":
         return s
-    meant = subject.gradient(s, torch.zeros(len(s), dtype=torch.int64))
+    meant = subject.gradient(s, torch.zeros(len(s), dtype=torch.int64)) / subject.weight
     meant[:, 0] += 1
     return meant
 
@@ -108,6 +124,8 @@ def _link(subject: Subject) -> dict[str, Any]:
 
     A slope of 1 / (1 - r) means p proportional to q^(1 / (1 - r)), as for GCE with exponent r.
     """
+    if subject.fault(2):
+        return {}
     two = subject.at(2)
     truth = torch.arange(1, GRID + 1, dtype=torch.float64) / (GRID + 1)
     meant = torch.stack([truth, 1 - truth], 1)

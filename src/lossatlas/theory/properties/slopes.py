@@ -8,34 +8,51 @@ from torch import Tensor
 from lossatlas.theory import design
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
-from lossatlas.theory.growth import NEAR, Ladder, climb, ladder, rounded
+from lossatlas.theory.growth import HOME, NEAR, Ladder, climb, ladder, rounded
+from lossatlas.theory.inputs import steepness, unit
 from lossatlas.theory.kinks import (
     FINE,
     FINEST,
     STEP,
+    breaks,
     jump,
     jump_exactly,
+    jump_of_value,
     jump_terms,
+    persists,
     suspects,
 )
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.targets import numbered
-from lossatlas.theory.verdict import Finding, Term, evaluate_exactly, refute, signed
+from lossatlas.theory.verdict import (
+    CLEAR,
+    Finding,
+    Term,
+    evaluate_exactly,
+    indicate,
+    refute,
+    signed,
+)
 
-WRONG = 1e-4  # discrepancy of a gradient, relative to 1 + the slopes, that rounding cannot make
+WRONG = 1e-4  # discrepancy of a slope, relative to it plus the typical one, beyond rounding
 STEPS = (1e-5, 1e-7)
-SLIGHT = 1e-7  # jumps of a slope below this are rounding
+JUMP = 1e-6  # of the value, in units of its typical size
+SLIGHT = 1e-7  # jumps of a slope below this, in units of the typical slope, are rounding
 
 
-@check("logits", "Nesterov, Introductory Lectures on Convex Optimization, 2004, section 3.1")
+@check(
+    "logits",
+    "Nesterov, Introductory Lectures on Convex Optimization, 2004, section 3.1",
+    reach=1e12,
+)
 def lipschitz(subject: Subject) -> Finding:
     """Slopes are bounded: |l(a, y) - l(b, y)| <= L |a - b| for some finite L, Euclidean norm.
 
     Method: L is at least the largest gradient norm, on the design and by climbing from there. Where
-    the norm grows by a power of the distance, at infinity, at zero or at a place of steep change,
-    there is no L. A slope that is bounded only at distances below 1e-12 or beyond 1e6 would pass
-    for unbounded.
+    the norm grows by a power of the distance, out to 1e12, in to 1e-100 of zero or to 1e-12 of a
+    place of steep change, the evidence is against any L, and so it is where the value itself jumps,
+    which is looked for on segments: what is left of the change over 1e-30 at 50 digits.
     """
     what = numbered(subject)
     logits, _ = design.points(subject.k)
@@ -57,24 +74,31 @@ def lipschitz(subject: Subject) -> Finding:
         "exponent_at_infinity": rounded(far.at_infinity),
         "radius": list(far.radii), "slope": plain(far.heights),
     }  # fmt: skip
-    method = "gradients at random, tied and marginal logits, at distances 1e-12 to 1e6, by climbing"
+    method = (
+        "gradients at random, tied and marginal logits, at distances 1e-100 to 1e12, by climbing"
+    )
     facts: dict[str, Any] = {"found": found, "n": len(logits) + far.heights.numel()}
+    if (finding := _jumps(subject, method, facts)) is not None:
+        for name in ("constant", "at", "target"):
+            found.pop(name)
+        return finding
     places = suspects(subject).best(4)
     ladders = [(torch.zeros(subject.k, dtype=torch.float64), far)]
     ladders += [
         (s, ladder(height, subject.k, y[None], s, NEAR))
         for s, y in zip(places.points, places.targets, strict=True)
+        if s.norm() >= HOME  # what is closer to zero is seen from there
     ]
     for centre, rungs in ladders:
         finding = _unbounded(subject, rungs, centre, method, facts)
-        if finding and finding.verdict == "refuted":
+        if finding and finding.verdict == "evidence_against":
             for name in ("constant", "at", "target"):
                 found.pop(name)
             return finding
     return Finding("not_refuted", method, **facts)
 
 
-@check("logits", "Rockafellar & Wets, Variational Analysis, 1998, section 8")
+@check("logits", "Rockafellar & Wets, Variational Analysis, 1998, section 8", reach=2e4)
 def differentiable_everywhere(subject: Subject) -> Finding:
     """No kinks: [l(s + h v) - 2 l(s) + l(s - h v)] / h -> 0 as h -> 0, at all s, v and y.
 
@@ -85,7 +109,8 @@ def differentiable_everywhere(subject: Subject) -> Finding:
     what = numbered(subject)
     s, v, y, fine = suspects(subject)
     coarse = jump(what.subject, s, v, y, 10 * STEP)
-    ratio = torch.where(fine > SLIGHT, fine / coarse, 0.0).nan_to_num(nan=0.0)
+    slight = SLIGHT * steepness(subject)
+    ratio = torch.where(fine > slight, fine / coarse, 0.0).nan_to_num(nan=0.0)
     method = "second differences where the gradient changes most on segments, and at exact ties"
     facts: dict[str, Any] = {"n": len(s), "tolerance": 0.5}
     for i in (ratio > 0.5).nonzero().flatten().tolist():
@@ -94,8 +119,8 @@ def differentiable_everywhere(subject: Subject) -> Finding:
             finest, finer = (jump_exactly(subject, s[i], v[i], target, h) for h in (FINEST, FINE))
         except Unsupported as error:
             return Finding("inconclusive", method, reason=str(error), **facts)
-        if finest <= max(0.5 * finer, SLIGHT):
-            ratio[i] = finest / max(finer, SLIGHT)
+        if finest <= max(0.5 * finer, slight):
+            ratio[i] = finest / max(finer, slight)
             continue
 
         def terms(s: Tensor, v: Tensor, target: Any = target) -> list[Term]:
@@ -108,16 +133,16 @@ def differentiable_everywhere(subject: Subject) -> Finding:
             f"{STEP:g} as of {10 * STEP:g}, and still within {FINEST:g}"
         )
         found = {"jump": plain(fine[i].item()), "at": plain(s[i] + 0.0), "target": target}
-        finding = refute(
+        finding = indicate(
             subject, says, terms, s[i], v[i], method=method, found=found,
             worst=ratio[i].item(), **facts,
         )  # fmt: skip
-        if finding.verdict == "refuted":
+        if finding.verdict == "evidence_against":
             return finding
     return Finding("not_refuted", method, worst=ratio.max().item(), **facts)
 
 
-@check("logits", "Griewank & Walther, Evaluating Derivatives, 2008, chapter 3")
+@check("logits", "Griewank & Walther, Evaluating Derivatives, 2008, chapter 3", reach=100)
 def gradient_correct(subject: Subject) -> Finding:
     """Autograd gives the derivative: <grad l(s, y), v> = lim [l(s + h v) - l(s - h v)] / 2h.
 
@@ -134,11 +159,13 @@ def gradient_correct(subject: Subject) -> Finding:
     v /= v.norm(dim=1, keepdim=True)
     slope = (what.subject.gradient(logits, y) * v).sum(1)
     (coarse, _), (fine, bend) = (_quotients(what.subject, logits, v, y, h) for h in STEPS)
+    typical = steepness(subject)
     discrepancy = (slope - fine).abs().nan_to_num(nan=torch.inf)
     usable = fine.isfinite() & (
-        (coarse - fine).abs() + bend < 0.1 * torch.maximum(discrepancy, WRONG * (1 + fine.abs()))
+        (coarse - fine).abs() + bend
+        < 0.1 * torch.maximum(discrepancy, WRONG * (typical + fine.abs()))
     )
-    relative = torch.where(usable, discrepancy / (1 + fine.abs()), 0.0)
+    relative = torch.where(usable, discrepancy / (typical + fine.abs()), 0.0)
     method = "autograd against central differences away from kinks, in random directions"
     facts: dict[str, Any] = {"tolerance": WRONG, "n": int(usable.sum())}
     if not usable.any():
@@ -153,7 +180,7 @@ def gradient_correct(subject: Subject) -> Finding:
             exact = float(evaluate_exactly(subject, [derivative]))
         except Unsupported as error:
             return Finding("inconclusive", method, reason=str(error), **facts)
-        if abs(exact - slope[i].item()) <= WRONG * (1 + abs(exact)):
+        if abs(exact - slope[i].item()) <= WRONG * (typical + abs(exact)):
             relative[i] = 0.0
             continue
 
@@ -167,12 +194,51 @@ def gradient_correct(subject: Subject) -> Finding:
 
         says = "the slope of the values is not the one that autograd gives"
         worst = relative[i].item()
-        return refute(subject, says, terms, logits[i], v[i], method=method, worst=worst, **facts)
+        # Autograd without a number needs no limit to be wrong.
+        conclude = indicate if slope[i].isfinite() else refute
+        return conclude(subject, says, terms, logits[i], v[i], method=method, worst=worst, **facts)
     worst = relative.max().item()
     if worst > WRONG:
         reason = "differences over 1e-7 and over 1e-17 disagree at more points than were settled"
         return Finding("inconclusive", method, reason=reason, worst=worst, **facts)
     return Finding("not_refuted", method, worst=worst, **facts)
+
+
+def _jumps(subject: Subject, method: str, facts: dict[str, Any]) -> Finding | None:
+    """Evidence against, if the value jumps somewhere; inconclusive if that cannot be told."""
+    what = numbered(subject)
+    for left, right, v, number in zip(*breaks(subject), strict=True):
+        y = number[None]
+        with torch.no_grad():
+            low, high = (what.subject.values(s[None], y).item() for s in (left, right))
+        least = JUMP * unit(subject) + CLEAR * 2.0**-52 * (abs(low) + abs(high))
+        if not abs(high - low) > least + CLEAR * steepness(subject) * (right - left).norm().item():
+            break
+        target = what.target(int(number))
+        try:
+            _, jump_left = jump_of_value(subject, left, right, target)
+        except Unsupported as error:
+            reason = f"the value seems to jump by {abs(high - low):.3g}, but {error}"
+            return Finding("inconclusive", method, reason=reason, **facts)
+        if jump_left < 0.5 * abs(high - low):
+            continue
+
+        def terms(s: Tensor, v: Tensor, target: Any = target) -> list[Term]:
+            def change(h: float) -> list[Term]:
+                ends = [Term(w / h, (s + w * h * v).tolist(), target) for w in (0.5, -0.5)]
+                return signed(subject, ends)
+
+            coarse = [term._replace(weight=-5 * term.weight) for term in change(1e-6)]
+            return [*change(1e-8), *coarse]
+
+        says = (
+            f"the value jumps by {abs(high - low):.3g} at {plain(right + 0.0)}: the mean slope "
+            f"over a step of 1e-8 is over 5 times that over 1e-6, and the jump stays within 1e-30"
+        )
+        finding = indicate(subject, says, terms, right, v, method=method, **facts)
+        if finding.verdict == "evidence_against":
+            return finding
+    return None
 
 
 def _quotients(
@@ -187,9 +253,11 @@ def _quotients(
 def _unbounded(
     subject: Subject, rungs: Ladder, centre: Tensor, method: str, facts: dict[str, Any]
 ) -> Finding | None:
-    """A refutation from a ladder on which slopes grow by a power of the distance, if it is one."""
+    """Evidence from a ladder on which slopes grow by a power of the distance, if it is one."""
     what = numbered(subject)
     if (grown := rungs.growth()) is None:
+        return None
+    if centre.norm() > 0 and not persists(subject, centre, rungs, what, 1):
         return None
     towards, low, high = grown
     logits, targets = rungs.points[[high, low]], rungs.targets[[high, low]]
@@ -207,4 +275,4 @@ def _unbounded(
         f"the slope at distance {rungs.radii[high]:g} from {plain(centre + 0.0)} is over 5 times "
         f"the largest found at {rungs.radii[low]:g}, and grows by a power of it {towards}"
     )
-    return refute(subject, says, terms, *logits, *ways, method=method, **facts)
+    return indicate(subject, says, terms, *logits, *ways, method=method, **facts)

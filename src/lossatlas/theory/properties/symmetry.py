@@ -12,15 +12,15 @@ from lossatlas.theory.minimise import BOX, Minima, minimise, scale
 from lossatlas.theory.risk_theorems import prove, unrefuted
 from lossatlas.theory.risks import decisions, plain, readable
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.verdict import Finding, Term, refute
+from lossatlas.theory.verdict import Finding, Term, indicate, refute
 
 CONSTANT = 1e-9  # relative to the sum, or to the loss's scale if that is larger
 EXCESS = 1e-6  # of the heaviest label's loss over its infimum, in units of the loss's scale
 STEP = 0.03  # of the noise rates that are tried
-MORE = 32  # starts of a search that a refutation hangs on
+MORE = 32  # starts of a search that a verdict hangs on
 
 
-@check("logits", "Ghosh, Kumar & Sastry, AAAI 2017, equation 4")
+@check("logits", "Ghosh, Kumar & Sastry, AAAI 2017, equation 4", reach=100)
 def symmetric_sum_constant(subject: Subject) -> Finding:
     """The losses of all labels have one sum: sum_k l(s, k) = C for all scores s.
 
@@ -54,7 +54,7 @@ def symmetric_sum_constant(subject: Subject) -> Finding:
     return refute(subject, says, terms, *at, method=method, **facts)
 
 
-@check("logits", "Zhou et al., ICML 2021, arXiv:2106.03110, definition 2")
+@check("logits", "Zhou et al., ICML 2021, arXiv:2106.03110, definition 2", reach=30)
 def asymmetric(subject: Subject) -> Finding:
     """The heaviest label wins: minimisers of sum_k w_k l(s, k) minimise l(s, t) if w_t is largest.
 
@@ -62,7 +62,7 @@ def asymmetric(subject: Subject) -> Finding:
     1 - eta. Infima at infinity count as attained if the loss of label t tends to its infimum.
     Method: minimisers by BFGS for 12 posteriors, and for the weights that noise in label 0 makes,
     spread over the other labels or all on label 1; the loss of label t there, minus its infimum.
-    Minima at infinity are pursued in boxes up to 1000 times the size; only finite ones refute.
+    Minima at infinity are pursued in boxes up to 1000 times the size; only finite ones speak.
     """
     k, unit = subject.k, scale(subject)
     q = decisions(subject, 12)[0]
@@ -112,7 +112,7 @@ def asymmetric(subject: Subject) -> Finding:
     def terms(better: Tensor) -> list[Term]:
         return [Term(1.0, s.tolist(), heaviest), Term(-1.0, better.tolist(), heaviest)]
 
-    return refute(subject, says, terms, best.point[n + heaviest], method=method, **facts)
+    return indicate(subject, says, terms, best.point[n + heaviest], method=method, **facts)
 
 
 def _excess(subject: Subject, best: Minima, label: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ TOLERANCE = 1e-9  # relative to the value, or to the loss's scale if that is lar
 TABLE = (0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 
 
-@check("logits", "Zhang & Sabuncu, NeurIPS 2018 (gradient weights); stationarity by hand")
+@check("logits", "Zhang & Sabuncu, NeurIPS 2018 (gradient weights); stationarity by hand", reach=70)
 def probability_only(subject: Subject) -> Finding:
     """The loss is a function of the label's probability: l(s, y) = phi(p_y), p = softmax(s).
 

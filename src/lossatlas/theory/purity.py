@@ -1,0 +1,79 @@
+"""Is the loss a function of one sample? Everything that is said about l(s, y) presupposes it."""
+
+import torch
+from torch import Tensor
+
+from lossatlas.theory import design, inputs
+from lossatlas.theory.subject import Subject
+
+SAME = 1e-9  # of the difference, in units of the value or of the loss's typical size
+REPEATS = 3
+
+
+def impurity(subject: Subject) -> str | None:
+    """Why the loss is no function of its inputs, in a clause; None where nothing was found.
+
+    Values of one batch are computed several times, which must not change them. Those of a loss on
+    logits are also computed one by one, in another order, and beside other samples.
+    """
+    return subject.memo("impurity", lambda: _random(subject) or _entangled(subject))
+
+
+def _random(subject: Subject) -> str | None:
+    points, target = _batch(subject)
+    with torch.no_grad():
+        first = inputs.evaluate(subject, points, target)
+        for _ in range(REPEATS):
+            again = inputs.evaluate(subject, points, target)
+            if (at := _differs(subject, first, again)) is not None:
+                return (
+                    "its values are random, or change from call to call: the same inputs gave "
+                    f"{first[at]:.4g} and then {again[at]:.4g}"
+                )
+    return None
+
+
+def _entangled(subject: Subject) -> str | None:
+    if subject.on_embeddings:
+        return None
+    points, target = _batch(subject)
+    assert target is not None
+    n = len(points)
+    order = torch.randperm(n, generator=design.generator())
+    loud = torch.cat([points, 1e3 * points[order], points[:1].expand(n, -1)])
+    others = torch.cat([target, target[order], target[:1].expand(n, *target.shape[1:])])
+    one_class = (target == target[0]).view(n, -1).all(1).nonzero().flatten()
+    with torch.no_grad():
+        whole = subject.function(points, target)
+        alone = [subject.function(s[None], y[None]) for s, y in zip(points, target, strict=True)]
+        ways = (
+            (torch.cat(alone), torch.arange(n), "alone"),
+            (subject.function(points[order], target[order]), order, "in another order"),
+            (subject.function(loud, others)[:n], torch.arange(n), "beside other samples"),
+            (subject.function(points[one_class], target[one_class]), one_class,
+             "beside samples of its own class"),
+        )  # fmt: skip
+    for values, rows, where in ways:
+        if (at := _differs(subject, whole[rows], values)) is not None:
+            return (
+                "the value of a sample depends on the rest of the batch: "
+                f"{whole[rows][at]:.4g} in a batch of {n}, {values[at]:.4g} {where}"
+            )
+    return None
+
+
+def _batch(subject: Subject) -> tuple[Tensor, Tensor | None]:
+    if subject.on_embeddings:
+        return inputs.embeddings(subject), inputs.labels_of(subject)
+    g = design.generator()
+    noise = torch.randn(40, subject.k, generator=g, dtype=torch.float64)
+    scales = torch.tensor([0.3, 1.0, 3.0, 10.0], dtype=torch.float64).repeat(10)[:, None]
+    return scales * noise, inputs.targets(subject.target, 40, subject.k)
+
+
+def _differs(subject: Subject, a: Tensor, b: Tensor) -> int | None:
+    """Where two tensors of values (N,) differ most, if beyond rounding."""
+    size = inputs.unit(subject) + torch.maximum(a.abs(), b.abs())
+    apart = ((a - b).abs() / size).nan_to_num(nan=0.0, posinf=torch.inf)
+    apart = torch.where(a.isfinite() == b.isfinite(), apart, torch.inf)
+    return int(apart.argmax()) if apart.max() > SAME else None

@@ -38,13 +38,13 @@ def test_bounded(name: str, supremum: float) -> None:
 def test_unbounded(name: str, growth: float) -> None:
     subject = examine(name)
     finding = bounded(subject)
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert finding.found["growth"] == pytest.approx(growth, abs=0.01)
     assert confirmed(subject, finding)
 
 
 def test_a_logarithm_grows_without_bound_and_a_cap_does_not() -> None:
-    assert bounded(bare(functions.logarithmic)).verdict == "refuted"
+    assert bounded(bare(functions.logarithmic)).verdict == "evidence_against"
     assert bounded(bare(functions.slowly_settling)).verdict == "not_refuted"
     finding = bounded(bare(functions.capped))
     assert finding.verdict == "not_refuted"
@@ -53,7 +53,7 @@ def test_a_logarithm_grows_without_bound_and_a_cap_does_not() -> None:
 
 def test_growth_is_judged_before_an_overflow() -> None:
     finding = bounded(bare(functions.exponential))
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert finding.witness is not None
     assert math.isfinite(finding.witness.value)
     assert finding.found["largest"][-1] == math.inf
@@ -63,7 +63,7 @@ def test_an_epsilon_in_the_logarithm_bounds_the_loss() -> None:
     finding = bounded(bare(functions.epsilon_inside))
     assert finding.verdict == "not_refuted"
     assert finding.found["supremum"] == pytest.approx(-math.log(1e-8), rel=1e-5)
-    assert bounded(bare(functions.cross_entropy)).verdict == "refuted"
+    assert bounded(bare(functions.cross_entropy)).verdict == "evidence_against"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_on_embeddings() -> None:
         return (z[0] - z[1]).square().sum(1) - z.square().sum((0, 2))
 
     plain = Subject("attraction", attraction, "two_view")
-    assert bounded(plain).verdict == "refuted"
+    assert bounded(plain).verdict == "evidence_against"
     finding = nonnegative(plain)
     assert finding.verdict == "refuted"
     assert confirmed(plain, finding)

@@ -28,8 +28,8 @@ def mutant(function: Callable[[Tensor, Tensor], Tensor], k: int = 4) -> Subject:
 
 
 def stands(subject: Subject, finding: Finding) -> bool:
-    """Whether a finding is a refutation whose witness refutes when it is evaluated anew."""
-    if finding.verdict != "refuted" or finding.witness is None:
+    """Whether a finding speaks against a property, and its witness does when evaluated anew."""
+    if finding.verdict not in ("refuted", "evidence_against") or finding.witness is None:
         return False
     terms = finding.witness.terms
     value, rounding = evaluate(subject, terms)

@@ -143,7 +143,7 @@ def test_calibrated_losses(name: str) -> None:
 @pytest.mark.parametrize("name", [*HINGES, "ovr_hinge"])
 def test_hinges_are_refuted_where_there_is_no_majority(name: str) -> None:
     finding = find(classification_calibrated, name)
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert stands(examined(name), finding)
     assert finding.witness is not None
     assert "[0.45, 0.35, 0.1, 0.1]" in finding.witness.says
@@ -158,7 +158,7 @@ def test_hinges_are_refuted_where_there_is_no_majority(name: str) -> None:
 
 def test_nce_has_no_cost_of_wrong_decisions_at_infinity() -> None:
     finding = find(classification_calibrated, "nce")
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert stands(examined("nce"), finding)
     assert find(calibration_function, "nce").verdict in HOLDS  # two classes are another matter
 
@@ -169,17 +169,17 @@ def test_rule_of_a_balanced_loss() -> None:
     assert subject.loss is not None
     plain = Subject("plain", subject.loss.per_sample, k=4)  # judged by argmax q
     finding = classification_calibrated(plain)
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert stands(plain, finding)
 
 
 @pytest.mark.parametrize(
     ("mutant", "verdict"),
     [
-        (lambda s: ce(-s), "refuted"),  # the worst class on top
-        (lambda s: ce(s).roll(1, 1), "refuted"),  # the class before the label
-        (max_suppression, "refuted"),  # the maximum makes ties optimal
-        (lambda s: torch.relu(1 - s + s.mean(1, keepdim=True)), "refuted"),
+        (lambda s: ce(-s), "evidence_against"),  # the worst class on top
+        (lambda s: ce(s).roll(1, 1), "evidence_against"),  # the class before the label
+        (max_suppression, "evidence_against"),  # the maximum makes ties optimal
+        (lambda s: torch.relu(1 - s + s.mean(1, keepdim=True)), "evidence_against"),
         (lambda s: s * 0 + 1, "inconclusive"),  # flat
         # Calibrated, but by a lead of 1e-6: the least risk is at a tie to rounding, without a kink.
         (lambda s: s.square().sum(1, keepdim=True) + 1e-4 * ce(s), "inconclusive"),
@@ -195,7 +195,7 @@ def test_mutants_of_known_calibration(mutant: Callable[[Tensor], Tensor], verdic
     subject = bare(mutant)
     finding = classification_calibrated(subject)
     assert finding.verdict == verdict
-    if verdict == "refuted":
+    if verdict == "evidence_against":
         assert stands(subject, finding)
     if verdict == "inconclusive":
         assert finding.reason
@@ -366,7 +366,7 @@ def test_agce_is_asymmetric_up_to_the_ratio_of_its_paper() -> None:
     """For a, q = 0.6 the heaviest weight has to be (1 + 1/a)^(1-q) = 1.48 times the next."""
     ratio = (1 + 1 / 0.6) ** 0.4
     finding = find(asymmetric, "agce")
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert stands(examined("agce"), finding)
     uniform, pair = 3 / (3 + ratio), 1 / (1 + ratio)
     assert uniform - 0.03 < finding.found["largest_uniform_noise"] <= uniform
@@ -382,7 +382,7 @@ def test_asymmetric_losses(name: str) -> None:
 
 def test_cross_entropy_is_not_asymmetric_at_any_rate() -> None:
     finding = find(asymmetric, "cross_entropy")
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert finding.found == {"largest_uniform_noise": 0.0, "largest_pair_noise": 0.0}
     assert "no lower bound" in (asymmetric(bare(unhinged)).reason or "")
 
@@ -396,7 +396,7 @@ def test_uniform_noise_does_not_move_symmetric_losses(name: str) -> None:
 
 def test_kept_argmax_is_no_robustness() -> None:
     finding = find(noise_invariant_minimiser, "cross_entropy")
-    assert finding.verdict == "refuted"
+    assert finding.verdict == "evidence_against"
     assert stands(examined("cross_entropy"), finding)
     assert finding.found["argmax_kept_under_uniform_noise"] == 1.0
     assert finding.found["argmax_kept_under_pair_noise"] < 0.5

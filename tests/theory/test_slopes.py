@@ -37,8 +37,8 @@ def mutant(function: Callable[[Tensor, Tensor], Tensor]) -> Subject:
 
 
 def stands(subject: Subject, finding: Finding) -> bool:
-    """Whether a finding is a refutation whose witness refutes when it is evaluated anew."""
-    if finding.verdict != "refuted" or finding.witness is None:
+    """Whether a finding speaks against a property, and its witness does when evaluated anew."""
+    if finding.verdict not in ("refuted", "evidence_against") or finding.witness is None:
         return False
     value, rounding = evaluate(subject, finding.witness.terms)
     return doubt(value, evaluate_exactly(subject, finding.witness.terms), rounding) is None

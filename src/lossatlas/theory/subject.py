@@ -44,7 +44,7 @@ class Subject:
     class_counts: tuple[float, ...] | None = None
     card: cards.Card | None = None
     loss: Loss | None = None
-    hyperparameters: dict[str, float] = field(default_factory=dict)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
     parts: tuple[tuple[float, "Subject"], ...] = ()
     _memory: dict[str, Any] = field(default_factory=dict, repr=False)
 

@@ -23,7 +23,7 @@ from lossatlas.losses.annotations import field_type
         ("Annotated[float, 'share']", float), ("int | float", float),
         (Any, Any), (list[float], Any), (float | str, Any), (None, Any), ("None", Any),
         ("list[float]", Any), ("Tensor", Any), ("torch.Tensor | None", Any), ("(", Any), ("", Any),
-        ("float, int", Any), ("float | " * 5000 + "float", Any), (3, Any), (object(), Any),
+        ("float, int", Any), ("float | " * 5000 + "float", Any), (3, Any), (..., Any),
     ],
     ids=lambda value: str(value)[:30],
 )  # fmt: skip

@@ -6,7 +6,7 @@ from torch import Tensor
 
 import lossatlas
 from lossatlas import cards
-from losses.inputs import DIMENSION, batch, every_target, extremes, make
+from lossatlas.contract.inputs import DIMENSION, batch, every_target, extremes, make
 
 SIZES = (50.0, 1e3, 1e6, 1e30)
 # A norm stands in a denominator: at the zero vector there is no second derivative to have.

@@ -8,7 +8,7 @@ import torch
 
 import lossatlas
 from lossatlas import get_loss
-from losses.inputs import batch, make
+from lossatlas.contract.inputs import batch, make
 
 NAMES = lossatlas.list_losses()
 LOGITS = [name for name in NAMES if name != "nt_xent"]

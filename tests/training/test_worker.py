@@ -1,5 +1,6 @@
 """What a sweep survives: killed launchers and workers, a full disk, lost nodes, broken files."""
 
+import errno
 import json
 import os
 import signal
@@ -119,20 +120,33 @@ def test_a_corrupt_checkpoint_costs_time_but_no_run(
     assert (".ckpt is damaged" in capsys.readouterr().out) == told
 
 
-WRITTEN = ["start.json.part", "epochs.jsonl", "checkpoint.part", "bundle.safetensors"]
+WRITTEN = ["start.json.part", "checkpoint.part", "bundle.safetensors"]
 
 
-@pytest.mark.parametrize("full", WRITTEN)
-def test_a_full_disk_loses_nothing_and_stops_the_worker(full, sweep, capsys):
-    folder = sweep(0, 1)
-    root, first = folder.parents[1], sweeps.read(folder)[0].run_id
-    working = root / ".running" / first
+@pytest.fixture(params=[*WRITTEN, "epochs.jsonl"])
+def full_disk(request, sweep, monkeypatch):
+    """A sweep on a disk that is full when that file is written; its folder, and how to make room."""
+    folder, name = sweep(0, 1), request.param
+    working = folder.parents[1] / ".running" / sweeps.read(folder)[0].run_id
     working.mkdir(parents=True)
-    (working / full).symlink_to("/dev/full")  # each write to it fails with ENOSPC
+    if name in WRITTEN:
+        (working / name).symlink_to("/dev/full")  # each write to it fails with ENOSPC
+        return folder, lambda: (working / name).unlink(missing_ok=True)
+
+    def fails(path, record):  # a link in the place of the epochs would be damage, and be mended
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    whole = store.append_line
+    monkeypatch.setattr(store, "append_line", fails)
+    return folder, lambda: monkeypatch.setattr(store, "append_line", whole)
+
+
+def test_a_full_disk_loses_nothing_and_stops_the_worker(full_disk, capsys):
+    folder, make_room = full_disk
     assert worker.work(folder) == worker.NO_SPACE
     assert "no space is left" in capsys.readouterr().out
     assert states(folder) == ["interrupted", "planned"]
-    (working / full).unlink(missing_ok=True)
+    make_room()
     assert worker.work(folder) == 0
     assert states(folder) == ["done", "done"]
 

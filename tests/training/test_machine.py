@@ -52,3 +52,15 @@ def test_a_machine_without_cpuinfo_has_a_name_all_the_same(monkeypatch):
 
     monkeypatch.setattr(machine.Path, "read_text", gone)
     assert all(machine.describe(torch.device("cpu")).values())
+
+
+def test_a_run_that_went_on_elsewhere_names_both_machines(describe):
+    """Also after a third start; a second start on the same machine adds nothing."""
+    one, other = describe("1", "AVX2"), describe("17", "AVX512")
+    assert machine.joined(one, one) == one
+    both = machine.joined(one, other)
+    assert both["cpu"] == f"{one['cpu']}; {other['cpu']}"
+    assert both["cpu_capability"] == "AVX2; AVX512"
+    assert both["hardware"] == one["hardware"] == other["hardware"]
+    assert machine.joined(both, one) == both
+    assert machine.joined({}, one) == one

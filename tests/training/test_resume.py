@@ -1,5 +1,6 @@
 """A run killed at random moments ends bit-identical to one that was left alone."""
 
+import json
 import random
 import signal
 import time
@@ -63,9 +64,15 @@ def test_killed_at_random_and_started_again_is_bit_identical(tmp_path, loss, own
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_told_to_stop_it_stops_without_a_row_and_can_go_on(tmp_path, how, code):
     process = start(tmp_path)
-    assert kill_after(process, tmp_path, 1, 0.0, how) == code
+    assert kill_after(process, tmp_path, 2, 0.0, how) == code
     assert "Traceback" not in process.stdout.read()
     assert not list(tmp_path.glob("*/row.json"))
+    (begun,) = tmp_path.glob(".running/*/start.json")
+    here = json.loads(begun.read_text())
+    begun.write_text(json.dumps(here | {"cpu": "another"}))
     again = start(tmp_path)
     assert again.wait(120) == 0
     assert "done" in again.stdout.read()
+    (row,) = (store.read_row(path.parent) for path in tmp_path.glob("*/row.json"))
+    assert row["cpu"] == f"another; {here['cpu']}"
+    assert row["hardware"] == here["hardware"]

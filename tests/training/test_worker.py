@@ -125,7 +125,7 @@ WRITTEN = ["start.json.part", "checkpoint.part", "bundle.safetensors"]
 
 @pytest.fixture(params=[*WRITTEN, "epochs.jsonl"])
 def full_disk(request, sweep, monkeypatch):
-    """A sweep on a disk that is full when that file is written; its folder, and how to make room."""
+    """A sweep on a disk that is full when that file is written, and what makes room on it."""
     folder, name = sweep(0, 1), request.param
     working = folder.parents[1] / ".running" / sweeps.read(folder)[0].run_id
     working.mkdir(parents=True)

@@ -69,6 +69,8 @@ class Start(_Schema):
     threads: Count | None = None
     device: str | None = None
     hardware: str | None = None
+    cpu: str | None = None
+    cpu_capability: str | None = None
     started: Moment | None = None
     scenario_probability: Share | None = Field(None, alias="scenario.probability")
     scenario_imbalance: Amount | None = Field(None, alias="scenario.imbalance")

@@ -6,10 +6,13 @@ and after some hundred steps the weights differ visibly, up to a point of accura
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
+FIELDS = ("hardware", "cpu", "cpu_capability")
 # They choose other kernels for the same configuration, so a row keeps them where they are set.
 VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
@@ -31,6 +34,14 @@ def describe(device: torch.device) -> dict[str, str]:
         "hardware": torch.cuda.get_device_name(device) if cuda else _cores(name),
         "cpu": ", ".join([first.get("vendor_id", platform.machine()), *parts]),
         "cpu_capability": ", ".join([capability, *changed]),
+    }
+
+
+def joined(before: Mapping[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The row `now` of a run that goes on where the row `before` began: made on both machines."""
+    held = {key: str(before[key]).split("; ") for key in FIELDS if before.get(key)}
+    return now | {
+        key: "; ".join(dict.fromkeys([*machines, now[key]])) for key, machines in held.items()
     }
 
 

@@ -116,7 +116,10 @@ def _make(
     if start["sweep"] is not None:
         print(f"{run}: begun", flush=True)
     usable(folder)  # what no checkpoint confirms is made again, and its time with it
-    begun = time.perf_counter() - sum(e["seconds"] for e in store.read_epochs(folder))
+    made = store.read_epochs(folder)
+    if made:  # perhaps on another machine
+        start = machine.joined(store.unfinished(folder) or {}, start)
+    begun = time.perf_counter() - sum(e["seconds"] for e in made)
     try:
         with mirrors.mirrored(cfg, folder, start) as mirror:
             row = start | _attempt(cfg, config, loss, lease, device, start, mirror)

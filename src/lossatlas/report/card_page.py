@@ -21,7 +21,7 @@ from lossatlas.report.tables import percent, points
 from lossatlas.results import store
 from lossatlas.theory import curves, records, survey
 from lossatlas.theory.checks import CHECKS
-from lossatlas.theory.subject import Subject, examine
+from lossatlas.theory.subject import CLASSES, Subject, examine_anywhere
 from lossatlas.theory.verdict import Witness, python
 
 GLYPHS = {
@@ -118,7 +118,7 @@ def assemble(name: str, measured: Sequence[Experiments], linked: Collection[str]
     """
     entry, card = registry.find(name), registry.get_card(name)
     found = {record["property"]: record for record in records.check(name)}
-    subject = examine(name)
+    subject = examine_anywhere(name)
     colour = card_figures.family_colours()[card.family]
     pictures, missing = _figures(subject, colour, found)
     only = found["probability_only"]["verdict"] if "probability_only" in found else None
@@ -178,6 +178,8 @@ def _figures(
 ) -> tuple[list[Picture], list[card_figures.Missing]]:
     if subject.on_embeddings:
         return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
+    if subject.k != CLASSES and (fault := subject.fault(2)):
+        return [], [card_figures.Missing("curves over scores", f"fails for two classes: {fault}")]
     return card_figures.pictures(subject, colour, found)
 
 

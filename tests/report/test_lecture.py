@@ -5,7 +5,6 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -193,7 +192,7 @@ def test_the_command_works_in_an_empty_folder(monkeypatch, capsys, tmp_path):
         cli.main()
     assert not stop.value.code
     captured = capsys.readouterr()
-    assert captured.out.strip() == str(Path("a/b/index.html"))
+    assert captured.out.strip() == str(tmp_path / "a/b/index.html")
     assert captured.err == ""
     assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir() if p.is_file()) == [
         "REPORT.md", "index.html",

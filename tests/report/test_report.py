@@ -366,7 +366,7 @@ def test_a_configuration_read_by_groups_is_the_whole_one(tmp_path):
         "config.Ünï.x": "null", "config.Ünï.y": "1e3", "config.Ünï.z": 1e3,
         "config.recipe.warmup": 1,
     }  # fmt: skip
-    for style in ({}, {"allow_unicode": True, "indent": 8, "default_style": "|"}, {"width": 20}):
+    for style in ({}, {"allow_unicode": True, "indent": 8}, {"width": 20}):
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, **style))
         assert model._config(tmp_path) == expected
     assert model._config(tmp_path / "nowhere") == {}

@@ -78,12 +78,24 @@ def test_an_epsilon_is_another_loss() -> None:
 
 
 def test_rounding_is_no_violated_identity() -> None:
-    """torch's softplus is off by 2e-9 above 20; at 50 digits nothing is left."""
-    subject = Subject("sigmoid_by_softplus_function", functions.sigmoid_by_softplus)
-    exact = with_limits(subject, Limit(equals="sigmoid_bce", tolerance=1e-10))
-    finding = special_cases(exact)
+    """Ten million more and less lose nine digits; at 50 digits nothing is lost."""
+
+    def rounded(s: Tensor, y: Tensor) -> Tensor:
+        return functions.cross_entropy(s, y) + 1e7 - 1e7
+
+    limit = Limit(equals="cross_entropy", tolerance=1e-10)
+    finding = special_cases(with_limits(Subject("rounded", rounded), limit))
     assert finding.verdict == "not_refuted"
     assert 1e-10 < finding.found["rounding"] < 3e-9
+
+
+def test_a_threshold_inside_torch_belongs_to_the_code() -> None:
+    """torch's softplus drops 2e-9 above 20, at 50 digits as well: it is another function."""
+    subject = Subject("sigmoid_by_softplus_function", functions.sigmoid_by_softplus)
+    finding = special_cases(with_limits(subject, Limit(equals="sigmoid_bce", tolerance=1e-10)))
+    assert finding.verdict == "refuted"
+    assert finding.worst is not None
+    assert 1e-10 < finding.worst < 3e-9
 
 
 def test_no_special_case() -> None:

@@ -12,7 +12,6 @@ from lossatlas import resources
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.theory import records
-from lossatlas.theory.checks import Check
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding
 
@@ -200,7 +199,5 @@ def _count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return real.run(subject)
 
     counted.__module__ = real.run.__module__
-    monkeypatch.setitem(
-        records._checks(), real.prop, Check(real.prop, real.on, real.reference, counted)
-    )
+    monkeypatch.setitem(records._checks(), real.prop, real._replace(run=counted))
     return ran

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lossatlas.theory.agreement import TOLERANCE
 from lossatlas.theory.minimise import minimise
 from lossatlas.theory.properties import calibration
 from lossatlas.theory.properties.calibration import calibration_function, classification_calibrated
@@ -473,7 +474,7 @@ APPLIES = {
 
 @pytest.mark.parametrize(("theorem", "name"), [(t, n) for t, ns in APPLIES.items() for n in ns])
 def test_theorems_apply(theorem: str, name: str) -> None:
-    assert THEOREMS[theorem].test(examined(name)) <= THEOREMS[theorem].tolerance
+    assert THEOREMS[theorem].test(examined(name)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -504,7 +505,7 @@ def test_theorems_apply(theorem: str, name: str) -> None:
 def test_theorems_reject_what_they_do_not_cover(
     theorem: str, mutant: Callable[[Tensor], Tensor]
 ) -> None:
-    assert not THEOREMS[theorem].test(bare(mutant)) <= THEOREMS[theorem].tolerance
+    assert not THEOREMS[theorem].test(bare(mutant)) <= TOLERANCE
 
 
 @pytest.mark.parametrize("k", [3, 5, 10])

@@ -68,8 +68,8 @@ def test_a_store_that_cannot_be_written_is_one_sentence(many, command, tmp_path,
     (tmp_path / "file").touch()
     code, out, err = command("train", *many, *TINY, f"runs={tmp_path / 'file' / 'runs'}")
     assert (code, out) == (2, "")
-    assert err.splitlines()[-1].startswith(f"lossatlas: {tmp_path / 'file' / 'runs'}")
-    assert "(Not a directory)" in err
+    assert err.splitlines()[-1].startswith(f"lossatlas: runs '{tmp_path / 'file' / 'runs'}'")
+    assert f"{tmp_path / 'file'} is not a folder" in err
     assert "Traceback" not in err
 
 

@@ -55,16 +55,16 @@ def test_a_run_of_another_source_than_planned_is_not_made(sweep, monkeypatch, ca
     assert f"{first}: not made: the source of its loss changed" in capsys.readouterr().out
 
 
-def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep):
+def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep, make_cfg):
     folder = sweep(0, 1)
     plan = sweeps.read(folder)
-    config = plan[0].config | {"holdout": 1990}
+    config = resolve(make_cfg("loss=ldam", "recipe.train_limit=8", "recipe.batch_size=4"))
     wrong = sweeps.Planned(identity.place(config)[1], config, "class_index", "given")
     folder = sweeps.write(folder.parents[1], None, [], [wrong, plan[1]])
     assert worker.work(folder) == 0
     assert states(folder) == ["failed", "done"]
     reason = results.load().set_index("run_id").loc[wrong.run_id, "reason"]
-    assert reason.startswith("recipe.batch_size is 64, but only 10 training images are left")
+    assert reason.startswith("the loss needs training images of every class, but of the 8 in use")
 
 
 @pytest.fixture
@@ -188,7 +188,10 @@ def test_a_run_that_kills_its_process_each_time_fails_in_the_end(sweep):
     folder = sweep(0, 1)
     working = folder.parents[1] / ".running" / sweeps.read(folder)[0].run_id
     working.mkdir(parents=True)
-    about = {"machine": lease.machine(), "epochs": 0, "deaths": run.MAX_DEATHS - 1}
+    about = {
+        "machine": lease.machine(), "host": "h", "pid": 1, "epochs": 0,
+        "deaths": run.MAX_DEATHS - 1,
+    }  # fmt: skip
     (working / "lease.0").write_text(json.dumps(about))
     assert worker.work(folder) == 0
     assert states(folder) == ["failed", "done"]
@@ -267,8 +270,7 @@ def test_one_worker_goes_on_past_losses_that_end_it_and_past_blocked_runs(
         assert len([log for log in logs(folder) if f"{run_.run_id}: begun" in log]) == 2
     for name in (blocked, link):
         assert "cannot be used as the run's folder" in rows[name]["reason"]
-    assert f"{dangling}: not made: " in outcome.stderr
-    assert "1 of 7 runs were not made" in outcome.stderr
+    assert f"{dangling}: damaged: " in outcome.stderr
     assert (root / dangling).is_symlink()
 
 

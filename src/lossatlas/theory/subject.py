@@ -101,7 +101,9 @@ class Subject:
         """The same loss for another number of classes, or with other class counts."""
         if self.loss is None:
             return replace(self, k=k, class_counts=class_counts, _memory={})
-        return examine(self.name, k, class_counts)
+        # A term of a sum has its card; its name alone, an expression, has none.
+        there = examine(self.name, k, class_counts)
+        return replace(there, card=self.card, hyperparameters=self.hyperparameters)
 
     def fault(self, k: int) -> str | None:
         """What the code raises for k classes (a batch of embeddings), or None if it runs."""

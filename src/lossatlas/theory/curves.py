@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.losses.quantities import one_hot
-from lossatlas.theory.subject import Subject
+from lossatlas.theory.subject import CLASSES, Subject
 
 LOW, HIGH = torch.logit(torch.tensor([0.001, 0.99], dtype=torch.float64))
 ODDS = torch.linspace(LOW, HIGH, 59, dtype=torch.float64)  # of the label: log(p / (1 - p))
@@ -59,6 +59,8 @@ def margins(subject: Subject, m: Sequence[float] | None = None) -> pd.DataFrame:
     lead = given if m is None else torch.tensor(list(m), dtype=torch.float64)
     columns = {}
     for k in (2, subject.k):
+        if subject.k != CLASSES and subject.fault(k):  # code for one number of classes
+            continue
         logits, labels = _tied(lead, k, 0)
         columns[f"K={k}"] = subject.at(k).values(logits, labels).detach().tolist()
     return pd.DataFrame(columns, index=pd.Index(lead.tolist(), name="m"))

@@ -349,7 +349,9 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
         return None
     if by is not None:
         minutes = (time.time() - row.get("started", time.time())) / 60
-        who = f"process {by['pid']} on {by['host']}" if by else "a process"
+        who = "a process whose lease is damaged"
+        if by:
+            who = f"process {by['pid']} on {by['host']}"
         return {
             **row,
             "state": "running",

@@ -38,6 +38,7 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "agg"
     _settle()
     forgive()
+    os.environ.pop(TRACEBACK, None)  # of an earlier call in this process
     if (option := "--traceback") in sys.argv:  # anywhere, also among Hydra's overrides
         os.environ[TRACEBACK] = "1"
         sys.argv = [argument for argument in sys.argv if argument != option]

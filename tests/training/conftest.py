@@ -7,7 +7,8 @@ from hydra.core.global_hydra import GlobalHydra
 
 from lossatlas import resources
 from lossatlas.losses import registry
-from lossatlas.training import config
+from lossatlas.training import config, identity, run
+from lossatlas.training.journal import Journal
 
 
 @pytest.fixture
@@ -70,3 +71,26 @@ def own_loss(tmp_path, monkeypatch):
     for name in [n for n, c in registry._classes.items() if c.__module__ in sys.modules]:
         if registry._classes[name].__module__.startswith("lossatlas_user"):
             del registry._classes[name]
+
+
+@pytest.fixture
+def cut(make_cfg, monkeypatch):
+    """Cut a run off after its second epoch; returns its configuration and working folder."""
+
+    def make(*overrides):
+        cfg = make_cfg(*overrides)
+        whole = Journal.on_train_epoch_end
+
+        def ends(self, trainer, module):
+            whole(self, trainer, module)
+            if trainer.current_epoch == 1:
+                raise run.Interrupted(143)
+
+        monkeypatch.setattr(Journal, "on_train_epoch_end", ends)
+        with pytest.raises(run.Interrupted):
+            run.execute(cfg)
+        monkeypatch.setattr(Journal, "on_train_epoch_end", whole)
+        root, name = identity.place(config.resolve(cfg))
+        return cfg, root / ".running" / name
+
+    return make

@@ -6,30 +6,15 @@ import os
 import pytest
 
 from lossatlas.results import store
-from lossatlas.training import identity, run
-from lossatlas.training.config import resolve
-from lossatlas.training.journal import Journal
+from lossatlas.training import run
 
 TINY = ("recipe.train_limit=320", "recipe.epochs=4")
 
 
 @pytest.fixture
-def cut_off(make_cfg, monkeypatch):
-    """Cut a run off after its second epoch; returns its configuration and working folder."""
-    cfg = make_cfg(*TINY)
-    whole = Journal.on_train_epoch_end
-
-    def cut(self, trainer, module):
-        whole(self, trainer, module)
-        if trainer.current_epoch == 1:
-            raise run.Interrupted(143)
-
-    monkeypatch.setattr(Journal, "on_train_epoch_end", cut)
-    with pytest.raises(run.Interrupted):
-        run.execute(cfg)
-    monkeypatch.setattr(Journal, "on_train_epoch_end", whole)
-    root, name = identity.place(resolve(cfg))
-    return cfg, root / ".running" / name
+def cut_off(cut):
+    """A run cut off after its second epoch: its configuration and working folder."""
+    return cut(*TINY)
 
 
 def other_seconds(path):

@@ -68,22 +68,9 @@ def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep, mak
 
 
 @pytest.fixture
-def cut_off(make_cfg, monkeypatch):
-    """Cut a run off after its second epoch; returns its configuration and working folder."""
-    cfg = make_cfg("recipe.train_limit=320", "recipe.epochs=4")
-    whole = Journal.on_train_epoch_end
-
-    def cut(self, trainer, module):
-        whole(self, trainer, module)
-        if trainer.current_epoch == 1:
-            raise run.Interrupted(143)
-
-    monkeypatch.setattr(Journal, "on_train_epoch_end", cut)
-    with pytest.raises(run.Interrupted):
-        run.execute(cfg)
-    monkeypatch.setattr(Journal, "on_train_epoch_end", whole)
-    root, name = identity.place(resolve(cfg))
-    return cfg, root / ".running" / name
+def cut_off(cut):
+    """A run cut off after its second epoch: its configuration and working folder."""
+    return cut("recipe.train_limit=320", "recipe.epochs=4")
 
 
 def flip_a_bit(path):

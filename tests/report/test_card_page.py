@@ -14,7 +14,8 @@ import pytest
 from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
-from lossatlas.report import advice, atlas_figure, book, card_figures, card_page, figures, pages
+from lossatlas.pages import render
+from lossatlas.report import advice, atlas_figure, book, card_figures, card_page, figures
 from lossatlas.results import store
 from lossatlas.theory import properties, records
 from lossatlas.theory.checks import CHECKS
@@ -103,7 +104,7 @@ def built(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_book_is_whole_offline_and_its_links_resolve(built: Path) -> None:
     for name in (*PICKED, "index"):
         text = (built / f"{name}.html").read_text()
-        assert text.splitlines()[1] == pages.mark("card")
+        assert text.splitlines()[1] == render.mark("card")
         tags = Page(text).tags
         ids = [a["id"] for _, a in tags if "id" in a]
         assert len(ids) == len(set(ids))
@@ -126,7 +127,7 @@ def test_the_book_is_whole_offline_and_its_links_resolve(built: Path) -> None:
 def test_markdown_links_resolve_and_tables_are_rectangular(built: Path) -> None:
     for path in built.glob("*.md"):
         text = path.read_text()
-        assert text.startswith(pages.mark("card"))
+        assert text.startswith(render.mark("card"))
         targets = re.findall(r"\]\(([^)<>#]+)\)", text)
         assert all((built / target).is_file() for target in targets), targets
         for block in re.findall(r"(?:^\|.*\|$\n?)+", text, re.M):

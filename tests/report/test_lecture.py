@@ -12,7 +12,8 @@ import torch
 from lossatlas import cli
 from lossatlas.errors import UserError
 from lossatlas.losses.registry import get_card
-from lossatlas.report import formulas, lecture, lecture_figures, pages
+from lossatlas.pages import formulas, render
+from lossatlas.report import lecture, lecture_figures
 from lossatlas.theory.lecture import SECTIONS, Relation, Section
 from lossatlas.theory.lecture.sample import Sample
 from lossatlas.theory.lecture.statement import statement
@@ -208,7 +209,7 @@ def test_a_file_and_a_strangers_folder_are_left_alone(monkeypatch, tmp_path):
     assert (tmp_path / "file").read_text() == "a file, not a folder"
     report = tmp_path / "report"
     report.mkdir()
-    (report / "REPORT.md").write_text(pages.mark("report") + "\n# Another command's page\n")
+    (report / "REPORT.md").write_text(render.mark("report") + "\n# Another command's page\n")
     with pytest.raises(UserError, match="not a page of 'lossatlas lecture'"):
         lecture.build(report)
     assert [p.name for p in report.iterdir()] == ["REPORT.md"]

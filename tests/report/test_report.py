@@ -12,7 +12,8 @@ import yaml
 
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.report import build, escape, figures, formulas, model
+from lossatlas.pages import escape, formulas
+from lossatlas.report import build, figures, model
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
 

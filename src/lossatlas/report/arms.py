@@ -20,8 +20,8 @@ import pandas as pd
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.pages.escape import printable
 from lossatlas.report import statistics
-from lossatlas.report.escape import printable
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")

@@ -7,7 +7,8 @@ from typing import Any
 from lossatlas.cards import Card
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
-from lossatlas.report import card_figures, card_page, pages
+from lossatlas.pages import render
+from lossatlas.report import card_figures, card_page
 from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.build import Text, move_in, one_thread
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
@@ -30,7 +31,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
 
     Args:
         names: ids of losses; None means all that have a card, and the index.
-        out: the folder of the pages.
+        out: the folder of the render.
         results: a report's results.csv.
 
     Returns:
@@ -161,8 +162,8 @@ def _rendered(
     name: str, content: dict[str, Any], page: str, pictures: Sequence[Picture | None]
 ) -> dict[str, Text]:
     files: dict[str, Text] = {f"figures/{one.file}": one.svg for one in pictures if one}
-    files[f"{name}.html"] = pages.html(content, COMMAND, page)
-    files[f"{name}.md"] = pages.markdown(content, COMMAND, page)
+    files[f"{name}.html"] = render.html(content, COMMAND, page)
+    files[f"{name}.md"] = render.markdown(content, COMMAND, page)
     return files
 
 
@@ -180,7 +181,7 @@ def _refuse_strangers(files: Sequence[str], out: Path) -> None:
         path = out / name
         try:
             made = (
-                not path.exists() or pages.mark(COMMAND) in path.read_text(encoding="utf-8")[:200]
+                not path.exists() or render.mark(COMMAND) in path.read_text(encoding="utf-8")[:200]
             )
         except (OSError, UnicodeDecodeError):
             made = False

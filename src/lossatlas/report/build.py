@@ -12,8 +12,9 @@ from typing import Any
 
 from lossatlas import yamls
 from lossatlas.errors import UserError
-from lossatlas.report import arms, pages
-from lossatlas.report.escape import csv_cell
+from lossatlas.pages import render
+from lossatlas.pages.escape import csv_cell
+from lossatlas.report import arms
 from lossatlas.results import selection, store, sweeps
 from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
@@ -54,8 +55,8 @@ def build(
         for picture in part["pictures"]
     }
     files["results.csv"] = _csv(rows)
-    files["REPORT.md"] = pages.markdown(report)
-    files["index.html"] = pages.html(report)
+    files["REPORT.md"] = render.markdown(report)
+    files["index.html"] = render.html(report)
     publish(files, out, "report")
     return out / "index.html"
 
@@ -128,7 +129,7 @@ def publish(files: Mapping[str, Text], out: Path, command: str) -> None:
     try:
         before = old.read_text(encoding="utf-8") if old.is_file() else ""
         strangers = [name for name in files if "/" not in name and (out / name).exists()]
-        if strangers and not before.startswith(pages.mark(command)):
+        if strangers and not before.startswith(render.mark(command)):
             made = f"is not a page of 'lossatlas {command}'"
             raise UserError(f"{out / strangers[0]}: {made}; give another folder with -o")
         move_in(files, out)

@@ -8,7 +8,8 @@ import torch
 
 from lossatlas.losses import quantities, registry
 from lossatlas.losses.examples import run_examples
-from lossatlas.report import lecture_figures, pages, tables
+from lossatlas.pages import render
+from lossatlas.report import lecture_figures, tables
 from lossatlas.report.build import one_thread, publish
 from lossatlas.report.model import examples_table
 from lossatlas.theory.lecture import (
@@ -63,8 +64,8 @@ def build(out: Path) -> Chapter:
         for section in content["sections"]
         for picture in section["pictures"]
     }
-    files["REPORT.md"] = pages.markdown(content, "lecture")
-    files["index.html"] = pages.html(content, "lecture")
+    files["REPORT.md"] = render.markdown(content, "lecture")
+    files["index.html"] = render.html(content, "lecture")
     publish(files, out, "lecture")
     return Chapter(out / "index.html", content["failures"])
 

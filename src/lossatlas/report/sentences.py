@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from lossatlas.pages.escape import code
 from lossatlas.report.arms import BASELINE, TRIALS, Condition, Result, Row, is_finished
-from lossatlas.report.escape import code
 from lossatlas.report.statistics import Difference
 from lossatlas.report.tables import percent, points
 

@@ -3,15 +3,15 @@
 import base64
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lossatlas.report import escape, formulas
+from lossatlas.pages import escape, formulas
+from lossatlas.resources import PACKAGE
 
-TEMPLATES = Path(__file__).parent / "templates"
+ROOMS = ("pages", "report", "lecture")  # with a folder of templates each
 
 
 def mark(command: str) -> str:
@@ -56,8 +56,9 @@ def html(
 def _environment(finalize: Callable[[Any], Any] | None = None) -> Environment:
     """Every value is escaped, by `finalize` if it is given: a template says what is not to be."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=finalize,
+        loader=FileSystemLoader([PACKAGE / room / "templates" for room in ROOMS]), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=finalize,
     )  # fmt: skip
     environment.filters["anchor"] = escape.anchor
     environment.tests["web"] = lambda url: re.match(r"https?://[^<>\s]+$", url or "") is not None

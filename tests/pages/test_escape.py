@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 
 from lossatlas import cards
 from lossatlas.losses import registry
-from lossatlas.report import arms, book, escape
+from lossatlas.pages import escape
+from lossatlas.report import arms, book
 from report.fakes import add_run
 
 build = importlib.import_module("lossatlas.report.build")  # the name is the function's, too

@@ -11,9 +11,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from lossatlas import cards
+from lossatlas.analysis import arms
 from lossatlas.losses import registry
 from lossatlas.pages import escape
-from lossatlas.report import arms, book
+from lossatlas.report import book
 from report.fakes import add_run
 
 build = importlib.import_module("lossatlas.report.build")  # the name is the function's, too

@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
+from lossatlas.analysis import arms
 from lossatlas.data.scenarios import SCENARIOS
 from lossatlas.losses import registry
-from lossatlas.report import arms, card_page, sentences, tables
+from lossatlas.report import card_page, sentences, tables
 
 SHARED = {"scenario": "clean", "recipe": "quick", "model": "airnet", "data": "cifar10"}
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lossatlas import yamls
+from lossatlas.analysis import arms
 from lossatlas.errors import UserError
 from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
-from lossatlas.report import arms
 from lossatlas.results import selection, store, sweeps
 from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN

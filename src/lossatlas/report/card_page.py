@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lossatlas import results
+from lossatlas.analysis import arms
+from lossatlas.analysis.arms import Condition, Result
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Paper
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
-from lossatlas.report import arms, card_figures, tables
+from lossatlas.report import card_figures, tables
 from lossatlas.report.advice import HOLDS, advice
-from lossatlas.report.arms import Condition, Result
 from lossatlas.report.figures import Picture
 from lossatlas.report.tables import percent, points
 from lossatlas.results import store

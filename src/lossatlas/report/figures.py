@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from lossatlas.analysis.arms import BASELINE, Arm, Condition, Result
 from lossatlas.drawing import Axes, Figure, sns, styled
 from lossatlas.evaluation import metrics
 from lossatlas.losses import quantities
-from lossatlas.report.arms import BASELINE, Arm, Condition, Result
 from lossatlas.report.tables import percent, points
 
 WIDTH = 5.2  # inches

@@ -12,13 +12,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
+from lossatlas.analysis import arms
 from lossatlas.cards import Card
 from lossatlas.data.cifar10 import CLASSES
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.losses import registry
 from lossatlas.losses.examples import run_examples
-from lossatlas.report import arms, figures, sentences, tables
+from lossatlas.report import figures, sentences, tables
 from lossatlas.results import files, sweeps
 from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN

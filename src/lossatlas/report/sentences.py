@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from lossatlas.analysis.arms import BASELINE, TRIALS, Condition, Result, Row, is_finished
+from lossatlas.analysis.statistics import Difference
 from lossatlas.pages.escape import code
-from lossatlas.report.arms import BASELINE, TRIALS, Condition, Result, Row, is_finished
-from lossatlas.report.statistics import Difference
 from lossatlas.report.tables import percent, points
 
 Found = Sequence[tuple[Condition, Sequence[Result]]]

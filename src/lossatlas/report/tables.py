@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 from lossatlas.pages.escape import code
-from lossatlas.report.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 
 ENVIRONMENT = (
     "parameters", "threads", "device", "hardware", "cpu", "cpu_capability", "python", "torch",

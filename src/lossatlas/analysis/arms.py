@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lossatlas.analysis import statistics
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages.escape import printable
-from lossatlas.report import statistics
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")

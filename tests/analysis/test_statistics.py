@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lossatlas.report.statistics import Difference, cell, conclusion, detectable, holm, paired
+from lossatlas.analysis.statistics import Difference, cell, conclusion, detectable, holm, paired
 
 
 def test_cell_of_three_values():

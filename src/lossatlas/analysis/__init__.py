@@ -1,0 +1,1 @@
+"""From rows to numbers: arms, statistics, choice of rates. No drawing, no words, no network."""

@@ -425,7 +425,7 @@ def lecture(
     ),
 ) -> None:
     """Check the statements of the course on K-class losses and write them up as a chapter."""
-    from lossatlas.report.lecture import build
+    from lossatlas.lecture.chapter import build
 
     chapter = build(folder(out, "--out"))
     print(chapter.page)

@@ -11,12 +11,12 @@ import torch
 
 from lossatlas import cli
 from lossatlas.errors import UserError
+from lossatlas.lecture import SECTIONS, Relation, Section, figures
+from lossatlas.lecture import chapter as lecture
+from lossatlas.lecture.sample import Sample
+from lossatlas.lecture.statement import statement
 from lossatlas.losses.registry import get_card
 from lossatlas.pages import formulas, render
-from lossatlas.report import lecture, lecture_figures
-from lossatlas.theory.lecture import SECTIONS, Relation, Section
-from lossatlas.theory.lecture.sample import Sample
-from lossatlas.theory.lecture.statement import statement
 from report.test_report import Page
 
 CARDS = [card for section in SECTIONS for card in section.cards]
@@ -49,7 +49,7 @@ def one_is_two(sample: Sample) -> Iterator[Relation]:
 def _without_figures(monkeypatch: pytest.MonkeyPatch, *sections: Section) -> None:
     """A short chapter, built in no time."""
     monkeypatch.setattr(lecture, "SECTIONS", sections or SECTIONS[:1])
-    monkeypatch.setattr(lecture_figures, "pictures", list)
+    monkeypatch.setattr(figures, "pictures", list)
 
 
 def test_all_checks_hold_and_the_page_says_how_many(chapter, html, markdown):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lossatlas.theory.lecture import (
+from lossatlas.lecture import (
     label_sets,
     log_loss,
     margins,
@@ -10,7 +10,7 @@ from lossatlas.theory.lecture import (
     soft_labels,
     two_views,
 )
-from lossatlas.theory.lecture.statement import Statement
+from lossatlas.lecture.statement import Statement
 
 
 class Section(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lossatlas.theory.lecture.sample import Sample, values
-from lossatlas.theory.lecture.statement import Relation, statement
+from lossatlas.lecture.sample import Sample, values
+from lossatlas.lecture.statement import Relation, statement
 
 IMAGES = 5  # a batch: two views of each
 BATCHES = 40

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from lossatlas.cards import Card, Example
+from lossatlas.lecture import log_loss, smooth_maximum, soft_labels
+from lossatlas.lecture.statement import Outcome, Statement, decide
 from lossatlas.losses import quantities
 from lossatlas.losses.examples import Outcome as Measured
 from lossatlas.losses.examples import run_examples
-from lossatlas.theory.lecture import log_loss, smooth_maximum, soft_labels
-from lossatlas.theory.lecture.statement import Outcome, Statement, decide
 
 
 class Bound(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from lossatlas.lecture.sample import FAR, Sample, at, values
+from lossatlas.lecture.statement import Relation, statement
 from lossatlas.losses import quantities
-from lossatlas.theory.lecture.sample import FAR, Sample, at, values
-from lossatlas.theory.lecture.statement import Relation, statement
 
 
 def sandwich(margin: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """The course's statements about losses, each with a numeric check that can fail."""
 
-from lossatlas.theory.lecture.sections import SECTIONS, Section
-from lossatlas.theory.lecture.statement import Outcome, Relation, Statement, decide
+from lossatlas.lecture.sections import SECTIONS, Section
+from lossatlas.lecture.statement import Outcome, Relation, Statement, decide
 
 __all__ = ["SECTIONS", "Outcome", "Relation", "Section", "Statement", "decide"]

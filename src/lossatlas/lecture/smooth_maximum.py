@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import torch
 
+from lossatlas.lecture.sample import FAR, Sample, values
+from lossatlas.lecture.statement import Relation, statement
 from lossatlas.losses import quantities
-from lossatlas.theory.lecture.sample import FAR, Sample, values
-from lossatlas.theory.lecture.statement import Relation, statement
 
 STEP = 1e-4  # of central differences: their error is of the order of its square
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from lossatlas.theory.lecture.sample import Sample, samples
+from lossatlas.lecture.sample import Sample, samples
 
 ROUNDING = 1e-12  # some thousand units of the last place of float64
 

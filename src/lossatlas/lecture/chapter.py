@@ -6,22 +6,23 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lossatlas.losses import quantities, registry
-from lossatlas.losses.examples import run_examples
-from lossatlas.pages import render
-from lossatlas.report import lecture_figures, tables
-from lossatlas.report.build import one_thread, publish
-from lossatlas.report.model import examples_table
-from lossatlas.theory.lecture import (
+from lossatlas.lecture import (
     SECTIONS,
     Outcome,
     Section,
     Statement,
     decide,
     errata,
+    figures,
     label_sets,
 )
-from lossatlas.theory.lecture.sample import values
+from lossatlas.lecture.sample import values
+from lossatlas.losses import quantities, registry
+from lossatlas.losses.examples import run_examples
+from lossatlas.pages import render
+from lossatlas.report import tables
+from lossatlas.report.build import one_thread, publish
+from lossatlas.report.model import examples_table
 
 READING = r"""
 $K$ is the number of classes, $s$ the vector of their scores, $y$ the label (counted from 0; the
@@ -73,7 +74,7 @@ def build(out: Path) -> Chapter:
 def assemble(chapter: tuple[Section, ...]) -> dict[str, Any]:
     """Everything that the pages say, as plain data."""
     decided = {one.id: decide(one) for section in chapter for one in section.statements}
-    pictures = lecture_figures.pictures()
+    pictures = figures.pictures()
     slips = [e for s in chapter for c in s.cards for e in errata.of_card(registry.get_card(c))]
     slips.sort(key=lambda slip: isinstance(slip, errata.WrongClaim))  # numbers first
     failures = [

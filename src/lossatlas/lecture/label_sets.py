@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from lossatlas.lecture.descent import descend
+from lossatlas.lecture.sample import CLASSES, FAR, Sample, values
+from lossatlas.lecture.statement import Relation, statement
 from lossatlas.losses import quantities
-from lossatlas.theory.lecture.descent import descend
-from lossatlas.theory.lecture.sample import CLASSES, FAR, Sample, values
-from lossatlas.theory.lecture.statement import Relation, statement
 
 STARTS = 200
 PETS = torch.tensor([True, True, False, False])  # dog and cat, the first two of four classes

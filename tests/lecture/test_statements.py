@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.cards import Card
+from lossatlas.lecture import SECTIONS, Relation, Statement, decide, errata, label_sets
+from lossatlas.lecture.descent import descend
+from lossatlas.lecture.sample import CLASSES, Sample, samples
+from lossatlas.lecture.statement import statement
 from lossatlas.losses import quantities
 from lossatlas.losses.registry import get_card, get_loss
-from lossatlas.theory.lecture import SECTIONS, Relation, Statement, decide, errata, label_sets
-from lossatlas.theory.lecture.descent import descend
-from lossatlas.theory.lecture.sample import CLASSES, Sample, samples
-from lossatlas.theory.lecture.statement import statement
 
 STATEMENTS = {one.id: one for section in SECTIONS for one in section.statements}
 LOSSES = (

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import torch
 
+from lossatlas.lecture.sample import Sample, at, values
+from lossatlas.lecture.statement import Relation, statement
 from lossatlas.losses import quantities
-from lossatlas.theory.lecture.sample import Sample, at, values
-from lossatlas.theory.lecture.statement import Relation, statement
 
 
 @statement("A shift of all scores changes no margin", r"m(s+c,\,y)=m(s,\,y)")

@@ -192,32 +192,32 @@ def check(
         if name.isidentifier():
             registry.find(name)
     from lossatlas.losses import examples
-    from lossatlas.theory import records, survey
+    from lossatlas.theory import records, wording
 
     only = [records.find_property(p) for p in (prop, witness) if p] or None
     if record and classes is not None:
         raise UserError(
             "--record keeps the verdicts for the usual number of classes; leave out --classes"
         )
-    found = survey.survey(chosen, only, jobs, fresh, classes, record)
+    found = wording.survey(chosen, only, jobs, fresh, classes, record)
     flat = [record for one in found for record in one]
-    against = survey.contradictions(flat)
+    against = wording.contradictions(flat)
     if only is None:
         carded = [name for name in chosen if registry.has_card(name)]
         against += [f"{name}: {fault}" for name in carded for fault in examples.faults(name)]
     if not as_json and not witness:
-        for line in filter(None, map(survey.heading, found)):
+        for line in filter(None, map(wording.heading, found)):
             print(line)
     if as_json:
         print(json.dumps(flat, indent=1))
     elif witness:
-        print("\n\n".join(survey.witness_of(one, records.find_property(witness)) for one in found))
+        print("\n\n".join(wording.witness_of(one, records.find_property(witness)) for one in found))
     elif prop:
-        print(survey.table(flat, "loss"))
+        print(wording.table(flat, "loss"))
     elif len(chosen) == 1:
-        print(survey.table(flat))
+        print(wording.table(flat))
     else:
-        print("\n".join(survey.summary(one) for one in found))
+        print("\n".join(wording.summary(one) for one in found))
     for sentence in against:
         print(f"lossatlas: {sentence}", file=sys.stderr)
     if against or len(found) < len(chosen):
@@ -353,13 +353,13 @@ def search(
 ) -> None:
     """Search learning rate and hyperparameters, with as many trials for each loss."""
     from lossatlas.training import app as application
-    from lossatlas.training import study
+    from lossatlas.training import search_sweep
 
-    planned = study.plan(losses.split(","), method, trials, overrides or [], out)
+    planned = search_sweep.plan(losses.split(","), method, trials, overrides or [], out)
     application.main(["-m", *planned.sweep])
-    found = study.outcomes(planned)
-    print(study.table(planned, found))
-    path = study.write_sweep(planned, found)
+    found = search_sweep.outcomes(planned)
+    print(search_sweep.table(planned, found))
+    path = search_sweep.write_sweep(planned, found)
     print(f"\nlossatlas train -m sweep={path}")
 
 

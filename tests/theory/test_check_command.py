@@ -10,7 +10,7 @@ import pytest
 
 from lossatlas import list_losses
 from lossatlas.losses import registry
-from lossatlas.theory import records, survey
+from lossatlas.theory import records, wording
 
 Command = Callable[..., tuple[int, str, str]]
 FIELDS = {
@@ -69,7 +69,7 @@ def test_witness_can_be_pasted_into_python(command: Command) -> None:
 def test_every_printed_witness_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for record in records.current(name).values():
         if record["witness"]:
-            exec(survey.witness_of([record], record["property"]), {})
+            exec(wording.witness_of([record], record["property"]), {})
             assert float(capsys.readouterr().out) > 0, record["property"]
 
 
@@ -116,6 +116,6 @@ def test_contradicted_card_gives_exit_code_1(
 
 def test_jobs_give_the_same_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, only = ["focal + mae", "focal + 2 * mae"], ["shift_invariant"]
-    one, two = (survey.survey(names, only, jobs) for jobs in (1, 2))
+    one, two = (wording.survey(names, only, jobs) for jobs in (1, 2))
     for a, b in zip(one, two, strict=True):
         assert [r | {"seconds": 0} for r in a] == [r | {"seconds": 0} for r in b]

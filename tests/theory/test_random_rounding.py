@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lossatlas.theory import survey
+from lossatlas.theory import wording
 from lossatlas.theory.properties.invariance import shift_invariant
 from lossatlas.theory.random_rounding import RUNS, RandomRounding, measured
 from lossatlas.theory.subject import Subject
@@ -119,7 +119,7 @@ def test_an_infinite_witness_is_written_and_read() -> None:
     assert "inf > 0: is finite" in python("cross_entropy", Witness.read(plain))
     for value in (math.inf, math.nan, 2.5):
         record = {"witness": as_json(replace(witness, value=value)), "found": {}}
-        assert survey.evidence(record) == f"is finite (by {value:.3g})"
+        assert wording.evidence(record) == f"is finite (by {value:.3g})"
 
 
 def test_infinite_values_are_no_crash() -> None:

@@ -10,7 +10,7 @@ from lossatlas import get_card, get_loss, list_losses, results
 from lossatlas.cards import Search
 from lossatlas.errors import UserError
 from lossatlas.results import store
-from lossatlas.training import search, study
+from lossatlas.training import search, search_sweep
 from lossatlas.training.search import Dimension
 from rows import whole
 
@@ -151,7 +151,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def test_rates_are_around_the_recipes_own_not_the_tuned_one(runs):
-    planned = study.plan(["cross_entropy", "nt_xent"], "random", 2, ["recipe=quick"])
+    planned = search_sweep.plan(["cross_entropy", "nt_xent"], "random", 2, ["recipe=quick"])
     for one in planned.losses:  # the tuned rate of nt_xent is 0.125
         assert one.trials[0]["recipe.lr"] == 0.375
         assert (one.dimensions[0].where.low, one.dimensions[0].where.high) == (0.0375, 3.75)
@@ -167,15 +167,15 @@ def test_scores_become_a_table_and_a_sweep(runs):
         "holdout=1000",
         "logger=wandb",
     ]
-    planned = study.plan(["focal", "gce"], "random", 3, overrides)
+    planned = search_sweep.plan(["focal", "gce"], "random", 3, overrides)
     with pytest.raises(UserError, match="is not finished; start the search again"):
-        study.outcomes(planned)
+        search_sweep.outcomes(planned)
     put(planned, [0.5, 0.7, None])
-    found = study.outcomes(planned)
-    lines = study.table(planned, found).splitlines()
+    found = search_sweep.outcomes(planned)
+    lines = search_sweep.table(planned, found).splitlines()
     assert lines[1].split()[:7] == ["focal", "2", "1", "70.00", "±", "1.45", "50.00"]
-    assert "3 trials a loss, diverged ones included" in study.table(planned, found)
-    path = study.write_sweep(planned, found)
+    assert "3 trials a loss, diverged ones included" in search_sweep.table(planned, found)
+    path = search_sweep.write_sweep(planned, found)
     assert path == runs / "search-focal-gce-clean-quick-random3.yaml"
     text = path.read_text()
     assert text.startswith("# @package hydra.sweeper\n")
@@ -192,17 +192,17 @@ def test_scores_become_a_table_and_a_sweep(runs):
 
 
 def test_a_loss_whose_every_trial_diverged_is_left_out(runs):
-    planned = study.plan(["focal", "gce"], "grid", 2, [])
+    planned = search_sweep.plan(["focal", "gce"], "grid", 2, [])
     put(planned, [0.5, 0.5])
     put(planned._replace(losses=planned.losses[1:]), [None, None])
-    found = study.outcomes(planned)
-    assert "gce       0         2" in study.table(planned, found)
-    path = study.write_sweep(planned, found)
+    found = search_sweep.outcomes(planned)
+    assert "gce       0         2" in search_sweep.table(planned, found)
+    path = search_sweep.write_sweep(planned, found)
     assert len(yaml.safe_load(path.read_text())["grids"]) == 1
     assert "left out, for every trial diverged" in path.read_text()
     path.unlink()
     with pytest.raises(UserError, match="every trial diverged"):
-        study.write_sweep(planned, found[1:])
+        search_sweep.write_sweep(planned, found[1:])
     assert not path.exists()
 
 
@@ -212,7 +212,7 @@ def test_a_loss_whose_every_trial_diverged_is_left_out(runs):
 )
 def test_a_tenth_of_the_images_is_held_out_unless_said(overrides, holdout, tmp_path, monkeypatch):
     monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path))
-    planned = study.plan(["focal"], "random", 1, overrides)
+    planned = search_sweep.plan(["focal"], "random", 1, overrides)
     assert planned.cfg.holdout == holdout
     assert f"holdout={holdout}'" in planned.sweep[0]
 

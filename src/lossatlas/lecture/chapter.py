@@ -22,7 +22,7 @@ from lossatlas.losses.examples import run_examples
 from lossatlas.pages import render
 from lossatlas.report import tables
 from lossatlas.report.build import one_thread, publish
-from lossatlas.report.model import examples_table
+from lossatlas.report.content import examples_table
 
 READING = r"""
 $K$ is the number of classes, $s$ the vector of their scores, $y$ the label (counted from 0; the

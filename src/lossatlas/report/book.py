@@ -13,7 +13,7 @@ from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.build import Text, move_in, one_thread
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
 from lossatlas.report.figures import Picture
-from lossatlas.theory import records, survey
+from lossatlas.theory import records, wording
 from lossatlas.theory.atlas_map import atlas_map
 from lossatlas.theory.checks import CHECKS
 
@@ -94,7 +94,7 @@ def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
         ("Losses of scores", [name for name in chosen if name not in embedders]),
         ("Losses of embeddings", embedders),
     ]
-    against = [line for name in chosen for line in survey.contradictions([*found[name].values()])]
+    against = [line for name in chosen for line in wording.contradictions([*found[name].values()])]
     against += [f"{name}: {fault}" for name in chosen for fault in examples.faults(name)]
     return {
         "count": len(chosen),
@@ -104,7 +104,7 @@ def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
         "without": without,
         "against": against,
         "counts": {
-            survey.SYMBOLS[verdict]: sum(
+            wording.SYMBOLS[verdict]: sum(
                 record["verdict"] == verdict for of in found.values() for record in of.values()
             )
             for verdict in GLYPHS
@@ -142,7 +142,7 @@ def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
         return {"verdict": NOT, "glyph": "", "title": f"{prop}: not checked", "against": False}
     against = record["agrees"] is False
-    word = survey.SYMBOLS[record["verdict"]]
+    word = wording.SYMBOLS[record["verdict"]]
     said = "; the card says otherwise" if against else ""
     return {
         "verdict": record["verdict"],

@@ -46,9 +46,9 @@ def build(
     """
     rows = read(runs, only, sweep)
     tuning = _read_tuned(tuned, {str(row.get("recipe")) for row in rows}) if tuned else []
-    from lossatlas.report import model  # torch and seaborn: seconds, once it is known what to draw
+    from lossatlas.report import content  # torch and seaborn: seconds, so not before it is needed
 
-    report = model.assemble(rows, runs, tuning, sweep)
+    report = content.assemble(rows, runs, tuning, sweep)
     files: dict[str, Text] = {
         f"figures/{picture.file}": picture.svg
         for part in report["conditions"]

@@ -20,7 +20,7 @@ from lossatlas.report.advice import HOLDS, advice
 from lossatlas.report.figures import Picture
 from lossatlas.report.tables import percent, points
 from lossatlas.results import store
-from lossatlas.theory import curves, records, survey
+from lossatlas.theory import curves, records, wording
 from lossatlas.theory.checks import CHECKS
 from lossatlas.theory.subject import CLASSES, Subject, examine_anywhere
 from lossatlas.theory.verdict import Witness, python
@@ -146,7 +146,7 @@ def assemble(name: str, measured: Sequence[Experiments], linked: Collection[str]
         "not_applicable": _by_reason(found.values()),
         "bounds": _bounds(subject, found),
         "advice": {
-            kind: [(says, ground, survey.SYMBOLS.get(word, word)) for says, ground, word in told]
+            kind: [(says, ground, wording.SYMBOLS.get(word, word)) for says, ground, word in told]
             for kind, told in advice(card, found).items()
         },
         **_experiments(card, colour, measured),
@@ -212,7 +212,7 @@ def _against(card: Card, record: Mapping[str, Any]) -> dict[str, str]:
         "property": words(record["property"]),
         "says": f"{'it holds' if record['declared'] else 'it does not hold'}"
         + (f" ({claim.note})" if claim and claim.note else ""),
-        "shows": f"{survey.SYMBOLS[record['verdict']]}: {survey.evidence(dict(record), None)}",
+        "shows": f"{wording.SYMBOLS[record['verdict']]}: {wording.evidence(dict(record), None)}",
     }
 
 
@@ -221,7 +221,7 @@ def _misprints(card: Card, found: Mapping[str, Any]) -> list[dict[str, str]]:
     shown = []
     for prop, claim in card.properties.items():
         if claim.printed is not None and prop in found:
-            verdict = survey.SYMBOLS[found[prop]["verdict"]]
+            verdict = wording.SYMBOLS[found[prop]["verdict"]]
             shown.append({"property": words(prop), "says": claim.printed, "shows": verdict})
     return shown
 
@@ -273,12 +273,12 @@ def _row(name: str, card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
         "property": words(prop),
         "statement": CHECKS[prop].statement,
         "verdict": record["verdict"],
-        "word": survey.SYMBOLS[record["verdict"]],
+        "word": wording.SYMBOLS[record["verdict"]],
         "glyph": GLYPHS[record["verdict"]],
-        "said": survey.said(dict(record)).removeprefix("card: "),
+        "said": wording.said(dict(record)).removeprefix("card: "),
         "note": claim.note if claim else None,
         "disagrees": record["agrees"] is False,
-        "evidence": survey.evidence(dict(record), None),
+        "evidence": wording.evidence(dict(record), None),
         "method": record["method"],
         "reference": record["reference"],
         "witness": python(name, Witness.read(witness)) if witness else None,
@@ -303,7 +303,7 @@ def _bounds(subject: Subject, found: Mapping[str, Any]) -> tables.Table | None:
     for prop in BOUNDS:
         if prop in found and found[prop]["verdict"] != NOT:
             told = _constants(found[prop]["found"])
-            body.append([words(prop), told, survey.SYMBOLS[found[prop]["verdict"]]])
+            body.append([words(prop), told, wording.SYMBOLS[found[prop]["verdict"]]])
     rows = [[tables.value(text) for text in row] for row in body if row[1]]
     if not rows:
         return None

@@ -4,11 +4,12 @@ The one place that imports matplotlib. Figures are `Figure` objects that are wri
 no backend is asked for, and that of a notebook stays as it is.
 """
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 BACKEND = "MPLBACKEND"  # read by matplotlib when it is imported, which fails if it names none
 
@@ -32,7 +33,22 @@ import seaborn as sns  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-__all__ = ["Axes", "Figure", "sns", "styled"]
+__all__ = ["WIDTH", "Axes", "Figure", "Picture", "drawing", "sns", "styled", "svg"]
+
+WIDTH = 5.2  # inches of a figure in a page: to be read on a phone
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lossatlas",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+}
 
 
 @contextmanager
@@ -46,3 +62,26 @@ def styled(style: Mapping[str, Any]) -> Iterator[None]:
         mpl.rcParams.update(sns.axes_style("whitegrid"))
         mpl.rcParams.update(style)
         yield
+
+
+class Picture(NamedTuple):
+    """A figure as SVG, with its file name, caption and alternative text."""
+
+    file: str
+    caption: str
+    alt: str
+    svg: str
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The style of all figures, in force inside a `with`."""
+    with styled(STYLE):
+        yield
+
+
+def svg(figure: Figure) -> str:
+    """The figure as text, the same at each call; draw and call it inside `drawing`."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

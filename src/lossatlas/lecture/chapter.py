@@ -20,9 +20,9 @@ from lossatlas.lecture.sample import values
 from lossatlas.losses import quantities, registry
 from lossatlas.losses.examples import run_examples
 from lossatlas.pages import render
-from lossatlas.report import tables
-from lossatlas.report.build import one_thread, publish
-from lossatlas.report.content import examples_table
+from lossatlas.pages.publish import publish
+from lossatlas.pages.tables import Table, examples_table, table, value
+from lossatlas.threads import one_thread
 
 READING = r"""
 $K$ is the number of classes, $s$ the vector of their scores, $y$ the label (counted from 0; the
@@ -115,11 +115,11 @@ def _examples(name: str) -> list[Any]:
     return list(run_examples(registry.get_card(name)))
 
 
-def _table(name: str) -> tables.Table | None:
+def _table(name: str) -> Table | None:
     return examples_table(registry.get_card(name))
 
 
-def _dog_or_cat() -> tables.Table:
+def _dog_or_cat() -> Table:
     """The scores whose set margin the card works out, under each way to read an ambiguous label."""
     body = []
     for example in registry.get_card("set_margin_hinge").examples:
@@ -136,7 +136,7 @@ def _dog_or_cat() -> tables.Table:
         ]
         texts = [f"({', '.join(f'{s:g}' for s in example.logits or [])})"]
         texts += [_number(number.item()).replace("-", "−") for number in numbers]
-        body.append([tables.value(text) for text in texts])
+        body.append([value(text) for text in texts])
     head = [
         "Scores (dog, cat, other, other)",
         "margin of the set",
@@ -144,7 +144,7 @@ def _dog_or_cat() -> tables.Table:
         "log loss of the set",
     ]
     head += ["KL to (½, ½, 0, 0)", "p of dog"]
-    return tables.table("Dog and cat are both right: who is content?", head, body)
+    return table("Dog and cat are both right: who is content?", head, body)
 
 
 def _shown(one: Statement, outcomes: list[Outcome]) -> dict[str, Any]:

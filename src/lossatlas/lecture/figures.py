@@ -6,13 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossatlas.drawing import Axes, Figure
+from lossatlas.drawing import WIDTH, Axes, Figure, Picture, drawing, svg
 from lossatlas.lecture.descent import descend
 from lossatlas.lecture.label_sets import set_loss, uniform
 from lossatlas.lecture.log_loss import sandwich
 from lossatlas.lecture.sample import values
 from lossatlas.losses import quantities
-from lossatlas.report.figures import WIDTH, Picture, drawing, svg
 
 BLACK, BLUE, ORANGE, GREY = "#000000", "#0173b2", "#b35900", "#8a8a8a"
 CLASSES = 10

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lossatlas.drawing import Figure
+from lossatlas.drawing import Figure, Picture, drawing
 from lossatlas.report.card_figures import GREY, compact, family_colours
-from lossatlas.report.figures import Picture, drawing
 
 MAP = (540, 430)  # points
 

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from lossatlas.cards import Card
+from lossatlas.drawing import Picture
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
 from lossatlas.pages import render
+from lossatlas.pages.publish import Text, move_in
 from lossatlas.report import card_figures, card_page
 from lossatlas.report.atlas_figure import atlas
-from lossatlas.report.build import Text, move_in, one_thread
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
-from lossatlas.report.figures import Picture
 from lossatlas.theory import records, wording
 from lossatlas.theory.atlas_map import atlas_map
 from lossatlas.theory.checks import CHECKS
+from lossatlas.threads import one_thread
 
 COMMAND = "card"
 INDEX = ("index.html", "README.md")

@@ -2,11 +2,7 @@
 
 import csv
 import io
-import re
-import shutil
-import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +11,11 @@ from lossatlas.analysis import arms
 from lossatlas.errors import UserError
 from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
+from lossatlas.pages.publish import Text, publish
 from lossatlas.results import selection, store, sweeps
 from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
-
-Text = str | Iterable[str]  # whole, or in pieces that come as they are written
 
 
 def build(
@@ -115,59 +110,3 @@ def _read_tuned(path: Path, recipes: Collection[str]) -> list[dict[str, Any]]:
         for file in found
         if file == path or file.stem in recipes
     ]
-
-
-def publish(files: Mapping[str, Text], out: Path, command: str) -> None:
-    """Write the pages of a command beside `out`, then move them in; a stranger's are left alone.
-
-    `files` maps names to texts: REPORT.md, other pages, and what it links to as figures/*.svg.
-
-    Raises:
-        UserError: `out` cannot be written or holds pages that the command did not make.
-    """
-    old = out / "REPORT.md"
-    try:
-        before = old.read_text(encoding="utf-8") if old.is_file() else ""
-        strangers = [name for name in files if "/" not in name and (out / name).exists()]
-        if strangers and not before.startswith(render.mark(command)):
-            made = f"is not a page of 'lossatlas {command}'"
-            raise UserError(f"{out / strangers[0]}: {made}; give another folder with -o")
-        move_in(files, out)
-        for name in set(re.findall(r"\]\((figures/[\w.-]+\.svg)\)", before)) - set(files):
-            (out / name).unlink(missing_ok=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{out}: the pages cannot be written there ({error})") from error
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch on one thread: sums in one order give the same last digit each time.
-
-    The tensors of these pages are small, too: threads that wait for each other only cost time.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def move_in(files: Mapping[str, Text], out: Path) -> None:
-    """Write files (names, also below figures/, to texts) beside `out`, then move each in whole."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        (beside / "figures").mkdir()
-        for name, text in files.items():
-            with (beside / name).open(
-                "w", encoding="utf-8", errors="replace", newline="\n"
-            ) as file:
-                file.writelines([text] if isinstance(text, str) else text)
-        (out / "figures").mkdir(parents=True, exist_ok=True)
-        for name in files:
-            (beside / name).replace(out / name)
-    finally:
-        shutil.rmtree(beside)

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lossatlas.cards import FAMILIES
-from lossatlas.drawing import Axes, Figure, sns
-from lossatlas.report.figures import Picture, drawing, svg
+from lossatlas.drawing import Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.theory import curves
 from lossatlas.theory.subject import Subject
 

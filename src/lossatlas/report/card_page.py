@@ -13,11 +13,12 @@ from lossatlas import results
 from lossatlas.analysis import arms
 from lossatlas.analysis.arms import Condition, Result
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Paper
+from lossatlas.drawing import Picture
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
-from lossatlas.report import card_figures, tables
+from lossatlas.pages.tables import Table, table, value
+from lossatlas.report import card_figures
 from lossatlas.report.advice import HOLDS, advice
-from lossatlas.report.figures import Picture
 from lossatlas.report.tables import percent, points
 from lossatlas.results import store
 from lossatlas.theory import curves, records, wording
@@ -293,7 +294,7 @@ def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str
     return list(grouped.items())
 
 
-def _bounds(subject: Subject, found: Mapping[str, Any]) -> tables.Table | None:
+def _bounds(subject: Subject, found: Mapping[str, Any]) -> Table | None:
     """Constants that the checks found, and the loss at equal scores."""
     body = []
     if not subject.on_embeddings:
@@ -304,10 +305,10 @@ def _bounds(subject: Subject, found: Mapping[str, Any]) -> tables.Table | None:
         if prop in found and found[prop]["verdict"] != NOT:
             told = _constants(found[prop]["found"])
             body.append([words(prop), told, wording.SYMBOLS[found[prop]["verdict"]]])
-    rows = [[tables.value(text) for text in row] for row in body if row[1]]
+    rows = [[value(text) for text in row] for row in body if row[1]]
     if not rows:
         return None
-    return tables.table("Bounds and constants", ["What", "numbers", "verdict"], rows, words=True)
+    return table("Bounds and constants", ["What", "numbers", "verdict"], rows, words=True)
 
 
 def _constants(found: Mapping[str, Any]) -> str:
@@ -343,9 +344,9 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
             if result.arm.loss == card.id and result.cell.mean is not None
         ]
         if mine:
-            body = [[tables.value(t) for t in _measured(c, r, embeds)] for c, r in mine]
+            body = [[value(t) for t in _measured(c, r, embeds)] for c, r in mine]
             notes = [f"From {one.source}; paired by seed, corrected over the losses of a scenario."]
-            shown.append(tables.table(f"Last epoch: {what}", head, body, notes))
+            shown.append(table(f"Last epoch: {what}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]
     axis = f"points above {against}"

@@ -18,7 +18,7 @@ from lossatlas.data.cifar10 import CLASSES
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.losses import registry
-from lossatlas.losses.examples import run_examples
+from lossatlas.pages.tables import Table, examples_table
 from lossatlas.report import figures, sentences, tables
 from lossatlas.results import files, sweeps
 from lossatlas.results.files import Damaged
@@ -91,7 +91,7 @@ def assemble(
 
 def _tables(
     condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
-) -> list[tables.Table]:
+) -> list[Table]:
     if condition.embeds:
         return [tables.embedding_table(condition, results, tuned)]
     against = tables.difference_table(condition, results)
@@ -109,24 +109,6 @@ def _section(name: str, card: Card | None) -> dict[str, Any]:
         return section | {"examples": examples_table(card), "problem": None}
     except ValueError as error:
         return section | {"examples": None, "problem": f"Could not be run: {error}"}
-
-
-def examples_table(card: Card) -> tables.Table | None:
-    """The worked examples of a card, run now; None if it has none."""
-    body = []
-    for outcome in run_examples(card):
-        check = "✓\u00a0agrees" if outcome.passed else "✗\u00a0disagrees"
-        numbers = [_number(v) for v in (outcome.expected, outcome.printed, outcome.measured)]
-        texts = [outcome.says, outcome.source, *numbers, check]
-        body.append([tables.value(text) for text in texts])
-    head = ["Example", "source", "expected", "printed otherwise", "measured", "check"]
-    return tables.table(f"Worked examples of {card.name}", head, body, words=True) if body else None
-
-
-def _number(v: float | list[Any] | None) -> str:
-    if isinstance(v, list):
-        return ", ".join(_number(entry) for entry in v)
-    return "–" if v is None else f"{v:.6g}".replace("-", "−")
 
 
 def _makers(rows: list[arms.Row]) -> list[str]:

@@ -3,9 +3,7 @@
 Sized to be read on a phone: 5.2 inches wide, text of 8 points and more.
 """
 
-import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,30 +11,16 @@ import numpy as np
 from torch import Tensor
 
 from lossatlas.analysis.arms import BASELINE, Arm, Condition, Result
-from lossatlas.drawing import Axes, Figure, sns, styled
+from lossatlas.drawing import WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation import metrics
 from lossatlas.losses import quantities
 from lossatlas.report.tables import percent, points
 
-WIDTH = 5.2  # inches
 OTHER = "#8a8a8a"
 MOST = 40  # arms in a figure, and fewer (but eight) where they have more than
 LINES = 300  # seeds in all: more could not be told apart, and would fill the memory
 LEAST_IN_BIN = 10  # a bin of the reliability diagram with fewer images says nothing
 LEVELS = np.linspace(0.005, 0.995, 100)
-STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "lossatlas",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
-}
 
 
 class Material(NamedTuple):
@@ -47,15 +31,6 @@ class Material(NamedTuple):
     outputs: Callable[[str], tuple[Tensor, Tensor] | None]
     palette: Mapping[str, str]
     class_names: Sequence[str]
-
-
-class Picture(NamedTuple):
-    """A figure as SVG, with its file name, caption and alternative text."""
-
-    file: str
-    caption: str
-    alt: str
-    svg: str
 
 
 class Summary(NamedTuple):
@@ -79,13 +54,6 @@ class Tested(NamedTuple):
 
     arm: Arm
     seeds: list[Summary]
-
-
-@contextmanager
-def drawing() -> Iterator[None]:
-    """The style of all figures, in force inside a `with`."""
-    with styled(STYLE):
-        yield
 
 
 def colours(losses: Sequence[str], embedders: Collection[str]) -> dict[str, str]:
@@ -324,13 +292,6 @@ def _summary(logits: Tensor, labels: Tensor) -> Summary:
         spread=(scores - scores.mean(1, keepdim=True)).std().item() or 1.0,
         recall=metrics.per_class_recall(logits, labels).tolist(),
     )
-
-
-def svg(figure: Figure) -> str:
-    """The figure as text, the same at each call; draw and call it inside `drawing`."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def _canvas(panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:

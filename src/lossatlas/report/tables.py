@@ -1,7 +1,4 @@
-"""From numbers to tables of strings, which both pages print; the numbers stay beside the strings.
-
-A table is a dict: caption, head, rows of cells, notes, and `words` where text is to wrap.
-"""
+"""From numbers to tables of strings, which both pages print; the numbers stay beside."""
 
 import math
 from collections import Counter, defaultdict
@@ -10,6 +7,7 @@ from typing import Any
 
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 from lossatlas.pages.escape import code
+from lossatlas.pages.tables import Table, table, value
 
 ENVIRONMENT = (
     "parameters", "threads", "device", "hardware", "cpu", "cpu_capability", "python", "torch",
@@ -21,7 +19,6 @@ IMPROPER = (
     "for every loss, but the loss was not made to produce them."
 )
 
-Table = dict[str, Any]
 Tuned = Sequence[Mapping[str, Any]]  # tables of tuned rates, each of a recipe
 Holders = tuple[set[str], set[str]]  # the scenarios and the losses of the runs that hold a value
 
@@ -190,22 +187,6 @@ def protocol_table(runs: Iterable[Row]) -> Table:
             body.append([value(text) for text in cells])
     body.append([value("seeds"), value(", ".join(map(str, sorted(seeds)))), value("paired")])
     return table("Settings of all runs", ["Setting", "value", "over the runs"], body, words=True)
-
-
-def table(
-    caption: str,
-    head: Sequence[str],
-    rows: Sequence[Any],
-    notes: Sequence[str] = (),
-    words: bool = False,
-) -> Table:
-    """What the templates print; the first cell of a row is its heading."""
-    return {"caption": caption, "head": head, "rows": rows, "notes": notes, "words": words}
-
-
-def value(text: str, sort: float | None = None) -> dict[str, Any]:
-    """A table's cell: what is printed, and the number it is sorted by."""
-    return {"text": str(text), "sort": sort}
 
 
 def named(arm: Arm) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import torch
 
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
@@ -45,6 +44,7 @@ from lossatlas.theory.fit import (
     refine_gradients,
     values_of,
 )
+from lossatlas.threads import one_thread
 
 TWIN = 0.99  # cosine of two gradient fields from which losses are called near twins
 PAIRS = 200  # of losses whose sum looks like the proposal, tried to the last digit
@@ -144,6 +144,7 @@ class Answer(NamedTuple):
     left_out: dict[str, str]
 
 
+@one_thread()
 def nearest(text: str) -> Answer:
     """Compare a loss with every known one.
 
@@ -154,7 +155,6 @@ def nearest(text: str) -> Answer:
     Raises:
         UserError: there is no such loss or file, or it cannot be compared.
     """
-    torch.set_num_threads(1)
     subject = proposal(text)
     try:
         mine = fingerprint(subject.function, subject.target, subject.views)

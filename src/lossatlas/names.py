@@ -46,8 +46,8 @@ def folder(path: Path, what: str) -> Path:
             return found
     except (OSError, RuntimeError, ValueError) as error:  # too long, no home, a loop, a zero byte
         why = getattr(error, "strerror", None) or error
-        raise UserError(f"{what} {short(str(path))} cannot be a folder ({why})") from None
-    raise UserError(f"{what} {short(str(path))} cannot be a folder: {there} {problem}")
+        raise UserError(f"{what} {str(path)!r} cannot be a folder ({why})") from None
+    raise UserError(f"{what} {str(path)!r} cannot be a folder: {there} {problem}")
 
 
 def short(value: object, most: int = 80) -> str:

@@ -65,11 +65,13 @@ def test_a_wrong_value_stops_a_sweep_before_it_starts(tmp_path):
 @pytest.mark.parametrize("many", [[], ["-m"]])
 def test_a_store_that_cannot_be_written_is_one_sentence(many, command, tmp_path, monkeypatch):
     monkeypatch.setattr("lossatlas.training.pool.prepare", lambda _: None)
-    (tmp_path / "file").touch()
-    code, out, err = command("train", *many, *TINY, f"runs={tmp_path / 'file' / 'runs'}")
+    file = tmp_path / ("long" * 50) / "file"
+    file.parent.mkdir()
+    file.touch()
+    code, out, err = command("train", *many, *TINY, f"runs={file / 'runs'}")
     assert (code, out) == (2, "")
-    assert err.splitlines()[-1].startswith(f"lossatlas: runs '{tmp_path / 'file' / 'runs'}'")
-    assert f"{tmp_path / 'file'} is not a folder" in err
+    assert err.splitlines()[-1].startswith(f"lossatlas: runs '{file / 'runs'}'")
+    assert f"{file} is not a folder" in err
     assert "Traceback" not in err
 
 

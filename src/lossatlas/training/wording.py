@@ -19,7 +19,7 @@ from lossatlas.losses import registry
 from lossatlas.names import short
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
-MOST = 400  # characters of a sentence
+MOST = 400  # characters of a sentence that is not ours
 
 
 @contextmanager
@@ -34,12 +34,13 @@ def our_words(kinds: Any = HYDRA_ERRORS) -> Iterator[None]:
 
 
 def word(error: BaseException) -> str:
-    """What came, and what is legal."""
-    said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in _word(error))
-    return said if len(said) <= MOST else f"{said[:MOST]}..."
+    """What came, and what is legal; a sentence of ours, which may hold a path, is never cut."""
+    told = _word(error)
+    said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(told))
+    return said if len(said) <= MOST or isinstance(told, UserError) else f"{said[:MOST]}..."
 
 
-def _word(error: BaseException) -> str:
+def _word(error: BaseException) -> str | UserError:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.partition("/")
         if group == "loss" and name in registry.index():  # it is there, and its file is broken
@@ -63,7 +64,7 @@ def _word(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UserError):  # of our sweeper, in words of Hydra, which builds it
-            return str(cause)
+            return cause
         if (
             isinstance(cause, ConfigKeyError | ConfigAttributeError)
             and cause.parent_node is not None

@@ -17,6 +17,7 @@ import pytest
 
 from lossatlas import results
 from lossatlas.results import progress, store, sweeps
+from lossatlas.training import run, slurm, stop
 from lossatlas.training.config import LauncherConf
 from training.commands import TINY, lossatlas, start, wait_for
 
@@ -153,8 +154,10 @@ def tasks(cluster):
 
 
 def states(runs):
+    """The states of the sweep's runs; of a failed one, why."""
     (folder,) = sweeps.folders(runs)
-    return [m.state for m in progress.members(sweeps.read(folder), results.load(runs))]
+    members = progress.members(sweeps.read(folder), results.load(runs))
+    return [f"failed: {m.row['reason']}" if m.state == "failed" else m.state for m in members]
 
 
 def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, tmp_path):
@@ -191,6 +194,27 @@ def test_preempted_tasks_queue_again_and_go_on_without_their_launcher(cluster, t
     wait_for(lambda: not ask(cluster, "squeue", "-h").strip())
 
 
+def test_a_preemption_before_slurm_s_own_signal_is_no_failure(
+    make_cfg, own_loss, tmp_path, monkeypatch
+):
+    """What submitit's handler does, the rest of which is the exit that it raises."""
+    monkeypatch.setattr(stop, "_told", 0)
+    own_loss("preempted", "import signal; signal.raise_signal(signal.SIGUSR2)")
+    worker = slurm.Worker()
+
+    def handler(*_):
+        assert worker.checkpoint(tmp_path).args == (tmp_path,)
+        sys.exit(-1)
+
+    before = signal.signal(signal.SIGUSR2, handler)
+    try:
+        with pytest.raises(stop.Interrupted):
+            run.execute(make_cfg("loss=preempted"))
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert list(results.load(tmp_path / "runs")["state"]) == ["interrupted"]
+
+
 def test_what_slurm_refuses_is_one_sentence(cluster, tmp_path):
     outcome = lossatlas(*sweep(1, 0), "launcher.partition=nowhere", runs=tmp_path, **cluster)
     assert outcome.returncode == 2
@@ -208,8 +232,6 @@ def test_without_slurm_it_is_one_sentence(tmp_path):
 
 
 def test_empty_fields_are_left_to_slurm():
-    from lossatlas.training import slurm
-
     conf = LauncherConf("slurm", mem_gb=4, partition="p", additional_parameters={"account": "a"})
     assert slurm.options(conf, 2) == {
         "partition": "p", "time": 60, "cpus_per_task": 2, "mem": "4GB", "signal_delay_s": 90,

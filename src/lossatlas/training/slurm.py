@@ -32,6 +32,13 @@ class Worker(submitit.helpers.Checkpointable):
         signal.signal(signal.SIGTERM, stop.answer)  # so that leases are given back at once
         return worker.work(folder)
 
+    def checkpoint(self, folder: Path) -> submitit.helpers.DelayedSubmission:
+        """Called inside submitit's handler of a pre-emption, which then leaves by an exception."""
+        from lossatlas.training import stop
+
+        stop.hear(signal.SIGTERM)  # Slurm's own may come too late to tell it from a failure
+        return super().checkpoint(folder)
+
 
 def work(folder: Path, size: int, launcher: LauncherConf, threads: int) -> None:
     """Let `size` tasks make what is missing of the sweep in `folder`; waits for them.

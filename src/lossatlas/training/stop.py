@@ -28,10 +28,15 @@ def check() -> None:
         raise Interrupted(128 + _told)
 
 
-def answer(number: int, _: Any = None) -> None:
-    """The handler of SIGINT and SIGTERM: end this process, through every `finally`."""
+def hear(number: int) -> None:
+    """Note that a signal tells this process to stop: whatever is raised now is no run's failure."""
     global _told
     _told = number
+
+
+def answer(number: int, _: Any = None) -> None:
+    """The handler of SIGINT and SIGTERM: end this process, through every `finally`."""
+    hear(number)
     raise Interrupted(128 + number)
 
 

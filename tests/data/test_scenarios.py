@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from lossatlas.data.scenarios import CAT, DOG, SCENARIOS, hits, long_tail, targets
+from lossatlas.data.scenarios import CAT, DOG, SCENARIOS, long_tail, targets
 from lossatlas.errors import UserError
+from lossatlas.evaluation.metrics import hits
 
 LABELS = torch.arange(10).repeat(500)
 PETS = (LABELS == CAT) | (LABELS == DOG)
@@ -138,14 +139,6 @@ def test_a_class_without_an_image_is_refused():
         long_tail(LABELS, 501, 0)
     with pytest.raises(UserError, match="leaves no image of class airplane, "):
         long_tail(LABELS[LABELS > 2], 1, 0)
-
-
-def test_hits_by_type_of_target():
-    logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
-    assert hits(logits, torch.tensor([0, 1])).tolist() == [True, False]
-    soft = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
-    assert hits(logits, soft).tolist() == [True, False]
-    assert hits(logits, soft > 0).tolist() == [True, False]
 
 
 def test_what_a_scenario_does_not_give_is_refused():

@@ -186,3 +186,11 @@ def test_summary_holds_the_fields_of_a_row():
     assert (found["test_ece_floor"], found["test_ece_floor_sd"]) == metrics.ece_floor(logits)
     assert found["test_nll"] == metrics.nll(logits, labels)
     assert found["test_brier"] == metrics.brier(logits, labels)
+
+
+def test_hits_by_type_of_target():
+    logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
+    assert metrics.hits(logits, torch.tensor([0, 1])).tolist() == [True, False]
+    soft = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
+    assert metrics.hits(logits, soft).tolist() == [True, False]
+    assert metrics.hits(logits, soft > 0).tolist() == [True, False]

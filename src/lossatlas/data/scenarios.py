@@ -117,11 +117,3 @@ def _shuffled_by_class(labels: Tensor, generator: Generator) -> list[Tensor]:
 def _floor(x: float) -> int:
     """The floor of what `x` is up to rounding: 0.29 * 100 is 28.999999999999996 in floats."""
     return math.floor(x + 1e-9)
-
-
-def hits(logits: Tensor, target: Tensor) -> Tensor:
-    """Bool (N,): does the predicted class lie in the support of the target?"""
-    predicted = logits.argmax(1)
-    if target.ndim == 1:
-        return predicted == target
-    return target.gather(1, predicted[:, None])[:, 0] > 0

@@ -17,6 +17,17 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
+def hits(logits: Tensor, target: Tensor) -> Tensor:
+    """Bool (N,): does the predicted class lie in the support of the target?
+
+    Logits are (N, K); the target is (N,) int64, (N, K) bool, or (N, K) floats whose support counts.
+    """
+    predicted = logits.argmax(1)
+    if target.ndim == 1:
+        return predicted == target
+    return target.gather(1, predicted[:, None])[:, 0] > 0
+
+
 def per_class_recall(logits: Tensor, labels: Tensor) -> Tensor:
     """Recall of each class, (K,) float64; NaN for a class without samples."""
     hits = torch.zeros(logits.shape[1], dtype=torch.float64)

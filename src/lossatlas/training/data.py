@@ -7,9 +7,10 @@ from torch import Generator, Tensor
 
 from lossatlas.data import augment, cifar10
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
-from lossatlas.data.scenarios import LONG_TAIL, NUM_CLASSES, hits, long_tail, targets
+from lossatlas.data.scenarios import LONG_TAIL, NUM_CLASSES, long_tail, targets
 from lossatlas.data.synthetic import synthetic
 from lossatlas.errors import UserError
+from lossatlas.evaluation.metrics import hits
 from lossatlas.losses.quantities import one_hot
 from lossatlas.seeds import derive
 from lossatlas.training.config import Config

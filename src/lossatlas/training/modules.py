@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from lossatlas.data.scenarios import hits
+from lossatlas.evaluation.metrics import hits
 from lossatlas.evaluation.probes import knn_accuracy
 from lossatlas.losses.base import Loss
 from lossatlas.training.config import RecipeConf

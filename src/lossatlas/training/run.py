@@ -20,7 +20,6 @@ from torch import nn
 
 import lossatlas
 from lossatlas.cards import EMBEDDING_TARGETS
-from lossatlas.data.scenarios import hits
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
@@ -290,7 +289,7 @@ def _evaluate(
     if cfg.holdout:  # scored on held-out training images: none of its numbers is a test number
         if test.logits is None:
             return {"score": knn_accuracy(*probe)}
-        return {"score": hits(test.logits, data.scored.target.cpu()).double().mean().item()}
+        return {"score": metrics.hits(test.logits, data.scored.target.cpu()).double().mean().item()}
     with disk.room():
         bundle.save(folder / "bundle.safetensors", sets)
     numbers: dict[str, Any] = {"weights_sha256": _digest(module)}

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
+from lossatlas import legal
 from lossatlas.errors import UserError
 from lossatlas.results import store
-from lossatlas.training import legal
 from lossatlas.training.config import Config, check_names, resolve
 
 

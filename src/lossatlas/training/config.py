@@ -17,10 +17,7 @@ from lossatlas import resources, yamls
 from lossatlas.data.augment import SIDE
 from lossatlas.data.scenarios import LONG_TAIL, SCENARIOS
 from lossatlas.errors import UserError
-from lossatlas.losses import expression, registry
-from lossatlas.names import short
-from lossatlas.training.arguments import GROUPS
-from lossatlas.training.legal import (
+from lossatlas.legal import (
     check,
     choice,
     file_name,
@@ -31,6 +28,9 @@ from lossatlas.training.legal import (
     number,
     numbers,
 )
+from lossatlas.losses import expression, registry
+from lossatlas.names import short
+from lossatlas.training.arguments import GROUPS
 from lossatlas.training.wording import our_words
 
 NOISY = ("ambiguous_pets", "symmetric_noise", "asymmetric_noise")

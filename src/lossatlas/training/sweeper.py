@@ -23,7 +23,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from lossatlas import resources, terminal, yamls
+from lossatlas import legal, resources, terminal, yamls
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
@@ -33,7 +33,7 @@ from lossatlas.results.progress import Costs, Member
 from lossatlas.results.selection import since as parse_since
 from lossatlas.results.sweeps import Planned
 from lossatlas.terminal import printable
-from lossatlas.training import arguments, legal
+from lossatlas.training import arguments
 from lossatlas.training.wording import our_words
 
 MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost

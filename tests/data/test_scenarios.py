@@ -1,16 +1,67 @@
 """Scenarios: which targets the training images get, and which images are left by the long tail."""
 
+import hashlib
+
 import pytest
 import torch
 
-from lossatlas.data.scenarios import CAT, DOG, SCENARIOS, long_tail, targets
+from lossatlas.data import scenarios
+from lossatlas.data.cifar10 import CLASSES
 from lossatlas.errors import UserError
 from lossatlas.evaluation.metrics import hits
 
+CAT, DOG = CLASSES.index("cat"), CLASSES.index("dog")
 LABELS = torch.arange(10).repeat(500)
 PETS = (LABELS == CAT) | (LABELS == DOG)
 CIFAR = torch.arange(10).repeat(5000)
 NOISE = ("symmetric_noise", "asymmetric_noise")
+
+
+def targets(scenario, labels, kind, seed, probability, classes=CLASSES):
+    conf = {"name": scenario}
+    if scenario not in ("clean", "long_tail"):
+        conf["probability"] = probability
+    return scenarios.targets(conf, labels, kind, classes, seed)
+
+
+def long_tail(labels, imbalance, seed, classes=CLASSES):
+    return scenarios.rows({"name": "long_tail", "imbalance": imbalance}, labels, classes, seed)
+
+
+def digest(tensor):
+    return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()[:16]
+
+
+# of 5000 shuffled labels, at seeds 0 and 3; made by the code of revision 981a5b2
+REALISED = {
+    ("clean", "class_index"): ("6efa196a3822c36f", "6efa196a3822c36f"),
+    ("clean", "label_set"): ("b9f558351c38cbd8", "b9f558351c38cbd8"),
+    ("clean", "distribution"): ("10781e33915d9741", "10781e33915d9741"),
+    ("ambiguous_pets", "class_index"): ("adf34cad83874c42", "ad1924aff48f0bd7"),
+    ("ambiguous_pets", "label_set"): ("dbf41c04c14b1f07", "543406187e935ec7"),
+    ("ambiguous_pets", "distribution"): ("e21c28bfdfc3f153", "9858d07b0c9b7738"),
+    ("ambiguous_pets", "two_view"): ("adf34cad83874c42", "ad1924aff48f0bd7"),
+    ("symmetric_noise", "class_index"): ("c2a3be03fdac3f70", "07b69af5fb8e70d4"),
+    ("symmetric_noise", "label_set"): ("f7f545d73592f919", "5e2660c2d78c27f9"),
+    ("symmetric_noise", "distribution"): ("64b3619dc1b8df78", "b27b6221561b71c7"),
+    ("asymmetric_noise", "class_index"): ("72adabb78304ce1f", "96c2010d31b12208"),
+    ("asymmetric_noise", "label_set"): ("b1aee263c0f7fe3b", "2061d663a1b2d6a4"),
+    ("asymmetric_noise", "distribution"): ("7cd5836ba94b493d", "8d81d1d34c66dc4e"),
+}
+TAILS = {
+    10: ("8aa583018a02d80f", "522221fa1f9efdd8"),
+    100: ("6bd532ad2ed7c79e", "fe8258b84cf43401"),
+}
+
+
+def test_the_labels_and_images_of_a_seed_are_what_they_always_were():
+    labels = LABELS[torch.randperm(5000, generator=torch.Generator().manual_seed(5))]
+    shares = {"ambiguous_pets": 0.5}
+    for (name, kind), known in REALISED.items():
+        found = [targets(name, labels, kind, seed, shares.get(name, 0.4)) for seed in (0, 3)]
+        assert tuple(map(digest, found)) == known, (name, kind)
+    for imbalance, known in TAILS.items():
+        assert tuple(digest(long_tail(labels, imbalance, s)) for s in (0, 3)) == known
 
 
 def test_clean_lifts_the_labels_and_leaves_them():
@@ -142,7 +193,44 @@ def test_a_class_without_an_image_is_refused():
 
 
 def test_what_a_scenario_does_not_give_is_refused():
-    with pytest.raises(UserError, match=f"legal: {', '.join(SCENARIOS)}"):
+    with pytest.raises(UserError, match="no scenario 'murky'; legal: ambiguous_pets, asymm"):
         targets("murky", LABELS, "class_index", 0, 0.5)
-    with pytest.raises(UserError, match="no complementary labels"):
-        targets("clean", LABELS, "complementary", 0, 0.5)
+    for name in ("clean", "symmetric_noise"):
+        with pytest.raises(UserError, match=f"scenario {name}: it gives no complementary labels"):
+            targets(name, LABELS, "complementary", 0, 0.5)
+
+
+@pytest.mark.parametrize("k", [2, 100])
+def test_scenarios_that_name_no_class_know_any_number_of_them(k):
+    labels, names = torch.arange(k).repeat(50), [str(i) for i in range(k)]
+    wrong = targets("symmetric_noise", labels, "class_index", 0, 0.4, names)
+    assert set(wrong.tolist()) == set(range(k))
+    assert torch.bincount(labels[wrong != labels]).tolist() == [20] * k
+    assert targets("symmetric_noise", labels, "label_set", 0, 0.4, names).shape == (50 * k, k)
+    sizes = torch.bincount(labels[long_tail(labels, 10, 0, names)])
+    assert sizes[0] == 50
+    assert sizes[-1] == 5
+    for name in ("ambiguous_pets", "asymmetric_noise"):
+        with pytest.raises(UserError, match=f"{name} is about the classes .*, but data arrays has"):
+            scenarios.check({"name": name, "probability": 0.4}, names, "arrays")
+
+
+def test_classes_count_by_name_and_not_by_place():
+    """Of the same images with their classes in another order, the same get the same labels."""
+    names = CLASSES[::-1]
+    for name in ("ambiguous_pets", "asymmetric_noise"):
+        scenarios.check({"name": name, "probability": 0.4}, names, "arrays")
+        found = targets(name, 9 - CIFAR, "class_index", 0, 1.0, names)
+        assert set(found[CIFAR == CAT].tolist()) <= {9 - CAT, 9 - DOG}
+        assert (found[CIFAR == CAT] == 9 - DOG).any()
+
+
+def test_every_scenario_is_described():
+    said = [scenarios.says(name) for name in scenarios.names()]
+    assert "clean" in scenarios.names()
+    assert len(set(said)) == len(said) > 4
+    for text in said:
+        assert text
+        assert not text.endswith(".")
+        assert "\n" not in text
+    assert scenarios.says("clean") == "the labels as published"

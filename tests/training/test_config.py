@@ -3,11 +3,13 @@
 import dataclasses
 
 import pytest
+from omegaconf import OmegaConf
 
 from lossatlas import legal
 from lossatlas.errors import UserError
 from lossatlas.results import store
 from lossatlas.training.config import Config, check_names, resolve
+from lossatlas.training.wording import our_words
 
 
 def fields(schema, where=""):
@@ -73,10 +75,7 @@ def test_ids_are_what_they_were_before_fields_had_ranges(overrides, run_id, comp
         (["data=synthetic", "holdout=2000"], "less than the 2000 training images there are"),
         (["holdout=49900"], "recipe.batch_size is 256, but only 100 training images are left"),
         (["recipe.train_limit=100"], "but only 100 training images are left"),
-        (["scenario.probability=0.4"], "scenario.probability is for ambiguous_pets, symmetric"),
-        (["scenario=long_tail", "scenario.probability=0.4"], "scenario.probability is for"),
-        (["scenario.imbalance=3"], "scenario.imbalance is for long_tail only, not for clean"),
-        (["scenario=long_tail", "scenario.imbalance=null"], "scenario.imbalance needs a value"),
+        (["scenario=long_tail", "scenario.imbalance=0"], r"must be a number in \[1, 1e6\], not 0"),
         (["data.n_train=100"], "data.n_train is for synthetic only, not for cifar10"),
         (["model=resnet18", "model.directions=3"], "is for airnet only, not for resnet18"),
         (["launcher.partition=gpu"], "launcher.partition is for slurm only, not for local"),
@@ -91,6 +90,42 @@ def test_an_illegal_value_is_one_sentence(overrides, says, compose):
     with pytest.raises(UserError, match=says) as caught:
         resolve(compose(*overrides))
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["scenario.probability=0.4"], "scenario clean has no key 'probability'; legal: none"),
+        (["scenario=long_tail", "scenario.probability=0.4"], "no key 'probability'; legal: imbal"),
+        (["scenario.imbalance=3"], "scenario clean has no key 'imbalance'; legal: none"),
+        (["scenario=long_tail", "scenario.imbalance=null"], "'scenario.imbalance' is not Optional"),
+        (["scenario=long_tail", "scenario.imbalance=x"], "scenario.imbalance: .*to Float"),
+        (["scenario=murky"], "there is no scenario 'murky'; legal: ambiguous_pets, asymmetric_no"),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)
+def test_a_scenario_has_its_own_parameters_and_no_other(overrides, says, compose):
+    with pytest.raises(UserError, match=says) as caught, our_words():
+        compose(*overrides)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("scenario", "says"),
+    [
+        ({"name": "clean", "probability": 0.4}, "scenario.probability is no field of the conf"),
+        ({"name": "symmetric_noise"}, "configuration: scenario.probability needs a value"),
+        ({"name": "long_tail", "imbalance": None}, "scenario.imbalance must be a number in"),
+        ({"name": "murky"}, "there is no scenario 'murky'; legal: "),
+        ({"name": "../x"}, "there is no scenario '../x'; legal: "),
+        ({}, "scenario must be a scenario with its parameters, not"),
+        ("clean", "scenario must be a scenario with its parameters, not 'clean'"),
+    ],
+)
+def test_a_scenario_that_a_plan_names_is_checked_as_well(scenario, says, compose):
+    config = OmegaConf.to_container(compose(), resolve=True)
+    with pytest.raises(UserError, match=says):
+        resolve(OmegaConf.create(config | {"scenario": scenario}))
 
 
 def test_what_a_choice_has_may_be_changed(compose):

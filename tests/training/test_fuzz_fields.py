@@ -62,7 +62,8 @@ def test_every_field_takes_what_is_legal_and_says_what_is_not(base, compose, tmp
     monkeypatch.chdir(tmp_path)
     cfg, draw = compose(*base), random.Random(str(base))
     plain = OmegaConf.to_container(cfg, resolve=True)
-    keys = [*(key for key, _ in fields(Config)), "loss.name", "recipe", "scenario", "nothing"]
+    keys = [*(key for key, _ in fields(Config)), "loss.name", "recipe", "nothing"]
+    keys += [f"scenario.{key}" for key in plain["scenario"]]
     legal = 0
     for key in keys:
         for value in draw.sample(HOSTILE, 8):

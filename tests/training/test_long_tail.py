@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from lossatlas import list_losses, results
-from lossatlas.data import cifar10
-from lossatlas.data.scenarios import SCENARIOS
+from lossatlas.data import cifar10, scenarios
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.results import store
@@ -102,7 +101,7 @@ def test_a_set_that_holds_the_true_class_is_no_noise(make_cfg):
     assert 0.02 < data(cfg).effective_noise() < 0.08  # half of half of two classes
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", scenarios.names())
 def test_labels_and_images_do_not_depend_on_the_loss(scenario, make_cfg):
     known = [
         (found.train.indices, found.train.target)
@@ -127,10 +126,8 @@ def test_real_cifar10_has_the_published_sizes(make_cfg):
     [
         (
             ("scenario=long_tail", "scenario.imbalance=0.5"),
-            "imbalance must be a number in .1, 1e6. or",
+            "imbalance must be a number in .1, 1e6., not 0.5",
         ),
-        (("scenario=long_tail", "scenario.imbalance=null"), "scenario.imbalance needs a value"),
-        (("scenario.imbalance=10",), "imbalance is for long_tail only, not for clean"),
         ((*TAIL, "scenario.imbalance=1e4"), "imbalance 10000 leaves no image of class"),
         (
             (*TAIL, "recipe.batch_size=1000"),
@@ -146,9 +143,8 @@ def test_an_illegal_tail_is_one_sentence_and_leaves_no_row(overrides, said, make
 
 def test_fields_that_are_unset_do_not_change_the_id(make_cfg):
     config = resolve(make_cfg())
-    assert config["scenario"]["imbalance"] is None
     name = store.run_id(config, "source")
-    del config["scenario"]["imbalance"]
+    config["scenario"]["imbalance"] = None
     assert store.run_id(config, "source") == name
     config["scenario"]["imbalance"] = 10.0
     assert store.run_id(config, "source") != name

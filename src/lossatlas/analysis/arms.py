@@ -25,7 +25,6 @@ from lossatlas.pages.escape import printable
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
-PARAMETERS = ("probability", "imbalance")  # of scenarios
 SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum")
 TRIALS = {"synthetic": "synthetic images", "smoke": "smoke recipe"}  # data and recipes
 ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
@@ -173,8 +172,8 @@ def _file_name(parts: Sequence[str], taken: Collection[str]) -> str:
 
 
 def _setting(row: Row) -> str:
-    given = {name: row.get(f"scenario.{name}") for name in PARAMETERS}
-    told = [f"{name} {value:g}" for name, value in given.items() if value]
+    given = {key.removeprefix("scenario."): row[key] for key in row if key.startswith("scenario.")}
+    told = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in sorted(given.items())]
     return ", ".join([str(row["scenario"]), *told])
 
 

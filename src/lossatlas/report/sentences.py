@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from lossatlas.analysis.arms import BASELINE, TRIALS, Condition, Result, Row, is_finished
 from lossatlas.analysis.statistics import Difference
+from lossatlas.data.scenarios import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import percent, points
 
@@ -32,18 +33,6 @@ RATES = {
     "default": "Learning rates called default are the recipe's; nobody tuned them for the loss.",
     "given": "Learning rates called given were set by hand or by a search; what they were chosen "
     "on is not known here.",
-}
-SCENARIOS = {
-    "clean": "the labels as published",
-    "ambiguous_pets": "with this probability the label of a cat or dog is unclear: a loss on sets "
-    "is told both, a loss on distributions half of each, a loss on class indices one of the two at "
-    "random",
-    "symmetric_noise": "this share of each class's labels is replaced by one of the nine other "
-    "classes, drawn uniformly",
-    "asymmetric_noise": "this share of five classes is taken for what it resembles: trucks for "
-    "automobiles, birds for airplanes, deer for horses, cats for dogs and dogs for cats",
-    "long_tail": "each class has fewer training images than the one before it, the first has "
-    "imbalance times as many as the last",
 }
 ONE_SEED = (
     "With one seed a number has no interval and no test; another seed may differ by any amount."
@@ -146,7 +135,7 @@ def scenarios(found: Found) -> list[str]:
     several = len({data for _, _, data in runs}) > 1
     said = []
     for (scenario, setting, data), rows in runs.items():
-        told = [SCENARIOS[scenario]] if scenario in SCENARIOS else []
+        told = [says(scenario)] if scenario in names() else []
         if data in TRIALS:
             told = [TRIALS[data], *(told if scenario != "clean" else [])]
         sizes = sorted({int(row["train_size"]) for row in rows if "train_size" in row})

@@ -72,8 +72,6 @@ class Start(_Schema):
     cpu: str | None = None
     cpu_capability: str | None = None
     started: Moment | None = None
-    scenario_probability: Share | None = Field(None, alias="scenario.probability")
-    scenario_imbalance: Amount | None = Field(None, alias="scenario.imbalance")
 
 
 class Row(Start):

@@ -1,20 +1,25 @@
 """How far a sweep is, what it will cost, and when it will be done: from measured runs only."""
 
+import json
 import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from contextlib import suppress
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from lossatlas import legal
+from lossatlas.errors import UserError
 from lossatlas.results.sweeps import Planned
 
 # Runs alike in these cost alike, an epoch each; among them, those of the same loss even more so.
 KIND = ("recipe", "model", "data", "batch_size", "holdout", "threads", "target")
 N_TRAIN, N_CLASSES = 50_000, 10  # of CIFAR-10
+CLEAN = {"name": "clean"}
 OPEN = ("running", "interrupted", "planned")
 ENDED = ("done", "diverged")
 STATES = (*ENDED, "failed", "damaged", *OPEN)
@@ -63,15 +68,28 @@ class Measured(NamedTuple):
         return self.besides + epochs * self.epoch * share
 
 
-def images(config: Mapping[str, Any]) -> float:
+def images(config: Mapping[str, Any]) -> int:
     """About how many training images a run of a resolved configuration has."""
     data, recipe = config["data"], config["recipe"]
     whole = data.get("n_train") if data["name"] == "synthetic" else N_TRAIN
     size = max(0, (whole or N_TRAIN) - config["holdout"])
     size = min(size, recipe.get("train_limit") or size)
-    imbalance = (config.get("scenario") or {}).get("imbalance")
-    if imbalance:
-        size *= sum(imbalance ** (-k / (N_CLASSES - 1)) for k in range(N_CLASSES)) / N_CLASSES
+    scenario = config.get("scenario")
+    return size if scenario in (None, CLEAN) else _kept(json.dumps(scenario), N_CLASSES, size)
+
+
+@cache
+def _kept(scenario: str, num_classes: int, size: int) -> int:
+    """How many of so many images of equally large classes the scenario leaves."""
+    import torch  # here: most commands that look at runs do without
+
+    from lossatlas.data import scenarios
+
+    names = [str(k) for k in range(num_classes)]
+    with suppress(UserError, AttributeError, KeyError, TypeError):  # of a plan that is damaged
+        conf = json.loads(scenario)
+        legal.check(scenarios.schema(conf["name"]), conf)
+        return len(scenarios.rows(conf, torch.arange(size) % num_classes, names, seed=0))
     return size
 
 

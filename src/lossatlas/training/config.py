@@ -1,7 +1,8 @@
-"""The schema of a run's configuration, and the bridge from the registry to Hydra.
+"""The schema of a run's configuration, and the bridge from losses and scenarios to Hydra.
 
 Every loss becomes an option of the group `loss` with its constructor's keywords as typed fields,
-so there is no YAML per loss and a misspelt keyword is refused.
+every scenario one of the group `scenario` with its parameters, so there is no YAML for any of them
+and a misspelt keyword is refused.
 """
 
 import inspect
@@ -14,8 +15,8 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from lossatlas import resources, yamls
+from lossatlas.data import cifar10, scenarios
 from lossatlas.data.augment import SIDE
-from lossatlas.data.scenarios import LONG_TAIL, SCENARIOS
 from lossatlas.errors import UserError
 from lossatlas.legal import (
     check,
@@ -33,20 +34,12 @@ from lossatlas.names import short
 from lossatlas.training.arguments import GROUPS
 from lossatlas.training.wording import our_words
 
-NOISY = ("ambiguous_pets", "symmetric_noise", "asymmetric_noise")
 AIRNET = ("arch", "airnet")
 SLURM = ("name", "slurm")
 CIFAR10_TRAIN = 50_000  # images
 
 # The defaults below stand in the ids of runs that were made: change none, and add no field to the
 # groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
-
-
-@dataclass
-class ScenarioConf:
-    name: str = choice(*SCENARIOS)
-    probability: float = number("[0, 1]", 0.0, only=("name", *NOISY))  # share of labels affected
-    imbalance: float | None = number("[1, 1e6]", None, only=("name", LONG_TAIL))  # of class sizes
 
 
 @dataclass
@@ -130,13 +123,14 @@ class SumConf:
     terms: str = MISSING  # nce + 0.1 * rce
 
 
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("name"), str)
+
+
 @dataclass
-class Config:
-    loss: Any = legal_if(  # its own constructor knows the ranges of its fields
-        "a loss (`lossatlas list` shows all)",
-        lambda value: isinstance(value, dict) and isinstance(value.get("name"), str),
-    )
-    scenario: ScenarioConf = field(default_factory=ScenarioConf)
+class Config:  # the constructor of a loss and the file of a scenario know the ranges of its fields
+    loss: Any = legal_if("a loss (`lossatlas list` shows all)", _is_named)
+    scenario: Any = legal_if("a scenario with its parameters", _is_named)
     data: DataConf = field(default_factory=DataConf)
     model: ModelConf = field(default_factory=ModelConf)
     recipe: RecipeConf = field(default_factory=RecipeConf)
@@ -158,8 +152,7 @@ def resolve(cfg: Any) -> dict[str, Any]:
     with our_words():
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     check(Config, config)
-    if config["scenario"] == {**config["scenario"], "name": LONG_TAIL, "imbalance": None}:
-        raise UserError("configuration: scenario.imbalance needs a value")
+    scenarios.check(config["scenario"], cifar10.CLASSES, config["data"]["name"])
     _check_images(config)
     if config["model"]["arch"] == "airnet":
         _check_airnet(config["model"])
@@ -226,9 +219,12 @@ def _check_airnet(model: dict[str, Any]) -> None:
 
 
 def register_configs() -> None:
-    """Put the schema, a node for each registered loss and one for sums into Hydra's ConfigStore."""
+    """Put the schema and a node for each scenario, each loss and sums into Hydra's ConfigStore."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
+    store.repo["scenario"] = {}
+    for name in scenarios.names():
+        store.store(group="scenario", name=name, node=scenarios.schema(name))
     usable = [e.id for e in registry.index().values() if registry.code_fault(e) is None]
     store.repo["loss"] = {f"{name}.yaml": LossNode(name) for name in usable}
     store.store(group="loss", name=registry.SUM, node=SumConf)

@@ -5,9 +5,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Generator, Tensor
 
-from lossatlas.data import augment, cifar10
+from lossatlas.data import augment, cifar10, scenarios
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
-from lossatlas.data.scenarios import LONG_TAIL, NUM_CLASSES, long_tail, targets
 from lossatlas.data.synthetic import synthetic
 from lossatlas.errors import UserError
 from lossatlas.evaluation.metrics import hits
@@ -22,8 +21,8 @@ class ImageData(pl.LightningDataModule):
     """Training images with the scenario's targets, and the images that the run is scored on.
 
     Those are the test images, or with `holdout` that many training images, set apart by one
-    fixed permutation; then the test images are not even loaded. The long tail thins out what is
-    left for training, under `recipe.train_limit` too; the held-out images stay as they are.
+    fixed permutation; then the test images are not even loaded. A scenario thins out what is left
+    for training, under `recipe.train_limit` too; the held-out images stay as they are.
     `kind` is the target type of the loss, `views` how many augmented views of an image it takes
     at once (0: it takes logits of single images).
     """
@@ -31,14 +30,14 @@ class ImageData(pl.LightningDataModule):
     def __init__(self, cfg: Config, kind: str, views: int, device: torch.device):
         super().__init__()
         self.cfg, self.kind, self.views = cfg, kind, views
+        self.classes = cifar10.CLASSES
         pool = self._images("train", device)
         order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
         held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]
         rest = rest.sort().values
-        if cfg.scenario.name == LONG_TAIL:
-            assert cfg.scenario.imbalance is not None
-            tail = long_tail(pool.labels[rest].cpu(), cfg.scenario.imbalance, cfg.seed)
-            rest = rest[tail.to(device)]
+        labels = pool.labels[rest].cpu()
+        kept = scenarios.rows(cfg.scenario, labels, self.classes, cfg.seed)
+        rest = rest[kept.to(device)]
         if len(rest) < cfg.recipe.batch_size:
             raise UserError(
                 f"recipe.batch_size is {cfg.recipe.batch_size}, but only {len(rest)} training "
@@ -60,24 +59,18 @@ class ImageData(pl.LightningDataModule):
         )
         images = getattr(source, split)
         labels = torch.from_numpy(np.array(images.labels))
-        scenario = self.cfg.scenario if split == "train" else None
-        target = targets(
-            scenario.name if scenario else "clean",
-            labels,
-            self.kind,
-            self.cfg.seed,
-            scenario.probability if scenario else 0.0,
-        )
+        scenario = self.cfg.scenario if split == "train" else {"name": "clean"}
+        target = scenarios.targets(scenario, labels, self.kind, self.classes, self.cfg.seed)
         pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images.images, 1, 3)))
         return Images(pixels, target, labels, torch.arange(len(labels))).to(device)
 
     def effective_noise(self) -> float:
         """Share of the training targets that leave the true class out."""
-        true = one_hot(self.train.labels, NUM_CLASSES).float()
+        true = one_hot(self.train.labels, len(self.classes)).float()
         return (~hits(true, self.train.target)).double().mean().item()
 
     def class_counts(self) -> Tensor:
-        """Training samples of each class, (10,) float64, as the loss's own targets have it.
+        """Training samples of each class, (K,) float64, as the loss's own targets have it.
 
         A sample with several classes counts in equal or given shares for each.
 
@@ -85,10 +78,10 @@ class ImageData(pl.LightningDataModule):
             UserError: a class has no sample.
         """
         target = self.train.target
-        shares = (target if target.ndim == 2 else one_hot(target, NUM_CLASSES)).double()
+        shares = (target if target.ndim == 2 else one_hot(target, len(self.classes))).double()
         counts = (shares / shares.sum(1, keepdim=True)).sum(0)
         if (counts == 0).any():
-            empty = [cifar10.CLASSES[k] for k in (counts == 0).nonzero().flatten().tolist()]
+            empty = [self.classes[k] for k in (counts == 0).nonzero().flatten().tolist()]
             raise UserError(
                 f"the loss needs training images of every class, but of the {len(target)} in use "
                 f"none is of class {', '.join(empty)}; raise recipe.train_limit or lower holdout"

@@ -319,20 +319,23 @@ def _start_row(
     sweep: str | None,
 ) -> dict[str, Any]:
     """What is known before training."""
-    hyperparameters = {f"loss.{k}": v for k, v in config["loss"].items() if k != "name"}
+    parameters = {
+        f"{group}.{key}": value
+        for group in ("loss", "scenario")
+        for key, value in config[group].items()
+        if key != "name"
+    }
     return {
         "run_id": run,
         "loss": cfg.loss.name,
         "family": _family(config["loss"]),
         "target": loss.target,
         "scenario": cfg.scenario.name,
-        "scenario.probability": cfg.scenario.probability or None,
-        "scenario.imbalance": cfg.scenario.imbalance,
         "recipe": cfg.recipe.name,
         "model": cfg.model.name,
         "data": cfg.data.name,
         "seed": cfg.seed,
-        **hyperparameters,
+        **parameters,
         "epochs": cfg.recipe.epochs,
         "batch_size": cfg.recipe.batch_size,
         "lr": cfg.recipe.lr,

@@ -298,8 +298,8 @@ def _bounds(subject: Subject, found: Mapping[str, Any]) -> Table | None:
     """Constants that the checks found, and the loss at equal scores."""
     body = []
     if not subject.on_embeddings:
-        table = curves.margins(subject, [0.0])
-        ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in table.items())
+        margins = curves.margins(subject, [0.0])
+        ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in margins.items())
         body.append(["at equal scores", ties, "computed"])
     for prop in BOUNDS:
         if prop in found and found[prop]["verdict"] != NOT:

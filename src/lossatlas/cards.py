@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,20 +23,17 @@ from pydantic import (
 from lossatlas import yamls
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
+from lossatlas.losses import needs
 
 Family = Literal[
     "likelihood", "margin", "angular_margin", "fenchel_young", "noise_robust", "long_tail",
-    "calibration", "partial_label", "contrastive_two_view", "redundancy_reduction",
-    "negative_free", "clustering", "supervised_contrastive", "pair_metric", "proxy_metric",
-    "ranking_metric",
+    "calibration", "partial_label", "abstention", "distillation", "contrastive_two_view",
+    "redundancy_reduction", "negative_free", "clustering", "supervised_contrastive", "pair_metric", "proxy_metric",
+    "ranking_metric", "wrapper",
 ]  # fmt: skip
 Target = Literal[
     "class_index", "distribution", "label_set", "complementary",
     "two_view", "two_view_labelled", "labelled_embedding",
-]  # fmt: skip
-Requirement = Literal[
-    "class_counts", "num_classes", "feature_dim", "epoch_progress", "sample_indices",
-    "learned_weights", "cosine_head", "momentum_encoder", "queue",
 ]  # fmt: skip
 Property = Literal[
     "convex_in_logits", "shift_invariant", "bounded", "symmetric_sum_constant",
@@ -74,6 +72,9 @@ Number = Annotated[float, BeforeValidator(_no_bool)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Settings = dict[Keyword, Number]
+
+
+Label = Annotated[int, BeforeValidator(_no_bool)]
 
 
 class Paper(_Strict):
@@ -184,17 +185,20 @@ class Example(_Strict):
     """A worked number: `quantity` at the given input must equal `value` within `tolerance`.
 
     `target` is a class index (from 0), a distribution, or the list of classes of a label set,
-    as the card's own target says. `printed` is the number a source prints instead, if it is wrong.
+    as the card's own target says; with several rows of logits, a list of these. `given` holds what
+    the loss needs besides, or owns (its buffers and weights), by name. `printed` is the number a
+    source prints instead, if it is wrong.
     """
 
     says: str
     source: str
     value: Number | list[Number]
     quantity: Literal["loss", "margin", "logsumexp", "softmax"] = "loss"
-    logits: list[Number] | None = Field(default=None, min_length=2)
+    logits: list[Number] | list[list[Number]] | None = Field(default=None, min_length=1)
     embeddings: list[list[list[Number]]] | None = None
-    target: Annotated[int, BeforeValidator(_no_bool)] | list[Number] | None = None
+    target: Label | list[Label] | list[Number] | list[list[Number]] | None = None
     class_counts: list[Number] | None = None
+    given: dict[Keyword, Any] = {}
     hyperparameters: Settings = {}
     tolerance: Number = Field(default=1e-4, gt=0, le=LOOSEST)
     printed: Number | None = None
@@ -203,7 +207,10 @@ class Example(_Strict):
     def _has_one_input(self) -> "Example":
         if (self.logits is None) == (self.embeddings is None):
             raise ValueError("an example has either logits or embeddings")
-        k = len(self.logits or ())
+        rows = [row for row in self.logits or () if isinstance(row, list)]
+        k = len(rows[0]) if rows else len(self.logits or ())
+        if self.logits and (k < 2 or len(rows) not in (0, len(self.logits))):
+            raise ValueError("logits are K >= 2 numbers, or rows of as many")
         if k and isinstance(self.target, int) and not 0 <= self.target < k:
             raise ValueError(f"target {self.target} is none of the classes 0 to {k - 1}")
         return self
@@ -228,6 +235,13 @@ class Evidence(_Strict):
     checked: str
 
 
+def _are_needs(words: list[str]) -> list[str]:
+    for word in words:
+        if (problem := needs.unknown(word, ("fact", "part", "moment"))) is not None:
+            raise ValueError(f"names {problem}")
+    return words
+
+
 def _claim(value: Any) -> Any:
     return value if isinstance(value, dict | Claim) else {"value": value}
 
@@ -250,7 +264,8 @@ class Card(_Strict):
     link: Link = "softmax"
     bayes_rule: Literal["accuracy", "balanced"] = "accuracy"
     hyperparameters: dict[Keyword, Hyperparameter] = {}
-    requires: list[Requirement] = []
+    requires: Annotated[list[Id], AfterValidator(_are_needs)] = []
+    gradient: str | None = None  # what is held fixed in it, though the value depends on it
     properties: dict[Property, Annotated[Claim, BeforeValidator(_claim)]] = {}
     limits: list[Limit] = []
     examples: list[Example] = []
@@ -331,11 +346,13 @@ def differences(card: Card, cls: type) -> list[str]:
         for name in sorted(set(code) & set(stated))
         if code[name] != stated[name]
     ]
-    for field in ("target", "requires"):
-        mine, theirs = getattr(card, field), getattr(cls, field)
-        if (list(mine) if field == "requires" else mine) != (
-            list(theirs) if field == "requires" else theirs
-        ):
+    if card.target != cls.target:  # type: ignore[attr-defined]
+        found.append(f"target: card {card.target}, code {cls.target}")  # type: ignore[attr-defined]
+    for field, mine, theirs in (
+        ("requires", sorted(card.requires), sorted(cls.requires)),  # type: ignore[attr-defined]
+        ("gradient", bool(card.gradient), bool(cls.gradient)),  # type: ignore[attr-defined]
+    ):
+        if mine != theirs:
             found.append(f"{field}: card {mine}, code {theirs}")
     return found
 

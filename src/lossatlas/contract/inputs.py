@@ -1,5 +1,6 @@
 """Inputs for the laws: for any loss, legal batches, extreme ones, and hyperparameters."""
 
+import inspect
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,12 +14,14 @@ import lossatlas
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
-from lossatlas.losses import registry
+from lossatlas.losses import needs, registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, long_tail, ready
+from lossatlas.losses.examples import lift, ready
 
 Settings = dict[str, Any]
-DIMENSION = 8
+DIMENSION = needs.FEATURES
+CLASSES = 5  # of the labels of embeddings, and of logits unless said
+ROWS = ("indices", "features", "teacher_logits")  # moments with a row a sample
 
 
 def card_or_none(name: str) -> cards.Card | None:
@@ -52,8 +55,8 @@ def _points(interval: Interval) -> list[float]:
     return [low, middle, high]
 
 
-def make(name: str, reduction: str = "mean", k: int = 5, **given: float) -> Loss:
-    """The loss `name`, ready for k classes: class counts are given, should it need them."""
+def make(name: str, reduction: str = "mean", k: int = CLASSES, **given: float) -> Loss:
+    """The loss `name`, ready for k classes: what else it needs is made up."""
     return ready(name, k, reduction, **given)
 
 
@@ -88,33 +91,62 @@ def every_target(kind: str, k: int) -> Tensor:
     return torch.cat([single, ~single]) if kind == "label_set" and k > 2 else single
 
 
+def shape(card: cards.Card) -> dict[str, int]:
+    """What `batch` and `extremes` must know of a loss beyond its target."""
+    cls: Any = registry.get_class(card.id)
+    extra = int("extra_output" in cls.requires)
+    return {"views": cls.views} if card.target in cards.EMBEDDING_TARGETS else {"extra": extra}
+
+
+def batch_of(card: cards.Card, **options: Any) -> tuple[Tensor, Tensor | None]:
+    """`batch` for the loss of a card."""
+    return batch(card.target, **options, **shape(card))
+
+
+def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
+    """`extremes` for the loss of a card."""
+    return extremes(card.target, size, **shape(card))
+
+
 def batch(
-    kind: str, n: int = 6, k: int = 5, scale: float = 2.0, seed: int = 0
+    kind: str,
+    n: int = 6,
+    k: int = CLASSES,
+    scale: float = 2.0,
+    seed: int = 0,
+    views: int = 2,
+    extra: int = 0,
 ) -> tuple[Tensor, Tensor | None]:
-    """Random float64 inputs and a target: logits (n, k), or two views (2, n, 8) with labels."""
+    """Random float64 inputs and a target.
+
+    Logits (n, k + extra), or views (views, n, D) with labels of `CLASSES` classes.
+    """
     generator = seeded(seed)
     if kind in cards.EMBEDDING_TARGETS:
-        z = scale * torch.randn(2, n, DIMENSION, generator=generator, dtype=torch.float64)
-        return z, None if kind == "two_view" else torch.arange(n) // 2
-    logits = scale * torch.randn(n, k, generator=generator, dtype=torch.float64)
+        z = scale * torch.randn(views, n, DIMENSION, generator=generator, dtype=torch.float64)
+        return z, None if kind == "two_view" else torch.arange(n) // 2 % CLASSES
+    logits = scale * torch.randn(n, k + extra, generator=generator, dtype=torch.float64)
     return logits, random_target(kind, n, k, generator)
 
 
-def extremes(kind: str, size: float, k: int = 5) -> tuple[Tensor, Tensor | None]:
+def extremes(
+    kind: str, size: float, k: int = CLASSES, views: int = 2, extra: int = 0
+) -> tuple[Tensor, Tensor | None]:
     """Logits up to ±size crossed with every sort of target, so right and wrong; or long vectors.
 
     The vectors are nearly the corners of a simplex, so that all their similarities are negative.
     """
     if kind in cards.EMBEDDING_TARGETS:
-        noise, labels = batch(kind, n=3, scale=0.05)
-        z = torch.eye(6, DIMENSION, dtype=torch.float64).view(2, 3, DIMENSION) + noise
+        noise, labels = batch(kind, n=3, scale=0.05, views=views)
+        corners = torch.arange(3 * views) % DIMENSION
+        z = torch.eye(DIMENSION, dtype=torch.float64)[corners].view(views, 3, DIMENSION) + noise
         return size * (z - z.mean((0, 1))), labels
-    rows = torch.zeros(5, k, dtype=torch.float64)
+    rows = torch.zeros(5, k + extra, dtype=torch.float64)
     rows[0, 0] = size
     rows[1, 0] = -size
     rows[2, 0], rows[2, 1:] = size, -size
     rows[3, :2], rows[3, 2:] = size, -size
-    rows[4] = torch.linspace(-size, size, k)
+    rows[4] = torch.linspace(-size, size, k + extra)
     targets = every_target(kind, k)
     row, column = torch.meshgrid(torch.arange(5), torch.arange(len(targets)), indexing="ij")
     return rows[row.flatten()], targets[column.flatten()]
@@ -125,9 +157,9 @@ def labelled(kind: str, classes: Tensor, k: int) -> Tensor:
     return classes if kind == "complementary" else lift(classes, kind, k)
 
 
-def wrong(kind: str, size: float, k: int = 5) -> tuple[Tensor, Tensor]:
+def wrong(kind: str, size: float, k: int = CLASSES, extra: int = 0) -> tuple[Tensor, Tensor]:
     """One confident mistake: all the score on class 0, which the target does not want."""
-    logits = torch.zeros(1, k, dtype=torch.float64)
+    logits = torch.zeros(1, k + extra, dtype=torch.float64)
     logits[0, 0] = size
     return logits, labelled(kind, torch.tensor([0 if kind == "complementary" else 1]), k)
 
@@ -157,16 +189,39 @@ def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Se
     card = lossatlas.get_card(name)
     stated = {key: h.default for key, h in card.hyperparameters.items()} | given
     exact = {key: mpf(value) for key, value in stated.items()}
+    k = CLASSES
+    if card.target not in cards.EMBEDDING_TARGETS:
+        k = inputs.shape[1] - shape(card)["extra"]
+    loss = make(name, "none", k, **given)
     if card.target in cards.EMBEDDING_TARGETS:
         labels = None if target is None else target.tolist()
-        values = function(_mpf(inputs.tolist()), labels, **exact)
+        values = function(
+            _mpf(inputs.tolist()), labels, **exact, **_besides(loss, function, inputs)
+        )
     else:
         assert target is not None
-        if "class_counts" in card.requires:
-            exact["class_counts"] = _mpf(long_tail(inputs.shape[1]))
-        rows = zip(inputs.tolist(), target.tolist(), strict=True)
-        values = [function(_mpf(s), _plain(y), **exact) for s, y in rows]
+        exact |= _besides(loss, function, inputs)
+        rows = _mpf(inputs.tolist())
+        targets = [_plain(y) for y in target.tolist()]
+        if loss.per == "batch":
+            return torch.tensor(float(function(rows, targets, **exact)), dtype=torch.float64)
+        values = [function(s, y, **exact) for s, y in zip(rows, targets, strict=True)]
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
+
+
+def _besides(loss: Loss, function: Callable[..., Any], inputs: Tensor) -> dict[str, Any]:
+    """What a reference names beyond hyperparameters: needs (of one sample), buffers, weights.
+
+    Every fact and moment that the loss needs is handed over; of what it owns, what is named.
+    """
+    owned = loss.state_dict()
+    found = {**loss.facts, **loss.moments(inputs)}
+    found = {
+        key: value[0] if key in ROWS and loss.per == "sample" else value
+        for key, value in found.items()
+    }
+    found |= {k: owned[k] for k in inspect.signature(function).parameters if k in owned}
+    return {key: _mpf(v.tolist()) if isinstance(v, Tensor) else v for key, v in found.items()}
 
 
 def _plain(y: int | list[float] | list[bool]) -> int | list[mpf] | set[int]:
@@ -176,4 +231,6 @@ def _plain(y: int | list[float] | list[bool]) -> int | list[mpf] | set[int]:
 
 
 def _mpf(values: Any) -> Any:
-    return [_mpf(value) for value in values] if isinstance(values, list) else mpf(values)
+    if isinstance(values, list):
+        return [_mpf(value) for value in values]
+    return values if isinstance(values, int) else mpf(values)

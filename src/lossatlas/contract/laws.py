@@ -19,20 +19,22 @@ from torch import Tensor
 from lossatlas import cards
 from lossatlas.cards import Card
 from lossatlas.contract.inputs import (
+    CLASSES,
     Settings,
-    batch,
+    batch_of,
     every_target,
-    extremes,
+    extremes_of,
     find_reference,
     is_packaged,
     make,
     reference_values,
     seeded,
     settings,
+    shape,
     wrong,
 )
 from lossatlas.intervals import Interval
-from lossatlas.losses import registry
+from lossatlas.losses import needs, registry
 from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.losses.examples import faulty_examples, lift
 from lossatlas.theory import records
@@ -67,6 +69,11 @@ def law(cases: Cases) -> Callable[[Callable[..., None]], Callable[..., None]]:
 def on_embeddings(card: Card) -> bool:
     """Whether the loss is one of embeddings."""
     return card.target in cards.EMBEDDING_TARGETS
+
+
+def with_partners(card: Card) -> bool:
+    """Whether the loss is one of several views."""
+    return on_embeddings(card) and shape(card)["views"] > 1
 
 
 def once(card: Card) -> dict[str, tuple[Any, ...]]:
@@ -148,7 +155,18 @@ def values(
     card: Card, inputs: Tensor, target: Tensor | None, given: Settings | None = None
 ) -> Tensor:
     """Per-sample values."""
-    return make(card.id, "none", inputs.shape[-1], **(given or {}))(inputs, target)
+    return make(card.id, "none", classes(card, inputs), **(given or {}))(inputs, target)
+
+
+def classes(card: Card, inputs: Tensor) -> int:
+    """Of how many classes inputs are."""
+    return CLASSES if on_embeddings(card) else inputs.shape[1] - shape(card)["extra"]
+
+
+def per(card: Card) -> str:
+    """What a value of the loss belongs to."""
+    cls: type[Loss] = registry.get_class(card.id)
+    return cls.per
 
 
 def gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> Tensor:
@@ -163,7 +181,10 @@ def gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> Tensor:
 def fingerprint(card: Card, given: Settings | None = None) -> Tensor:
     """Values at small and at large random inputs: some losses differ only at large ones."""
     return torch.cat(
-        [values(card, *batch(card.target, n=50, scale=scale), given) for scale in (2.0, 20.0)]
+        [
+            values(card, *batch_of(card, n=50, scale=scale), given).reshape(-1)
+            for scale in (2.0, 20.0)
+        ]
     )
 
 
@@ -180,20 +201,20 @@ def card_agrees_with_code(card: Card) -> None:
 @law(where(with_reference, each_setting))
 def values_equal_the_reference(card: Card, given: Settings) -> None:
     for inputs, target in (
-        batch(card.target),
-        batch(card.target, k=2, seed=1),
-        *(extremes(card.target, size) for size in (20.0, 100.0, 1e4)),
+        batch_of(card),
+        batch_of(card, k=2, seed=1),
+        *(extremes_of(card, size) for size in (20.0, 100.0, 1e4)),
     ):
         ours = values(card, inputs, target, given)
         exact = reference_values(card.id, inputs, target, given)
         close(ours, exact, "code and reference differ", atol=1e-10, rtol=1e-14)
 
 
-@law(each_setting)
+@law(where(lambda card: not card.gradient, each_setting))
 def gradient_is_that_of_the_value(card: Card, given: Settings) -> None:
     loss = make(card.id, "none", **given)
     for seed in range(2):
-        inputs, target = batch(card.target, scale=1.0, seed=seed)
+        inputs, target = batch_of(card, scale=1.0, seed=seed)
         ensure(
             torch.autograd.gradcheck(
                 lambda x, t=target: loss(x, t), inputs.requires_grad_(), raise_exception=True
@@ -202,15 +223,49 @@ def gradient_is_that_of_the_value(card: Card, given: Settings) -> None:
         )
 
 
+@law(where(lambda card: bool(card.gradient), once))
+def gradient_is_not_that_of_the_value(card: Card) -> None:
+    loss = make(card.id, "none")
+    inputs, target = batch_of(card, scale=1.0)
+    equal = torch.autograd.gradcheck(
+        lambda x: loss(x, target), inputs.requires_grad_(), raise_exception=False
+    )
+    ensure(not equal, f"the card says that {card.gradient} is held fixed, yet nothing is")
+
+
+def each_weight(card: Card) -> dict[str, tuple[Any, ...]]:
+    """A case for losses with a value per sample."""
+    return {"": ()} if per(card) == "sample" else {}
+
+
+@law(each_weight)
+def weight_multiplies_values_and_gradients(card: Card) -> None:
+    inputs, target = batch_of(card)
+    weight = torch.rand(inputs.shape[-2], generator=seeded(1), dtype=torch.float64)
+    weight[0] = 0
+    loss = make(card.id, "none")
+    close(
+        loss(inputs, target, weight=weight), weight * loss(inputs, target), "weighted values",
+        atol=1e-12, rtol=1e-12,
+    )  # fmt: skip
+    steep = gradient(loss, inputs, target)
+    leaf = inputs.clone().requires_grad_()
+    loss(leaf, target, weight=weight).sum().backward()
+    close(leaf.grad, weight[:, None] * steep, "weighted gradients", atol=1e-12, rtol=1e-12)
+    mean = make(card.id)(inputs, target, weight=weight)
+    each = weight * loss(inputs, target)
+    close(mean, each.mean(), "weighted mean", atol=1e-12, rtol=1e-12)
+    for wrong_weight in (weight[:-1], weight[None], weight > 0.5, -weight, weight / 0.0):
+        refused("weight must", partial(loss, inputs, target, weight=wrong_weight))
+
+
 @law(each_setting)
 def reductions_agree(card: Card, given: Settings) -> None:
-    inputs, target = batch(card.target)
+    inputs, target = batch_of(card)
     each = values(card, inputs, target, given)
-    ensure(each.ndim == 1, f"reduction none gives {each.ndim} dimensions, not 1")
-    ensure(
-        on_embeddings(card) or len(each) == len(inputs),
-        f"reduction none gives {len(each)} values for {len(inputs)} samples",
-    )
+    n, of = inputs.shape[-2], per(card)
+    legal = {"sample": each.shape == (n,), "anchor": each.ndim == 1, "batch": each.shape == ()}
+    ensure(legal[of], f"reduction none gives shape {tuple(each.shape)} for {n} samples, per {of}")
     for reduction, expected in (("mean", each.mean()), ("sum", each.sum())):
         reduced = make(card.id, reduction, **given)(inputs, target)
         close(reduced, expected, f"reduction {reduction}", atol=1e-12, rtol=1e-12)
@@ -230,7 +285,7 @@ def limits_hold(card: Card, limit: cards.Limit, reduction: str) -> None:
     for k, scale in itertools.product((2, 5), (1.0, 10.0, 1e3) if exact else (1.0, 10.0)):
         ours = make(card.id, reduction, k, **limit.when)
         other = make(limit.equals, reduction, k, **limit.and_there)
-        inputs, target = batch(ours.target, n=50, k=k, scale=scale)
+        inputs, target = batch_of(card, n=50, k=k, scale=scale)
         there = target
         if other.target != ours.target:
             labels = torch.randint(k, (50,), generator=seeded(k))
@@ -329,7 +384,7 @@ def declared_equal(card: Card, other: Card) -> bool:
 def extreme_inputs_hold_in_low_precision(card: Card, given: Settings, dtype: torch.dtype) -> None:
     loss = make(card.id, "none", **given)
     for size in (20.0, 100.0, 1e4):
-        inputs, target = extremes(card.target, size)
+        inputs, target = extremes_of(card, size)
         rounded = inputs.clamp(-1e4, 1e4).to(dtype)
         ours = loss(rounded, target)
         wide = loss(rounded.double(), target)
@@ -348,7 +403,7 @@ def extreme_inputs_hold_in_low_precision(card: Card, given: Settings, dtype: tor
 
 @law(each_setting)
 def autocast_does_not_change_the_value(card: Card, given: Settings) -> None:
-    inputs, target = batch(card.target)
+    inputs, target = batch_of(card)
     loss = make(card.id, "none", **given)
     outside = loss(inputs.float(), target)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -361,15 +416,15 @@ def autocast_does_not_change_the_value(card: Card, given: Settings) -> None:
 def confident_mistake_has_a_gradient(card: Card, given: Settings) -> None:
     loss = make(card.id, "sum", **given)
     for size, dtype in itertools.product((20.0, 1e4), (torch.float64, torch.float32)):
-        logits, target = wrong(card.target, size)
+        logits, target = wrong(card.target, size, **shape(card))
         steepest = gradient(loss, logits.to(dtype), target).abs().max()
         ensure(steepest > 1e-4, f"slope {steepest:.3g} at a mistake by {size:g} in {dtype}")
 
 
-@law(where(on_embeddings, once))
+@law(where(with_partners, once))
 def exchanged_partners_have_a_gradient(card: Card) -> None:
-    z, labels = batch(card.target)
-    exchanged = torch.stack([z[0], z[0].roll(1, 0)])
+    z, labels = batch_of(card)
+    exchanged = torch.stack([z[0].roll(v, 0) for v in range(len(z))])
     steepest = gradient(make(card.id), exchanged, labels).abs().max()
     ensure(steepest > 1e-4, f"slope {steepest:.3g} where each sample meets another's view")
 
@@ -379,20 +434,20 @@ def exchanged_partners_have_a_gradient(card: Card) -> None:
 
 @law(where(lambda card: not on_embeddings(card), each_setting))
 def degenerate_logits_give_finite_values(card: Card, given: Settings) -> None:
-    kind = card.target
-    logits, target = batch(kind)
+    logits, target = batch_of(card)
     assert target is not None
-    one_class = every_target(kind, 5)[:1].expand(6, *target.shape[1:])
+    one_class = every_target(card.target, 5)[:1].expand(6, *target.shape[1:])
     for says, (inputs, y) in {
         "one sample": (logits[:1], target[:1]),
         "one class": (logits, one_class),
         "scores of zero": (torch.zeros_like(logits), target),
         "equal large scores": (torch.full_like(logits, 1e4), target),
-        "two classes": batch(kind, k=2),
+        "two classes": batch_of(card, k=2),
     }.items():
-        loss = make(card.id, "none", inputs.shape[1], **given)
+        loss = make(card.id, "none", classes(card, inputs), **given)
         each = loss(inputs, y)
-        ensure(each.shape == (len(inputs),), f"{says}: shape {tuple(each.shape)}")
+        legal = () if loss.per == "batch" else (len(inputs),)
+        ensure(each.shape == legal, f"{says}: shape {tuple(each.shape)}")
         ensure(each.isfinite().all(), f"{says}: a value is not finite")
         ensure(gradient(loss, inputs, y).isfinite().all(), f"{says}: a slope is not finite")
 
@@ -406,7 +461,7 @@ def degenerate_logits_give_finite_values(card: Card, given: Settings) -> None:
 def degenerate_embeddings_are_finite_or_refused(card: Card, given: Settings, place: str) -> None:
     loss = make(card.id, "none", **given)
     assert isinstance(loss, EmbeddingLoss)
-    z, labels = batch(card.target)
+    z, labels = batch_of(card)
     one_zero = z.clone()
     one_zero[0, 0] = 0
     few = loss.min_batch - 1
@@ -415,7 +470,7 @@ def degenerate_embeddings_are_finite_or_refused(card: Card, given: Settings, pla
         "one zero": one_zero,
         "identical": z[:1, :1].expand_as(z),
         "duplicates": z[:, [0, 0, 1, 1, 2, 2]],
-        "opposite views": torch.stack([z[0], -z[0]]),
+        "opposite views": torch.stack([(-1) ** v * z[0] for v in range(len(z))]),
         "too few": z[:, :few],
     }[place]
     if place == "too few":
@@ -510,11 +565,11 @@ def each_mistake(card: Card) -> dict[str, tuple[Any, ...]]:
 
 @law(each_mistake)
 def wrong_argument_is_refused(card: Card, spoil: Wrong) -> None:
-    inputs, target = batch(card.target)
+    inputs, target = batch_of(card)
     legal = torch.arange(inputs.shape[1]) // 2 if target is None else target
     loss = make(card.id)
     loss(inputs, legal)
-    fields = "logits|target|embeddings|labels|class_counts"
+    fields = "logits|target|embeddings|labels|class_counts|num_classes|transition"
     refused(rf"^({fields}) (rows )?(must|are)", lambda: loss(*spoil(inputs, legal)))
 
 
@@ -538,22 +593,39 @@ def hyperparameter_outside_its_range_is_refused(card: Card, key: str) -> None:
         refused(f"{key} must be a number in", partial(build, value))
 
 
-@law(where(lambda card: "class_counts" in card.requires, once))
-def class_counts_are_asked_for(card: Card) -> None:
-    inputs, target = batch(card.target)
-    loss = registry.get_loss(card.id)
-    refused("class_counts are needed by this loss", lambda: loss(inputs, target))
-    few = loss.provide(class_counts=[2, 1])
-    refused("class_counts must be of the 5 classes", lambda: few(inputs, target))
-    illegal: list[Any] = [[1.0], [1.0, 0.0], [1.0, math.nan], [[1.0, 2.0]]]
-    for counts in illegal:
-        says = "class_counts must be K >= 2 positive numbers"
-        refused(says, partial(loss.provide, class_counts=counts))
+def each_need(sort: str) -> Cases:
+    """Each fact, or each moment, that the loss needs."""
+    return lambda card: {word: (word,) for word in card.requires if needs.NEEDS[word].sort == sort}
+
+
+@law(each_need("fact"))
+def facts_are_asked_for(card: Card, fact: str) -> None:
+    inputs, target = batch_of(card)
+    bare = registry.get_loss(card.id)
+    bare.tried_out = True
+    refused(f"{fact}.* needed by this loss", lambda: bare(inputs, target))
+    if fact in ("num_classes", "class_counts", "transition") and not on_embeddings(card):
+        loss = make(card.id, k=3)
+        refused(f"(num_classes|class_counts|transition) must be of the {CLASSES} classes",
+                lambda: loss(inputs, target))  # fmt: skip
+    for illegal in ([1.0], [1.0, 0.0], [1.0, math.nan], [[1.0, 2.0], [1.0, 0.0]], 0, -1, True):
+        refused(f"{fact} must be", partial(bare.provide, **{fact: illegal}))
+
+
+@law(each_need("moment"))
+def moments_are_asked_for(card: Card, moment: str) -> None:
+    if moment not in registry.get_class(card.id).moment_names:
+        return  # it is `end_epoch` that wants it
+    inputs, target = batch_of(card)
+    loss = make(card.id)
+    loss.tried_out = False
+    given = {key: value for key, value in make(card.id).moments(inputs).items() if key != moment}
+    refused(f"{moment}.* must be given", lambda: loss(inputs, target, **given))
 
 
 @law(once)
 def without_value_checks_the_value_is_the_same(card: Card) -> None:
-    inputs, target = batch(card.target)
+    inputs, target = batch_of(card)
     loss = make(card.id)
     checked = loss(inputs, target)
     loss.validate = False
@@ -570,7 +642,7 @@ MODES = {
 
 @law(times(once, *MODES))
 def forward_changes_nothing_around_it(card: Card, mode: str) -> None:
-    inputs, target = batch(card.target)
+    inputs, target = batch_of(card)
     inputs_before, target_before = copy.deepcopy((inputs, target))
     random_state = torch.get_rng_state()
     loss = make(card.id)
@@ -588,7 +660,7 @@ def forward_changes_nothing_around_it(card: Card, mode: str) -> None:
 
 @law(each_setting)
 def copies_give_the_same_value(card: Card, given: Settings) -> None:
-    inputs, target = batch(card.target)
+    inputs, target = batch_of(card)
     loss = make(card.id, "sum", **given)
     value = loss(inputs, target)
     for copied in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):

@@ -4,14 +4,15 @@ A loss file defines `per_sample`; everything a caller may rely on beyond it is d
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from numbers import Real
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.losses import needs
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -20,65 +21,122 @@ class Loss(nn.Module):
     """A loss registered under the name of its file.
 
     Subclasses state `target` (the type of y) and implement `per_sample`; their constructor's
-    keyword arguments are the hyperparameters. `requires` names what a runner must `provide`.
+    keyword arguments are the hyperparameters. What they need beyond inputs and target they name
+    (see `needs`): facts as keyword-only parameters of `setup`, moments as those of `per_sample`,
+    parts of the network in `parts`. Buffers move only in training mode, inside `per_sample`.
     Losses can be added and weighted: `NCE() + 0.1 * RCE()`, `sum([a, b])` and `a / 2` are losses.
 
     Attributes:
+        parts: the parts of a network that the loss needs.
+        per: what a value of reduction "none" belongs to: a "sample", an "anchor", or the "batch".
+        owns: the parameters that a loss of logits learns; embedding losses need not say.
+        lr_factor: the rate of the loss's own parameters, in units of the network's.
+        gradient: what is held fixed in the gradient, though the value depends on it; "" if nothing.
+        requires: all needs, read off the above.
         reduction: "mean" over the per-sample values (default), their "sum", or "none".
         validate: check the values of targets at each call; a runner that has checked its whole
             data set once may switch this off. Shapes and dtypes are always checked.
+        tried_out: moments that are not given are replaced by stand-ins.
     """
 
     target: ClassVar[str]
-    requires: ClassVar[tuple[str, ...]] = ()
+    parts: ClassVar[tuple[str, ...]] = ()
+    per: ClassVar[str] = "sample"
+    owns: ClassVar[tuple[str, ...]] = ()
+    lr_factor: ClassVar[float] = 1.0
+    gradient: ClassVar[str] = ""
+    requires: tuple[str, ...] = ()
+    fact_names: tuple[str, ...] = ()
+    moment_names: tuple[str, ...] = ()
     reduction: Reduction = "mean"
     validate: bool = True
-    class_counts: Tensor | None
+    tried_out: bool = False
     __array_ufunc__ = None  # a NumPy number times a loss is left to the loss
     given: dict[str, Any] | None = None  # the hyperparameters that `get_loss` was asked for
+    facts: dict[str, Any] = {}  # noqa: RUF012  (never written into: `provide` makes a new one)
 
-    def __init__(self) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.requires = needs.declared(cls)
+        cls.fact_names = needs.keywords(cls.setup)
+        cls.moment_names = needs.keywords(cls.per_sample)
+
+    def __init__(self) -> None:  # a loss without hyperparameters has none, rather than *args
         super().__init__()
-        self.register_buffer("class_counts", None)
 
-    def provide(self, class_counts: Sequence[float] | Tensor | None = None) -> "Loss":
-        """Give the loss what it `requires`; returns the loss itself.
+    def setup(self, *_: Any, **facts: Any) -> None:
+        """Take the facts that the loss needs (keyword-only parameters); make buffers and weights.
+
+        Called by `provide`, once all facts are there and each time they change.
+        """
+
+    def end_epoch(self, *_: Any, **given: Any) -> None:
+        """Move what moves between epochs; called by runners after each training epoch."""
+
+    def provide(self, **facts: Any) -> "Loss":
+        """Give the loss the facts it needs; returns the loss itself.
 
         Args:
-            class_counts: training samples of each class, K positive numbers.
+            facts: by name; None, and facts that this loss does not need, are passed over.
 
         Raises:
-            ValueError: the counts are not at least two positive finite numbers.
+            ValueError: there is no such fact, or its value is illegal.
         """
-        if class_counts is not None:
-            counts = torch.as_tensor(class_counts, dtype=torch.float64)
-            if counts.ndim != 1 or len(counts) < 2 or not ((counts > 0) & counts.isfinite()).all():
-                raise ValueError(
-                    f"class_counts must be K >= 2 positive numbers, not {counts.tolist()}"
-                )
-            self.class_counts = counts
+        for name, value in facts.items():
+            if (problem := needs.unknown(name, ("fact",))) is not None:
+                raise ValueError(f"provide() was given {problem}")
+            if value is not None:
+                facts[name] = _fact(name, value)
+        mine = {key: v for key, v in facts.items() if key in self.fact_names and v is not None}
+        if mine:
+            self.facts = {**self.facts, **mine}
+            if not self.missing_facts():
+                self.setup(**self.facts)
         return self
 
+    def missing_facts(self) -> list[str]:
+        """The facts that the loss needs and has not been given."""
+        return [name for name in self.fact_names if name not in self.facts]
+
+    def check_facts(self, k: int) -> None:
+        """Raise ValueError when facts are missing, or belong to another number of classes than k.
+
+        Also checks that what is stored under a fact's name is of that size.
+        """
+        if missing := self.missing_facts():
+            raise ValueError(
+                f"{' and '.join(missing)} are needed by this loss; give them with provide()"
+            )
+        for name in ("num_classes", "class_counts", "transition"):
+            if name in self.facts:
+                value = self.facts[name]
+                n = value if name == "num_classes" else len(value)
+                if n != k:
+                    raise ValueError(f"{name} must be of the {k} classes of the logits, not {n}")
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Loss":
-        # The counts follow the network to its device, but not to its precision: bfloat16 would
-        # make 4992 of 5000.
-        counts = self.class_counts
+        # Buffers follow the network to its device, but never to a narrower type: as bfloat16, a
+        # count of 5000 would be 4992, and a running mean would stand still.
+        exact = {key: buffer for key, buffer in self._buffers.items() if buffer is not None}
         super()._apply(fn, recurse)
-        if counts is not None and self.class_counts is not None:
-            self.class_counts = counts.to(self.class_counts.device)
+        for key, buffer in exact.items():
+            moved = cast(Tensor, self._buffers[key])
+            if torch.promote_types(moved.dtype, buffer.dtype) != moved.dtype:
+                self._buffers[key] = buffer.to(moved.device)
         return self
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        counts = state.get(f"{prefix}class_counts")
-        if isinstance(counts, Tensor):  # a loss that was given none yet takes those stored
-            device = counts.device if self.class_counts is None else self.class_counts.device
-            self.class_counts = torch.empty_like(counts, dtype=torch.float64, device=device)
+        # A loss that was given no facts yet takes those stored.
+        stored = {key: state.get(prefix + key) for key in self.missing_facts()}
+        self.provide(**{key: v for key, v in stored.items() if isinstance(v, Tensor)})
+        for key, buffer in self._buffers.items():  # or other ones, of another size
+            there = state.get(prefix + key)
+            if key in self.facts and buffer is not None and isinstance(there, Tensor):
+                self.facts = {**self.facts, key: there}
+                self._buffers[key] = torch.empty_like(
+                    there, dtype=buffer.dtype, device=buffer.device
+                )
         super()._load_from_state_dict(state, prefix, *rest)
-
-    def counts(self, like: Tensor) -> Tensor:
-        """The class counts (K,) in the precision and on the device of `like`."""
-        assert self.class_counts is not None
-        return self.class_counts.to(like)
 
     def __add__(self, other: "Loss") -> "Sum":
         return Sum(self, other) if isinstance(other, Loss) else NotImplemented
@@ -109,28 +167,92 @@ class Loss(nn.Module):
                 shown[key] = value
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
-    def per_sample(self, inputs: Tensor, target: Tensor) -> Tensor:
-        """The paper's formula, one value per sample (or anchor), float32 or wider."""
+    def per_sample(self, *_: Any, **moments: Any) -> Tensor:
+        """The paper's formula, float32 or wider: values (N,), one an anchor, or one of the batch.
+
+        Args:
+            inputs: logits (N, K), or embeddings (V, N, D).
+            target: of the type that `target` names.
+
+        A subclass names the moments it needs as keyword-only parameters.
+        """
         raise NotImplementedError
+
+    def tried(self, inputs: Tensor, target: Tensor) -> Tensor:
+        """`per_sample` with stand-ins for the moments."""
+        return self.per_sample(inputs, target, **self.moments(inputs))
+
+    def moments(self, inputs: Tensor, **given: Any) -> dict[str, Any]:
+        """The moments that `per_sample` wants: those given, else, if `tried_out`, stand-ins.
+
+        Raises:
+            ValueError: one is missing, or no loss can need what was given.
+        """
+        for name in given:
+            if (problem := needs.unknown(name, ("moment",))) is not None:
+                raise ValueError(f"the loss was given {problem}")
+        missing = [name for name in self.moment_names if given.get(name) is None]
+        if missing and not self.tried_out:
+            raise ValueError(
+                f"{' and '.join(missing)} must be given to this loss at each call, by keyword"
+            )
+        found = {name: _widen(given[name]) for name in self.moment_names if name not in missing}
+        if missing:
+            k = int(self.facts.get("num_classes", inputs.shape[-1] - self.extra_outputs))
+            stand_ins = {name: needs.NEEDS[name].stand_in for name in missing}
+            found |= {name: make(inputs, k) for name, make in stand_ins.items() if make}
+        return found
+
+    @property
+    def extra_outputs(self) -> int:
+        """How many logits the loss takes beyond one a class."""
+        return int("extra_output" in self.requires)
 
     def check(self, inputs: Tensor, target: Tensor | None) -> None:
         """Raise ValueError when `inputs` or `target` is not what this loss is defined on."""
         raise NotImplementedError
 
-    def forward(self, inputs: Tensor, target: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs: Tensor,
+        target: Tensor | None = None,
+        *,
+        weight: Tensor | None = None,
+        **moments: Any,
+    ) -> Tensor:
         """The reduced loss: a scalar, or (N,) values for reduction "none".
 
         Half-precision inputs are widened to float32, also under autocast.
+
+        Args:
+            inputs: logits (N, K), or embeddings (V, N, D).
+            target: of the type that `target` names.
+            weight: (N,) floating point, not negative: factors of the values of samples. "mean" is
+                then the mean of the products.
+            moments: what the loss needs at each call, by name; more is passed over.
 
         Raises:
             ValueError: for a wrong shape, dtype or value, naming argument, input and what is legal.
         """
         self.check(inputs, target)
         with torch.autocast(inputs.device.type, enabled=False):
-            values = self.per_sample(_widen(inputs), _widen(target))  # type: ignore[arg-type]
+            wide = _widen(inputs)
+            values = self.per_sample(wide, _widen(target), **self.moments(wide, **moments))
+            if weight is not None:
+                values = values * self._legal_weight(weight, inputs.shape[-2]).to(values.dtype)
         if self.reduction == "none":
             return values
         return values.mean() if self.reduction == "mean" else values.sum()
+
+    def _legal_weight(self, weight: Tensor, n: int) -> Tensor:
+        if self.per != "sample":
+            raise ValueError(f"weight needs a value per sample; this loss has one per {self.per}")
+        if not isinstance(weight, Tensor) or weight.shape != (n,) or not weight.is_floating_point():
+            came = _is(weight) if isinstance(weight, Tensor) else f"it is {weight!r:.80}"
+            raise ValueError(f"weight must be floating point of shape ({n},); {came}")
+        if self.validate and _has_values() and not ((weight >= 0) & weight.isfinite()).all():
+            raise ValueError("weight must hold finite numbers of at least 0")
+        return weight
 
 
 class LogitLoss(Loss):
@@ -148,10 +270,12 @@ class LogitLoss(Loss):
             )
         if len(inputs) == 0:
             raise ValueError("logits must have at least one row; the batch is empty")
-        check_counts(self, inputs.shape[1])
+        n, k = inputs.shape[0], inputs.shape[1] - self.extra_outputs
+        if k < 2:
+            raise ValueError(f"logits must hold K + 1 >= 3 scores a sample; {_is(inputs)}")
+        self.check_facts(k)
         if not isinstance(target, Tensor):
             raise ValueError(f"target must be a tensor, not {type(target).__name__}")
-        n, k = inputs.shape
         check_target(self.target, target, n, k, values=self.validate and _has_values())
 
 
@@ -160,6 +284,11 @@ class EmbeddingLoss(Loss):
 
     views: ClassVar[int] = 2
     min_batch: ClassVar[int] = 2
+    per: ClassVar[str] = "anchor"
+
+    def momentum(self, progress: float) -> float:
+        """How much of itself the twin of a `momentum_encoder` keeps at a step, in [0, 1]."""
+        return 0.99
 
     def check(self, inputs: Tensor, target: Tensor | None) -> None:
         """See `Loss.check`."""
@@ -169,6 +298,10 @@ class EmbeddingLoss(Loss):
             )
         if inputs.shape[1] < self.min_batch or inputs.shape[2] < 1:
             raise ValueError(f"embeddings must hold N >= {self.min_batch} samples; {_is(inputs)}")
+        if missing := self.missing_facts():
+            raise ValueError(
+                f"{' and '.join(missing)} are needed by this loss; give them with provide()"
+            )
         if target is None:
             if self.target != "two_view":
                 raise ValueError(f"labels are needed by a loss on {self.target}; none came")
@@ -192,13 +325,13 @@ class Sum(LogitLoss):
         super().__init__()
         if not _is_number(weight) or not 0 <= weight < float("inf"):
             raise ValueError(f"a weight must be a number in [0, inf), not {weight!r}")
-        self.parts = nn.ModuleList()
+        self.losses = nn.ModuleList()
         self.weights: list[float] = []
         for part in parts:
             # A registered sum, such as SCE, stays one part: it may hold more than its terms.
             for inner, loss in part.terms() if type(part) is Sum else [(1.0, part)]:
                 self.weights.append(float(weight) * inner)
-                self.parts.append(loss)
+                self.losses.append(loss)
         kinds = sorted({part.target for part in parts})
         if len(kinds) != 1 or kinds[0] in EMBEDDING_TARGETS:
             raise ValueError(
@@ -207,8 +340,11 @@ class Sum(LogitLoss):
             )
         if type(self) is Sum:
             self.target = kinds[0]  # type: ignore[misc]
-            needs = {need for _, part in self.terms() for need in part.requires}
-            self.requires = tuple(sorted(needs))  # type: ignore[misc]
+        losses = [part for _, part in self.terms()]
+        self.requires = tuple(
+            word for word in needs.NEEDS if any(word in p.requires for p in losses)
+        )
+        self.moment_names = tuple(dict.fromkeys(w for p in losses for w in p.moment_names))
 
     def __repr__(self) -> str:
         """`2 * Focal(gamma=3.0) + CrossEntropy()`; `SCE(alpha=0.5)` where that is known."""
@@ -221,31 +357,33 @@ class Sum(LogitLoss):
 
     def terms(self) -> list[tuple[float, Loss]]:
         """Weight and loss of each part."""
-        return list(zip(self.weights, cast(Iterable[Loss], self.parts), strict=True))
+        return list(zip(self.weights, cast(Iterable[Loss], self.losses), strict=True))
 
-    def provide(self, class_counts: Sequence[float] | Tensor | None = None) -> "Sum":
-        """See `Loss.provide`; every part gets it."""
-        super().provide(class_counts)
+    def provide(self, **facts: Any) -> "Sum":
+        """See `Loss.provide`; every part takes what it needs."""
+        super().provide(**facts)
         for _, part in self.terms():
-            part.provide(class_counts)
+            part.provide(**facts)
         return self
 
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+    def check_facts(self, k: int) -> None:
+        """See `Loss.check_facts`; asks every part."""
+        for _, part in self.terms():
+            part.check_facts(k)
+
+    def end_epoch(self, **given: Any) -> None:
+        """See `Loss.end_epoch`; every part takes what it names."""
+        for _, part in self.terms():
+            part.end_epoch(**{key: given[key] for key in needs.keywords(part.end_epoch)})
+
+    def per_sample(self, logits: Tensor, target: Tensor, **moments: Any) -> Tensor:
         """Values (N,): the weighted sum of the parts' values."""
-        values = [weight * part.per_sample(logits, target) for weight, part in self.terms()]
+        values = [
+            weight
+            * part.per_sample(logits, target, **{key: moments[key] for key in part.moment_names})
+            for weight, part in self.terms()
+        ]
         return torch.stack(values).sum(0)
-
-
-def check_counts(loss: Loss, k: int) -> None:
-    """Raise ValueError when `loss` needs the counts of k classes and has not got them."""
-    if "class_counts" not in loss.requires:
-        return
-    if loss.class_counts is None:
-        raise ValueError("class_counts are needed by this loss; give them with provide()")
-    if len(loss.class_counts) != k:
-        raise ValueError(
-            f"class_counts must be of the {k} classes of the logits, not {len(loss.class_counts)}"
-        )
 
 
 def check_target(kind: str, target: Tensor, n: int, k: int, values: bool = True) -> None:
@@ -284,6 +422,27 @@ def check_target(kind: str, target: Tensor, n: int, k: int, values: bool = True)
         raise ValueError(f"{kind!r} is not a target of losses on logits")
 
 
+def _fact(name: str, value: Any) -> Any:
+    """The value of a fact as losses get it: a number, or a float64 tensor."""
+    if name not in ("class_counts", "transition"):
+        if type(value) is bool or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        return int(value)
+    tensor = torch.as_tensor(value, dtype=torch.float64)
+    if name == "class_counts":
+        legal = (
+            tensor.ndim == 1 and len(tensor) > 1 and bool(((tensor > 0) & tensor.isfinite()).all())
+        )
+        words = "K >= 2 positive numbers"
+    else:
+        legal = tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1] > 1
+        legal = legal and bool((tensor >= 0).all() and ((tensor.sum(1) - 1).abs() < 1e-6).all())
+        words = "K >= 2 rows of K numbers of at least 0 that sum to 1"
+    if not legal:
+        raise ValueError(f"{name} must be {words}, not {tensor.tolist()}")
+    return tensor
+
+
 def _has_values() -> bool:
     """Whether tensors hold numbers: not while torch.compile traces or torch.func transforms."""
     if torch.compiler.is_compiling():
@@ -295,8 +454,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _widen(x: Tensor | None) -> Tensor | None:
-    if x is not None and x.dtype in (torch.float16, torch.bfloat16):
+def _widen(x: Any) -> Any:
+    if isinstance(x, Tensor) and x.dtype in (torch.float16, torch.bfloat16):
         return x.float()
     return x
 

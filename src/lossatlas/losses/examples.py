@@ -8,8 +8,8 @@ from torch import Tensor
 from lossatlas import cards
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
 from lossatlas.errors import UserError
-from lossatlas.losses import quantities
-from lossatlas.losses.base import Loss
+from lossatlas.losses import needs, quantities
+from lossatlas.losses.base import EmbeddingLoss, Loss, Sum
 from lossatlas.losses.registry import get_card, get_class, get_loss
 
 
@@ -80,20 +80,53 @@ def _short(value: float | list[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def long_tail(num_classes: int) -> list[float]:
-    """Class counts for trying out a loss that requires them: each class is half the one before."""
-    return [10.0 * 2 ** (num_classes - 1 - k) for k in range(num_classes)]
-
-
 def ready(name: str, num_classes: int, reduction: str = "none", **hyperparameters: Any) -> Loss:
-    """`get_loss`, with the class counts of `long_tail` for a loss that requires them.
+    """`get_loss`, set up from stand-ins (see `needs`) so that (inputs, target) is all it wants.
+
+    In eval mode, where buffers stand still; those that move in training have moved for a few
+    made-up steps and one epoch's end, so that they are not at their first values. The loss's
+    numbers are float64.
 
     Raises:
         UserError: as `get_loss`.
     """
     loss = get_loss(name, reduction, **hyperparameters)
-    needs = "class_counts" in loss.requires
-    return loss.provide(class_counts=long_tail(num_classes) if needs else None)
+    facts = {word: needs.NEEDS[word].stand_in for word in loss.requires}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        loss.provide(**{word: make(num_classes) for word, make in facts.items() if make is not None
+                        and needs.NEEDS[word].sort == "fact"})  # fmt: skip
+        loss.double().tried_out = True
+        if any(not _is_fact(loss, key) for key, _ in loss.named_buffers()):
+            _live(loss, num_classes)
+    return loss.eval()
+
+
+def _is_fact(loss: Loss, buffer: str) -> bool:
+    return buffer.rpartition(".")[2] in loss.requires
+
+
+def _live(loss: Loss, k: int) -> None:
+    """Let a loss with state see three batches and the end of an epoch."""
+    loss.train()
+    for _ in range(3):
+        if isinstance(loss, EmbeddingLoss):
+            inputs = torch.randn(loss.views, 8, needs.FEATURES, dtype=torch.float64)
+            target = torch.arange(8) // 2
+        else:
+            inputs = 2 * torch.randn(4 * k, k + loss.extra_outputs, dtype=torch.float64)
+            labels = torch.arange(4 * k) % k
+            target = labels if loss.target == "complementary" else lift(labels, loss.target, k)
+        with torch.no_grad():
+            loss(inputs, target)
+    words = needs.keywords(loss.end_epoch) if not isinstance(loss, Sum) else tuple(needs.NEEDS)
+    given: dict[str, Any] = {}
+    for word in words:
+        make = needs.NEEDS[word].stand_in
+        if make is not None:
+            fact = needs.NEEDS[word].sort == "fact"
+            given[word] = make(k) if fact else make(torch.zeros(1, k), k)
+    loss.end_epoch(**given)
 
 
 def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
@@ -136,8 +169,10 @@ def _run(card: Card, example: Example) -> Outcome:
 
 
 def _measure(card: Card, example: Example) -> Tensor:
-    given = example.embeddings if example.logits is None else [example.logits]
+    given = example.embeddings if example.logits is None else example.logits
     inputs = torch.tensor(given, dtype=torch.float64)
+    if example.logits is not None and inputs.ndim == 1:  # one sample
+        inputs = inputs[None]
     if example.quantity == "logsumexp":
         return quantities.logsumexp(inputs)[0]
     if example.quantity == "softmax":
@@ -149,7 +184,30 @@ def _measure(card: Card, example: Example) -> Tensor:
         return quantities.margin(inputs, target)[0]
     reduction = "none" if isinstance(example.value, list) else "mean"
     loss = get_loss(card.id, reduction, **example.hyperparameters)
-    return loss.provide(class_counts=example.class_counts)(inputs, target)
+    besides = {"class_counts": example.class_counts, **example.given}
+    sorts = {key: needs.NEEDS[key].sort if key in needs.NEEDS else "state" for key in besides}
+    loss.provide(**{key: value for key, value in besides.items() if sorts[key] == "fact"})
+    loss.double().eval()
+    state = {**dict(loss.named_buffers()), **dict(loss.named_parameters())}
+    for key in (key for key, sort in sorts.items() if sort == "state"):
+        if key not in state:
+            known = ", ".join(state) or "none"
+            raise UserError(
+                f"card {card.id}, example {example.says!r}: field 'given' holds {key!r}, which is "
+                f"no need and nothing that the loss owns; it owns: {known}"
+            )
+        value = torch.as_tensor(besides[key], dtype=state[key].dtype)
+        with torch.no_grad():
+            state[key].copy_(value.expand_as(state[key]))
+    moments = {key: _moment(besides[key]) for key, sort in sorts.items() if sort == "moment"}
+    return loss(inputs, target, **moments).detach()
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    tensor = torch.tensor(value)
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _target(card: Card, example: Example) -> Tensor | None:
@@ -160,12 +218,18 @@ def _target(card: Card, example: Example) -> Tensor | None:
         return torch.tensor([y])
     if card.target in EMBEDDING_TARGETS:
         return torch.tensor(y).long()
+    many = example.logits is not None and isinstance(example.logits[0], list)
+    rows: list[Any] = list(y) if many else [y]
+    if card.target in ("class_index", "complementary"):
+        return torch.tensor(rows)
     if card.target == "label_set" and example.logits is not None:
-        classes = range(len(example.logits))
-        if not set(y) <= set(classes):
-            raise UserError(
-                f"card {card.id}, example {example.says!r}: field 'target' holds {y}, "
-                f"but the classes are 0 to {len(classes) - 1}"
-            )
-        return torch.tensor([[k in y for k in classes]])
-    return torch.tensor([y], dtype=torch.float64)
+        first = example.logits[0]
+        classes = range(len(first) if isinstance(first, list) else len(example.logits))
+        for row in rows:
+            if not set(row) <= set(classes):
+                raise UserError(
+                    f"card {card.id}, example {example.says!r}: field 'target' holds {row}, "
+                    f"but the classes are 0 to {len(classes) - 1}"
+                )
+        return torch.tensor([[k in row for k in classes] for row in rows])
+    return torch.tensor(rows, dtype=torch.float64)

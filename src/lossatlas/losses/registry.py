@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
-from lossatlas.losses import expression
+from lossatlas.losses import expression, needs
 from lossatlas.losses.annotations import field_type
 
 if TYPE_CHECKING:
@@ -557,9 +557,13 @@ def _misfit(cls: Any) -> str | None:
     if not isinstance(target, str) or target not in legal:
         came = "is missing" if target is None else f"is {target!r}"
         return f"{cls.__name__}.target {came}; legal: {', '.join(legal)}"
-    requires: Any = cls.requires
-    if isinstance(requires, str) or not all(isinstance(need, str) for need in requires):
-        return f"{cls.__name__}.requires must be a tuple of names, not {requires!r}"
+    if (problem := needs.misfit(cls)) is not None:
+        return problem
+    if "requires" in vars(cls) and cls.requires != needs.declared(cls):
+        return (
+            f"{cls.__name__}.requires is not typed: name the needs as keyword-only parameters of "
+            "setup or per_sample, or in parts"
+        )
     for key, parameter in inspect.signature(cls).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             return (

@@ -29,6 +29,8 @@ class Check(NamedTuple):
         """Why the property is not about this kind of loss, or None if it is."""
         if subject.target == "complementary":
             return "a complementary label does not say which class is right"
+        if not subject.on_embeddings and not subject.of_samples:
+            return "its value is no function of one sample's scores of the classes"
         if self.on == "both" or (self.on == "embeddings") == subject.on_embeddings:
             return None
         return f"a property of losses on {self.on}"

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lossatlas import cards
 from lossatlas.losses.examples import lift
+from lossatlas.losses.needs import FEATURES
 from lossatlas.theory.design import generator
 
 Kind = Literal["logits", "complementary", "embeddings"]
@@ -205,12 +206,12 @@ def _labelled(logits: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def _embeddings(views: int) -> list[tuple[Tensor, Tensor]]:
-    """Batches of embeddings (views, 8, 6), from near-equal views to unrelated ones, and labels."""
+    """Batches of embeddings (views, 8, D), from near-equal views to unrelated ones, and labels."""
     g = generator()
     batches = []
     for scale, noise in ((1.0, 0.1), (1.0, 0.5), (1.0, 2.0), (0.3, 0.5), (3.0, 0.5), (3.0, 2.0)):
-        centre = torch.randn(1, 8, 6, generator=g, dtype=torch.float64)
-        apart = noise * torch.randn(views, 8, 6, generator=g, dtype=torch.float64)
+        centre = torch.randn(1, 8, FEATURES, generator=g, dtype=torch.float64)
+        apart = noise * torch.randn(views, 8, FEATURES, generator=g, dtype=torch.float64)
         labels = torch.arange(8) % 3
         batches.append((scale * (centre + apart), labels))
     return batches

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossatlas.losses import needs
 from lossatlas.losses.examples import lift
 from lossatlas.theory import design
 from lossatlas.theory.subject import Subject, slope_of
 
 MANY = 7  # classes, beyond which not all corners are looked at
-SAMPLES, DIMENSIONS = 4, 3  # of a batch of embeddings: as few as show the property
+SAMPLES, DIMENSIONS = 4, needs.FEATURES  # of a batch of embeddings: as few as show the property
 
 
 def targets(kind: str, n: int, k: int, seed: int = design.SEED) -> Tensor:

@@ -14,6 +14,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import expression, registry
 from lossatlas.losses.base import Loss
 from lossatlas.losses.examples import lift, ready
+from lossatlas.losses.needs import FEATURES
 from lossatlas.theory import exact
 
 T = TypeVar("T")
@@ -51,6 +52,11 @@ class Subject:
     @property
     def on_embeddings(self) -> bool:
         return self.target in cards.EMBEDDING_TARGETS
+
+    @property
+    def of_samples(self) -> bool:
+        """Whether a value is a function of one sample's scores of the K classes alone."""
+        return self.loss is None or (self.loss.per != "batch" and not self.loss.extra_outputs)
 
     @property
     def link(self) -> cards.Link | None:
@@ -116,7 +122,7 @@ class Subject:
                 if self.on_embeddings:
                     views = getattr(self.loss, "views", 2)
                     labels = None if self.target == "two_view" else torch.arange(4) // 2
-                    one.function(torch.rand(views, 4, 3, dtype=torch.float64), labels)
+                    one.function(torch.rand(views, 4, FEATURES, dtype=torch.float64), labels)
                 else:
                     labels = torch.arange(k)
                     if self.target != "complementary":
@@ -171,7 +177,7 @@ class Subject:
         Raises:
             exact.Unsupported: the code uses a function that has no 50-digit form.
         """
-        function = self.function if self.loss is None else self.loss.per_sample
+        function = self.function if self.loss is None else self.loss.tried
         if self.on_embeddings:
             values = exact.evaluate(function, inputs, target)
             return sum(values) / len(values)
@@ -266,8 +272,17 @@ def _ready(
     """The loss, and the class counts that it was given."""
     loss = ready(name, k).provide(class_counts=class_counts)
     loss.validate = False
-    given = None if loss.class_counts is None else tuple(loss.class_counts.tolist())
+    counts = _counts(loss)
+    given = None if counts is None else tuple(counts.tolist())
     return loss, given
+
+
+def _counts(loss: Loss) -> Tensor | None:
+    """The class counts that a loss, or a part of it, was given."""
+    for part in loss.modules():
+        if isinstance(part, Loss) and "class_counts" in part.facts:
+            return part.facts["class_counts"]
+    return None
 
 
 def _agreed(words: list[Any]) -> Any:

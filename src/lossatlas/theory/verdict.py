@@ -283,7 +283,7 @@ def _simplest(
 def python(name: str, witness: Witness) -> str:
     """The witness as three lines of Python that anyone can paste."""
     provide = f".provide(class_counts={witness.class_counts})" if witness.class_counts else ""
-    build = f'import torch, lossatlas; loss = lossatlas.get_loss("{name}", "none"){provide}'
+    build = f"import torch, lossatlas; loss = {_built(name, witness)}{provide}"
     weights = [term.weight for term in witness.terms]
     if any(term.along or term.loss for term in witness.terms):
         values = ", ".join(_computation(term, witness, provide) for term in witness.terms)
@@ -302,8 +302,16 @@ def python(name: str, witness: Witness) -> str:
     return f"{build}\n{points}\nprint({value})  # {_comment(witness)}"
 
 
+def _built(name: str, witness: Witness) -> str:
+    """The code that builds a loss; where it needs more than class counts, from stand-ins."""
+    if set(get_loss(name).requires) <= {"class_counts"}:
+        return f'lossatlas.get_loss("{name}", "none")'
+    classes = len(witness.terms[0].inputs)
+    return f'lossatlas.losses.examples.ready("{name}", {classes})'
+
+
 def _computation(term: Term, witness: Witness, provide: str) -> str:
-    call = f'lossatlas.get_loss("{term.loss}", "none"){provide}' if term.loss else "loss"
+    call = f"{_built(term.loss, witness)}{provide}" if term.loss else "loss"
     batch = witness.kind in EMBEDDING_TARGETS
     if term.along is None:
         return f"{call}({_point(term, witness)}).double().mean().item()"

@@ -15,13 +15,17 @@ class BalancedSoftmax(LogitLoss):
     """
 
     target = "class_index"
-    requires = ("class_counts",)
+    class_counts: Tensor
+
+    def setup(self, *, class_counts: Tensor) -> None:
+        """Takes the training samples of each class, (K,) float64."""
+        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Relative to the label, (n_j / n_y) e^{s_j - s_y}: beside a large score the logarithm of a
         # count would be rounded away, but not beside the difference of two.
         own = target[:, None]
-        counts = self.counts(logits)
+        counts = self.class_counts.to(logits)
         relative = logits - logits.gather(1, own) + (counts / counts[own]).log()
         return F.cross_entropy(relative, target, reduction="none")

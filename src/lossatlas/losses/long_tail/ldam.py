@@ -18,16 +18,20 @@ class Ldam(LogitLoss):
     """
 
     target = "class_index"
-    requires = ("class_counts",)
+    class_counts: Tensor
 
     def __init__(self, max_m: float = 0.5, sigma: float = 30.0):
         super().__init__()
         self.max_m = in_range("max_m", max_m, "[0, inf)")
         self.sigma = in_range("sigma", sigma, "(0, inf)")
 
+    def setup(self, *, class_counts: Tensor) -> None:
+        """Takes the training samples of each class, (K,) float64."""
+        self.register_buffer("class_counts", class_counts)
+
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for scores z (N, K) and class indices (N,)."""
-        counts = self.counts(logits)
+        counts = self.class_counts.to(logits)
         margins = self.max_m * (counts.amin(0) / counts) ** 0.25
         # Relative to the label's score, beside which a margin would be rounded away if it is large.
         relative = logits - logits.gather(1, target[:, None])

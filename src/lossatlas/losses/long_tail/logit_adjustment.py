@@ -17,17 +17,21 @@ class LogitAdjustment(LogitLoss):
     """
 
     target = "class_index"
-    requires = ("class_counts",)
+    class_counts: Tensor
 
     def __init__(self, tau: float = 1.0):
         super().__init__()
         self.tau = in_range("tau", tau, "[0, inf)")
+
+    def setup(self, *, class_counts: Tensor) -> None:
+        """Takes the training samples of each class, (K,) float64."""
+        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Relative to the label, s_j - s_y + tau log(pi_j / pi_y): beside a large score a log prior
         # would be rounded away, but not beside the difference of two.
         own = target[:, None]
-        counts = self.counts(logits)
+        counts = self.class_counts.to(logits)
         relative = logits - logits.gather(1, own) + self.tau * (counts / counts[own]).log()
         return F.cross_entropy(relative, target, reduction="none")

@@ -107,8 +107,9 @@ def collapse_is_minimal(subject: Subject) -> Finding:
     batch. Method: descent from 12 batches; the collapsed vector has norm 1/2, 1 or 2.
     """
     labels = inputs.labels_of(subject)
-    direction = torch.tensor([2.0, 1.0, 2.0], dtype=torch.float64) / 3
     start = inputs.embeddings(subject)
+    direction = torch.zeros(start.shape[-1], dtype=torch.float64)
+    direction[:3] = torch.tensor([2.0, 1.0, 2.0]) / 3
     equal = torch.stack([c * direction.expand_as(start[0]) for c in (0.5, 1.0, 2.0)])
     collapsed = inputs.evaluate(subject, equal, labels)
     z = torch.cat([start, equal])
@@ -179,7 +180,9 @@ def _by_batch(subject: Subject) -> dict[str, Any]:
     views = getattr(subject.loss, "views", 2)
     for size in BATCHES:
         g = design.generator(size)
-        z = torch.randn(views, size, 8, generator=g, dtype=torch.float64, requires_grad=True)
+        z = torch.randn(
+            views, size, inputs.DIMENSIONS, generator=g, dtype=torch.float64, requires_grad=True
+        )
         value = subject.function(z, inputs.labels_of(subject, size)).mean()
         (slope,) = torch.autograd.grad(value, z)
         values.append(value.item())

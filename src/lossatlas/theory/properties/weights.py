@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lossatlas.cards import Hyperparameter
 from lossatlas.intervals import Interval
-from lossatlas.losses.registry import get_loss
+from lossatlas.losses.examples import ready
 from lossatlas.theory import design
 from lossatlas.theory.checks import check
 from lossatlas.theory.curves import GRID, tied, weights
@@ -101,7 +101,7 @@ def _effect(subject: Subject, name: str, facts: Hyperparameter, before: Any) -> 
         if value not in legal:
             continue
         try:
-            loss = get_loss(subject.name, "none", **{name: value})
+            loss = ready(subject.name, subject.k, "none", **{name: value})
         except ValueError:  # a whole number, perhaps
             continue
         loss.provide(class_counts=subject.class_counts)

@@ -63,7 +63,7 @@ def main() -> None:
 def bare(cfg, module: Classifier, data: ImageData) -> float:
     """The loop without Lightning: CPU seconds of one epoch."""
     batches = data.train_dataloader()
-    optimiser = build_optimiser([module.backbone, module.head], cfg.recipe)
+    optimiser = build_optimiser(module.network, module.loss, cfg.recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: triangle(step, len(batches), cfg.recipe)
     )
@@ -71,7 +71,7 @@ def bare(cfg, module: Classifier, data: ImageData) -> float:
     begun = time.process_time()
     for images, target in batches:
         optimiser.zero_grad()
-        module.loss(module.head(module.backbone(images)), target).backward()
+        module.loss(module.network.head(module.network.backbone(images)), target).backward()
         optimiser.step()
         schedule.step()
     return time.process_time() - begun

@@ -28,8 +28,8 @@ from lossatlas.losses import needs
 Family = Literal[
     "likelihood", "margin", "angular_margin", "fenchel_young", "noise_robust", "long_tail",
     "calibration", "partial_label", "abstention", "distillation", "contrastive_two_view",
-    "redundancy_reduction", "negative_free", "clustering", "supervised_contrastive", "pair_metric", "proxy_metric",
-    "ranking_metric", "wrapper",
+    "redundancy_reduction", "negative_free", "clustering", "supervised_contrastive", "pair_metric",
+    "proxy_metric", "ranking_metric", "wrapper",
 ]  # fmt: skip
 Target = Literal[
     "class_index", "distribution", "label_set", "complementary",

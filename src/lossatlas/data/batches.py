@@ -30,8 +30,17 @@ class Images(NamedTuple):
         return Images(*(tensor[rows] for tensor in self))
 
 
+class Batch(NamedTuple):
+    """Images (B, 3, 32, 32), or V views of them (V B, 3, 32, 32), one below the other; what the
+    loss sees; and which of the training samples in use they are, (B,) int64 from 0."""
+
+    inputs: Tensor
+    target: Tensor
+    indices: Tensor
+
+
 class TrainBatches:
-    """One epoch of (images (B, 3, 32, 32), target) batches; rows in a random order, whole batches.
+    """One epoch of batches; rows in a random order, whole batches.
 
     With `views` = V > 0 the images are V independent SimCLR views, one below the other,
     (V B, 3, 32, 32). The target is the scenario's, wrong labels included, for every loss.
@@ -52,7 +61,7 @@ class TrainBatches:
     def __len__(self) -> int:
         return len(self.images.pixels) // self.batch_size
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         n, device = len(self.images.pixels), self.images.pixels.device
         generator = Generator().manual_seed(derive(self.seed, "order", self.epoch))
         order = torch.randperm(n, generator=generator).to(device)
@@ -63,10 +72,10 @@ class TrainBatches:
             if self.views:
                 pixels = self.images.pixels[rows]
                 views = [augment.simclr_view(pixels, generator) for _ in range(self.views)]
-                yield torch.cat(views), target
+                yield Batch(torch.cat(views), target, rows)
             else:
                 crops = augment.crop_and_flip(self.padded, rows, flip[rows], generator)
-                yield augment.normalise(crops), target
+                yield Batch(augment.normalise(crops), target, rows)
 
 
 class PlainBatches:

@@ -32,6 +32,7 @@ class Loss(nn.Module):
         owns: the parameters that a loss of logits learns; embedding losses need not say.
         lr_factor: the rate of the loss's own parameters, in units of the network's.
         gradient: what is held fixed in the gradient, though the value depends on it; "" if nothing.
+        prototypes: where those of a `distance_head` start, at "zero" or "drawn".
         requires: all needs, read off the above.
         reduction: "mean" over the per-sample values (default), their "sum", or "none".
         validate: check the values of targets at each call; a runner that has checked its whole
@@ -45,6 +46,7 @@ class Loss(nn.Module):
     owns: ClassVar[tuple[str, ...]] = ()
     lr_factor: ClassVar[float] = 1.0
     gradient: ClassVar[str] = ""
+    prototypes: ClassVar[str] = "zero"
     requires: tuple[str, ...] = ()
     fact_names: tuple[str, ...] = ()
     moment_names: tuple[str, ...] = ()

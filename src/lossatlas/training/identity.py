@@ -15,6 +15,7 @@ from lossatlas.losses import registry, source
 from lossatlas.losses.base import Loss
 from lossatlas.names import folder
 from lossatlas.results import store
+from lossatlas.training import provide
 
 
 def place(config: dict[str, Any]) -> tuple[Path, str]:
@@ -59,19 +60,23 @@ def build_loss(conf: dict[str, Any]) -> Loss:
         loss = registry.get_loss(conf["terms"])
     else:
         loss = registry.get_loss(conf["name"], **hyperparameters)
-    provided = () if loss.target in EMBEDDING_TARGETS else ("class_counts",)
-    missing = [need for need in loss.requires if need not in provided]
-    if missing:
+    if missing := provide.lacking(loss):
         raise UserError(
             f"loss {conf['name']!r} requires {', '.join(missing)}, "
             "which the runner does not provide yet"
         )
     if loss.target not in EMBEDDING_TARGETS:
-        learned = [key for key, weight in loss.named_parameters() if weight.requires_grad]
+        learned = [
+            key
+            for part in loss.modules()
+            for key, weight in part.named_parameters(recurse=False)
+            if weight.requires_grad and key not in getattr(part, "owns", ())
+        ]
         if learned:
             raise UserError(
                 f"loss {conf['name']!r} learns weights of its own ({', '.join(learned)}), but runs "
                 "judge the logits that a loss is given, not what it makes of them; use "
-                "hyperparameters or buffers, or an EmbeddingLoss, whose features are judged"
+                "hyperparameters or buffers, or an EmbeddingLoss, whose features are judged; a "
+                "weight that is no part of the classifier is named in the class attribute 'owns'"
             )
     return loss

@@ -6,9 +6,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from lossatlas.data.batches import Batch
 from lossatlas.evaluation.metrics import hits
 from lossatlas.evaluation.probes import knn_accuracy
-from lossatlas.losses.base import Loss
+from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.models.parts import Network
+from lossatlas.training import provide
 from lossatlas.training.config import RecipeConf
 from lossatlas.training.optim import build_optimiser, triangle
 
@@ -25,15 +28,23 @@ class LossModule(pl.LightningModule):
     `results` holds the numbers of the last validation and epoch.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, loss: Loss, recipe: RecipeConf):
+    def __init__(
+        self, network: Network, loss: Loss, recipe: RecipeConf, seed: int, num_classes: int
+    ):
         super().__init__()
-        self.backbone, self.head, self.loss, self.recipe = backbone, head, loss, recipe
+        self.network: Network = network
+        self.loss, self.recipe = loss, recipe
+        self.seed, self.num_classes = seed, num_classes
         self.results: dict[str, float] = {}
+
+    def progress(self) -> float:
+        """The share of the run's steps that are done, in [0, 1)."""
+        return self.trainer.global_step / self._steps
 
     def configure_optimizers(self) -> Any:
         """See `optim`: the same optimiser and schedule for every loss."""
-        optimiser = build_optimiser([self.backbone, self.head, self.loss], self.recipe)
-        steps = int(self.trainer.estimated_stepping_batches)
+        optimiser = build_optimiser(self.network, self.loss, self.recipe)
+        self._steps = steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: triangle(step, steps, self.recipe)
         )
@@ -56,9 +67,19 @@ class LossModule(pl.LightningModule):
         if self.trainer.global_step % CHECK_EVERY == 0:
             self._check()
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        if isinstance(self.loss, EmbeddingLoss):
+            self.network.follow(self.loss.momentum(self.progress()))
+
     def finish_epoch(self) -> dict[str, float]:
-        """The numbers of the epoch that just ended; raises Diverged."""
+        """The numbers of the epoch that just ended; raises Diverged.
+
+        What the loss moves between epochs moves here.
+        """
         self._check()
+        known = {**self.loss.facts, "epoch": self.current_epoch}
+        words = provide.at_epoch_end(self.loss)
+        self.loss.end_epoch(**{word: known[word] for word in words})
         self.results["train_loss"] = (self._total / self._seen).item()
         return self.results
 
@@ -71,18 +92,25 @@ class LossModule(pl.LightningModule):
 
     def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, Tensor]:
         """Features (N, D) and outputs of the head for one plain batch."""
-        features = self.backbone(batch[0])
-        return features, self.head(features)
+        features = self.network.backbone(batch[0])
+        return features, self.network.head(features)[:, : self.outputs]
+
+    @property
+    def outputs(self) -> int | None:
+        """How many of the head's outputs are judged; None: all."""
+        return self.num_classes
 
 
 class Classifier(LossModule):
     """Trains backbone and linear head with a loss on logits."""
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, target = batch
-        logits = self.head(self.backbone(images))
-        value = self.loss(logits, target)
-        self.count(value, len(images), hits(logits.detach(), target))
+    def training_step(self, batch: Batch) -> Tensor:
+        features = self.network.backbone(batch.inputs)
+        logits = self.network.head(features)
+        moments = provide.moments(self.loss, provide.Step(self, batch, features, logits))
+        value: Tensor = self.loss(logits, batch.target, **moments)
+        chosen = logits.detach()[:, : self.num_classes]
+        self.count(value, len(batch.target), hits(chosen, batch.target))
         return value
 
     def finish_epoch(self) -> dict[str, float]:
@@ -93,7 +121,8 @@ class Classifier(LossModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
         images, target, labels = batch
-        self._outputs.append((self.head(self.backbone(images)).float(), target, labels))
+        logits = self.network.head(self.network.backbone(images))[:, : self.num_classes]
+        self._outputs.append((logits.float(), target, labels))
 
     def on_validation_epoch_end(self) -> None:
         logits, target, labels = (torch.cat(parts) for parts in zip(*self._outputs, strict=True))
@@ -106,11 +135,17 @@ class Classifier(LossModule):
 class Embedder(LossModule):
     """Trains backbone and projector with a loss on views; watched by a kNN on the features."""
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        views, target = batch
-        embeddings = self.head(self.backbone(views)).unflatten(0, (-1, len(target)))
-        value = self.loss(embeddings, target)
-        self.count(value, len(target))
+    outputs = None
+
+    def training_step(self, batch: Batch) -> Tensor:
+        features = self.network.backbone(batch.inputs)
+        projections = self.network.head(features)
+        moments = provide.moments(self.loss, provide.Step(self, batch, features, projections))
+        predictor = self.network.predictor
+        embeddings = projections if predictor is None else predictor(projections)
+        n = len(batch.target)
+        value: Tensor = self.loss(embeddings.unflatten(0, (-1, n)), batch.target, **moments)
+        self.count(value, n)
         return value
 
     def on_validation_epoch_start(self) -> None:
@@ -120,7 +155,7 @@ class Embedder(LossModule):
         self, batch: tuple[Tensor, Tensor, Tensor], _: int, dataloader_idx: int = 0
     ) -> None:
         images, _target, labels = batch
-        self._features[dataloader_idx].append((self.backbone(images), labels))
+        self._features[dataloader_idx].append((self.network.backbone(images), labels))
 
     def on_validation_epoch_end(self) -> None:
         (train, train_labels), (test, test_labels) = (

@@ -19,20 +19,19 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import nn
 
 import lossatlas
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
 from lossatlas.losses import expression, process, registry
 from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
-from lossatlas.models.heads import LinearHead, projector
+from lossatlas.models.parts import Sizes, assemble
 from lossatlas.models.resnet import ResNet18
 from lossatlas.results import disk, store
 from lossatlas.results.disk import NoSpace
 from lossatlas.results.lease import MAX_DEATHS, Lease, Lost
 from lossatlas.seeds import derive
-from lossatlas.training import machine, mirrors, stop
+from lossatlas.training import machine, mirrors, provide, stop
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.identity import build_loss, outdated, place
@@ -200,11 +199,22 @@ def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
     torch.manual_seed(derive(cfg.seed, "init"))
     backbone = build_backbone(cfg.model, data.stem_images().cpu())
     backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    dim = int(backbone.feature_dim)
-    if loss.target in EMBEDDING_TARGETS:
-        head: nn.Module = projector(dim, cfg.model.projector_width, cfg.model.projector_dim)
-        return Embedder(backbone, head, loss, cfg.recipe)
-    return Classifier(backbone, LinearHead(dim, 10, cfg.model.head_scale), loss, cfg.recipe)
+    plan = provide.Plan(
+        data, cfg.recipe.epochs, cfg.recipe.batch_size, int(backbone.feature_dim),
+        cfg.model.projector_dim,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):  # what a loss draws leaves the network as it is
+        torch.manual_seed(derive(cfg.seed, "loss"))
+        loss.provide(**provide.facts(loss, plan))
+    sizes = Sizes(
+        len(data.classes), cfg.model.head_scale, cfg.model.projector_width, plan.projector_dim
+    )
+    try:
+        network = assemble(backbone, loss, sizes)
+    except ValueError as error:
+        raise UserError(f"loss {cfg.loss.name!r}: {error}") from None
+    kind = Embedder if isinstance(loss, EmbeddingLoss) else Classifier
+    return kind(network, loss, cfg.recipe, cfg.seed, sizes.num_classes)
 
 
 def pick_device(accelerator: str) -> torch.device:
@@ -251,8 +261,6 @@ def _train(
     views = loss.views if isinstance(loss, EmbeddingLoss) else 0
     with disk.room():
         data = ImageData(cfg, loss.target, views, device)
-    if "class_counts" in loss.requires:
-        loss.provide(class_counts=data.class_counts())
     module = build_module(cfg, loss, data).to(device)
     extra: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
     extra |= {"effective_noise": data.effective_noise(), "train_size": len(data.train.labels)}

@@ -69,7 +69,7 @@ def bare(cfg, module: Classifier, data: ImageData) -> float:
     )
     module.train()
     begun = time.process_time()
-    for images, target in batches:
+    for images, target, _ in batches:
         optimiser.zero_grad()
         module.loss(module.network.head(module.network.backbone(images)), target).backward()
         optimiser.step()

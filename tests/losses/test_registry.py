@@ -247,7 +247,7 @@ def with_default(text: str) -> str:
         (LOSS.replace("(LogitLoss)", "(dict)"), "Mine is registered, but derives neither from"),
         (LOSS.replace("class Mine(LogitLoss):", "def mine():"), "mine is registered, but derives"),
         (LOSS + "\n@register\nclass Other(Mine): ...", "a file holds one loss, but Mine and Other"),
-        (LOSS + "    requires = 'class_counts'\n", "Mine.requires must be a tuple of names"),
+        (LOSS + "    requires = 'class_counts'\n", "Mine.requires is not typed"),
         (with_default("[1]"), r"the default of 'q' must be a finite number, .*, not \[1\]"),
         (with_default("__import__('torch').ones(2)"), "the default of 'q' must be .* not tensor"),
         (with_default("float('nan')"), "the default of 'q' must be a finite number, .* not nan"),

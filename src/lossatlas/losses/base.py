@@ -48,6 +48,7 @@ class Loss(nn.Module):
     gradient: ClassVar[str] = ""
     prototypes: ClassVar[str] = "zero"
     requires: tuple[str, ...] = ()
+    typed_requires: bool = False
     fact_names: tuple[str, ...] = ()
     moment_names: tuple[str, ...] = ()
     reduction: Reduction = "mean"
@@ -59,6 +60,7 @@ class Loss(nn.Module):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        cls.typed_requires = "requires" in vars(cls)  # which `registry` refuses
         cls.requires = needs.declared(cls)
         cls.fact_names = needs.keywords(cls.setup)
         cls.moment_names = needs.keywords(cls.per_sample)

@@ -559,7 +559,7 @@ def _misfit(cls: Any) -> str | None:
         return f"{cls.__name__}.target {came}; legal: {', '.join(legal)}"
     if (problem := needs.misfit(cls)) is not None:
         return problem
-    if "requires" in vars(cls) and cls.requires != needs.declared(cls):
+    if cls.typed_requires:
         return (
             f"{cls.__name__}.requires is not typed: name the needs as keyword-only parameters of "
             "setup or per_sample, or in parts"

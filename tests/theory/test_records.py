@@ -152,6 +152,23 @@ def test_digest_covers_imports(tmp_path: Path) -> None:
     assert checker == {"design.py"}
 
 
+def test_an_edited_theorem_makes_stale_what_names_it_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def digests() -> dict[str, str]:
+        checks = {c.run.__module__ for c in records._checks().values()}
+        return {module: records._digest.__wrapped__(module) for module in checks} | {
+            name: records.source_digest(name) for name in ("lee_lin_wahba_hinge", "gce", "mae")
+        }
+
+    before, real = digests(), records._hash
+    edited = "lee_lin_wahba.py"
+    monkeypatch.setattr(records, "_hash", lambda at: real(at) + edited * (at.name == edited))
+    assert [name for name, found in digests().items() if found != before[name]] == [
+        "lee_lin_wahba_hinge"
+    ]
+
+
 def test_expression_is_checked_and_not_kept() -> None:
     (record,) = records.check("nce + rce", ["shift_invariant"])
     assert record["loss"] == "nce + rce"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lossatlas.theory import agreement, certificates, design, theorems
+from lossatlas.theory import agreement, certificates, design, proof
 from lossatlas.theory.certificates import Certificate
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
@@ -95,9 +95,7 @@ def _certified(subject: Subject) -> Certificate:
         if all(one.text for _, one in found):
             return Certificate("; ".join(f"{name}: {one.text}" for name, one in found), None)
         return next(one for _, one in found if not one.text)
-    return certificates.dcp(subject) or Certificate(
-        theorems.prove(subject, "convex_in_logits"), None
-    )
+    return certificates.dcp(subject) or Certificate(proof.prove(subject, "convex_in_logits"), None)
 
 
 @check(

@@ -113,6 +113,16 @@ def test_verdicts_are_kept_and_used_again(
     assert ran == ["shift_invariant"]
 
 
+def test_a_record_is_a_line(own: Path, cache: Path) -> None:
+    made = records.check("score_of_label", ["shift_invariant"])
+    made += records.check("score_of_label", ["symmetric_sum_constant"])
+    (place,) = cache.iterdir()
+    _, *lines, _ = place.read_text().splitlines()
+    assert sorted(json.loads(line.rstrip(","))["property"] for line in lines) == [
+        record["property"] for record in made
+    ]
+
+
 def test_edited_loss_is_searched_again(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records.check("score_of_label", ["shift_invariant"])
     own.write_text(LOSS + "\n# edited\n")

@@ -3,7 +3,7 @@
     papers/verdicts/<id>.json                     {"loss": id, "source": digest, "records": [...]}
     ~/.cache/lossatlas/verdicts/<id>-<place>.json
 
-The first are those that the project keeps; only a maintainer's `make verdicts` writes them. What a
+One record is one line. The first are those that the project keeps; only a maintainer's `make verdicts` writes them. What a
 user's command finds is kept in the second place. Both are read.
 A record carries the digest of the check that made it; the file carries that of the loss. Both cover
 whatever the code imports from this package, so neither an edited loss nor an edited checker can
@@ -279,11 +279,13 @@ def _save(name: str, records: dict[str, Record], place: Path | None) -> None:
     if place is None:
         return
     ordered = [records[prop] for prop in _checks() if prop in records]
-    text = json.dumps({"loss": name, "source": source_digest(name), "records": ordered}, indent=1)
+    head = json.dumps({"loss": name, "source": source_digest(name)}).removesuffix("}")
+    # One record a line: a diff shows which verdict moved.
+    text = head + ', "records": [\n' + ",\n".join(map(json.dumps, ordered)) + "\n]}\n"
     beside = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text + "\n")
+        beside.write_text(text)
         beside.replace(place)
     except OSError:  # an installed package may be read-only: then nothing is remembered
         with suppress(OSError):

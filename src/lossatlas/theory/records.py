@@ -3,8 +3,8 @@
     papers/verdicts/<id>.json                     {"loss": id, "source": digest, "records": [...]}
     ~/.cache/lossatlas/verdicts/<id>-<place>.json
 
-One record is one line. The first are those that the project keeps; only a maintainer's `make verdicts` writes them. What a
-user's command finds is kept in the second place. Both are read.
+A record is a line. The first are those that the project keeps; only a maintainer's `make verdicts`
+writes them. What a user's command finds is kept in the second place. Both are read.
 A record carries the digest of the check that made it; the file carries that of the loss. Both cover
 whatever the code imports from this package, so neither an edited loss nor an edited checker can
 pass for the old one.

@@ -193,13 +193,14 @@ def check(
             registry.find(name)
     from lossatlas.losses import examples
     from lossatlas.theory import records, wording
+    from lossatlas.theory.many import check_many
 
     only = [records.find_property(p) for p in (prop, witness) if p] or None
     if record and classes is not None:
         raise UserError(
             "--record keeps the verdicts for the usual number of classes; leave out --classes"
         )
-    found = wording.survey(chosen, only, jobs, fresh, classes, record)
+    found = check_many(chosen, only, jobs, fresh, classes, record)
     flat = [record for one in found for record in one]
     against = wording.contradictions(flat)
     if only is None:

@@ -11,6 +11,7 @@ import pytest
 from lossatlas import list_losses
 from lossatlas.losses import registry
 from lossatlas.theory import records, wording
+from lossatlas.theory.many import check_many
 
 Command = Callable[..., tuple[int, str, str]]
 FIELDS = {
@@ -116,6 +117,6 @@ def test_contradicted_card_gives_exit_code_1(
 
 def test_jobs_give_the_same_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names, only = ["focal + mae", "focal + 2 * mae"], ["shift_invariant"]
-    one, two = (wording.survey(names, only, jobs) for jobs in (1, 2))
+    one, two = (check_many(names, only, jobs) for jobs in (1, 2))
     for a, b in zip(one, two, strict=True):
         assert [r | {"seconds": 0} for r in a] == [r | {"seconds": 0} for r in b]

@@ -14,7 +14,7 @@ from lossatlas.theory.properties.contracts import (
     target_algebra,
 )
 from lossatlas.theory.subject import Subject, examine
-from lossatlas.theory.verdict import python
+from lossatlas.theory.witness_code import python
 from theory import functions
 from theory.functions import confirmed
 

@@ -19,9 +19,9 @@ from lossatlas.theory.verdict import (
     confirm,
     doubt,
     evaluate,
-    python,
     refute,
 )
+from lossatlas.theory.witness_code import python
 
 
 def bessel(s: Tensor, y: Tensor) -> Tensor:

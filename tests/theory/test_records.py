@@ -113,6 +113,16 @@ def test_verdicts_are_kept_and_used_again(
     assert ran == ["shift_invariant"]
 
 
+def test_a_record_is_a_line(own: Path, cache: Path) -> None:
+    made = records.check("score_of_label", ["shift_invariant"])
+    made += records.check("score_of_label", ["symmetric_sum_constant"])
+    (place,) = cache.iterdir()
+    _, *lines, _ = place.read_text().splitlines()
+    assert sorted(json.loads(line.rstrip(","))["property"] for line in lines) == [
+        record["property"] for record in made
+    ]
+
+
 def test_edited_loss_is_searched_again(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records.check("score_of_label", ["shift_invariant"])
     own.write_text(LOSS + "\n# edited\n")
@@ -150,6 +160,23 @@ def test_digest_covers_imports(tmp_path: Path) -> None:
     assert {"apl_nce_rce.py", "nce.py", "rce.py", "base.py"} <= files
     checker = {path.name for path in records._files(Path(records.__file__).parent / "design.py")}
     assert checker == {"design.py"}
+
+
+def test_an_edited_theorem_makes_stale_what_names_it_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def digests() -> dict[str, str]:
+        checks = {c.run.__module__ for c in records._checks().values()}
+        return {module: records._digest.__wrapped__(module) for module in checks} | {
+            name: records.source_digest(name) for name in ("lee_lin_wahba_hinge", "gce", "mae")
+        }
+
+    before, real = digests(), records._hash
+    edited = "lee_lin_wahba.py"
+    monkeypatch.setattr(records, "_hash", lambda at: real(at) + edited * (at.name == edited))
+    assert [name for name, found in digests().items() if found != before[name]] == [
+        "lee_lin_wahba_hinge"
+    ]
 
 
 def test_expression_is_checked_and_not_kept() -> None:

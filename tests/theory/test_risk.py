@@ -2,21 +2,25 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
 from torch import Tensor
 
+from lossatlas.cards import Claim
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
 from lossatlas.theory.agreement import TOLERANCE
 from lossatlas.theory.minimise import minimise
+from lossatlas.theory.proof import NAMES, load, prove
 from lossatlas.theory.properties import calibration
 from lossatlas.theory.properties.calibration import calibration_function, classification_calibrated
 from lossatlas.theory.properties.noise import noise_invariant_minimiser
 from lossatlas.theory.properties.properness import strictly_proper
 from lossatlas.theory.properties.symmetry import asymmetric, symmetric_sum_constant
 from lossatlas.theory.properties.weights import probability_only
-from lossatlas.theory.risk_theorems import THEOREMS
 from lossatlas.theory.risks import decisions
 from lossatlas.theory.subject import Subject, examine
 from lossatlas.theory.verdict import Finding, evaluate, evaluate_exactly
@@ -472,9 +476,24 @@ APPLIES = {
 }
 
 
+def test_every_theorem_is_applied_somewhere_and_every_proof_of_a_card_is_there() -> None:
+    assert {*APPLIES, "fenchel_young"} == NAMES  # see test_certificates for that one
+    cards = [registry.get_card(name) for name in registry.list_losses()]
+    named = {claim.proof for card in cards for claim in card.properties.values() if claim.proof}
+    assert {name for name in named if not name.startswith("dcp:")} <= NAMES
+
+
+def test_a_proof_that_is_none_is_a_users_error() -> None:
+    card = registry.get_card("mae")
+    claims = {"symmetric_sum_constant": Claim(value=True, proof="affine")}
+    subject = replace(examine("mae"), card=card.model_copy(update={"properties": claims}))
+    with pytest.raises(UserError, match=r"card mae: field .*'affine'; legal: dcp:EXPRESSION, "):
+        prove(subject, "symmetric_sum_constant")
+
+
 @pytest.mark.parametrize(("theorem", "name"), [(t, n) for t, ns in APPLIES.items() for n in ns])
 def test_theorems_apply(theorem: str, name: str) -> None:
-    assert THEOREMS[theorem].test(examined(name)) <= TOLERANCE
+    assert load(theorem).test(examined(name)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -505,7 +524,7 @@ def test_theorems_apply(theorem: str, name: str) -> None:
 def test_theorems_reject_what_they_do_not_cover(
     theorem: str, mutant: Callable[[Tensor], Tensor]
 ) -> None:
-    assert not THEOREMS[theorem].test(bare(mutant)) <= TOLERANCE
+    assert not load(theorem).test(bare(mutant)) <= TOLERANCE
 
 
 @pytest.mark.parametrize("k", [3, 5, 10])

@@ -14,6 +14,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.theory import agreement, records
 from lossatlas.theory.certificates import dcp
+from lossatlas.theory.proof import prove
 from lossatlas.theory.properties.bounds import bounded
 from lossatlas.theory.properties.calibration import calibration_function
 from lossatlas.theory.properties.curvature import convex_in_logits, smooth
@@ -25,7 +26,6 @@ from lossatlas.theory.properties.slopes import (
 )
 from lossatlas.theory.purity import impurity
 from lossatlas.theory.subject import Subject, examine, examine_anywhere
-from lossatlas.theory.theorems import prove
 from theory.functions import confirmed, cross_entropy, of_label
 
 Function = Callable[[Tensor, Tensor], Tensor]

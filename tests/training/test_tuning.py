@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from lossatlas import resources
 from lossatlas.errors import UserError
 from lossatlas.results import store
 from lossatlas.training import config, tuning
@@ -60,6 +61,20 @@ def test_within_one_standard_error_the_smaller_rate_wins(tmp_path, conf):
             add(runs, loss, "clean", lr, score)
     table = yaml.safe_load(tuning.write_table(runs).read_text())
     assert table["chosen"] == {"clean": {"far": 0.3, "near": 0.1}}
+
+
+def test_a_loss_of_which_every_run_diverged_keeps_the_rate_of_its_recipe(tmp_path, conf):
+    for lr in (0.1, 0.3):
+        add(tmp_path / "runs", "steep", "clean", lr, None)
+        add(tmp_path / "runs", "tame", "clean", lr, 0.5)
+    table = yaml.safe_load(tuning.write_table(tmp_path / "runs").read_text())
+    assert table["chosen"] == {"clean": {"tame": 0.1}}
+    assert config.tuned("lr", "quick", "clean", "steep", 7.0) == 7.0
+
+
+def test_the_published_choice_is_what_the_rule_makes_of_the_published_scores():
+    table = yaml.safe_load(resources.tuned_table("quick").read_text())
+    assert tuning._choose(table["rows"], 5000) == table["chosen"]
 
 
 def test_one_more_loss_joins_the_table_of_the_others(tmp_path, conf):

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 ACTIVE = ("html_inline", "html_block", "code_block")  # the last: only where it is not in a list
 FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")  # what a spreadsheet takes for the start of a formula
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # no inf, no 1_000
 
 
 def printable(text: str) -> str:
@@ -86,11 +87,9 @@ def csv_cell(value: Any) -> Any:
     """A cell of a table for spreadsheets: a text that would be a formula begins with a quote."""
     if not isinstance(value, str):
         return value
-    return f"'{value}" if FORMULA.match(value.lstrip(" ")) and not _is_number(value) else value
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII) is not None
+    return (
+        f"'{value}" if FORMULA.match(value.lstrip(" ")) and not NUMBER.fullmatch(value) else value
+    )
 
 
 def _longest_run(text: str) -> int:

@@ -243,15 +243,15 @@ def _curve(record: Found | None, x: str, y: str) -> tuple[np.ndarray, np.ndarray
     found = record["found"]
     if x not in found or y not in found:
         return record["reason"] or "the check found no curve"
-    pairs = [(a, b) for a, b in zip(found[x], found[y], strict=True) if _is_number(b)]
+    pairs = [
+        (a, b)
+        for a, b in zip(found[x], found[y], strict=True)
+        if isinstance(b, int | float) and math.isfinite(b)
+    ]
     if len(pairs) < 2:
         return record["reason"] or "the check found no curve"
     xs, ys = np.array(pairs, dtype=float).T
     return xs, ys
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _finite(table: pd.DataFrame) -> pd.DataFrame | None:

@@ -24,7 +24,8 @@ from lossatlas.results import store
 from lossatlas.theory import curves, records, wording
 from lossatlas.theory.checks import CHECKS
 from lossatlas.theory.subject import CLASSES, Subject, examine_anywhere
-from lossatlas.theory.verdict import Witness, python
+from lossatlas.theory.verdict import Witness
+from lossatlas.theory.witness_code import python
 
 GLYPHS = {
     "proved": "●", "refuted": "✗", "evidence_against": "⊘", "not_refuted": "○",

@@ -3,8 +3,8 @@
     papers/verdicts/<id>.json                     {"loss": id, "source": digest, "records": [...]}
     ~/.cache/lossatlas/verdicts/<id>-<place>.json
 
-The first are those that the project keeps; only a maintainer's `make verdicts` writes them. What a
-user's command finds is kept in the second place. Both are read.
+A record is a line. The first are those that the project keeps; only a maintainer's `make verdicts`
+writes them. What a user's command finds is kept in the second place. Both are read.
 A record carries the digest of the check that made it; the file carries that of the loss. Both cover
 whatever the code imports from this package, so neither an edited loss nor an edited checker can
 pass for the old one.
@@ -21,12 +21,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
-
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
 from lossatlas.losses import registry, source
-from lossatlas.theory import design
+from lossatlas.theory import design, proof
 from lossatlas.theory.checks import CHECKS, Check
 from lossatlas.theory.exact import Unsupported
 from lossatlas.theory.purity import impurity
@@ -40,6 +38,7 @@ from lossatlas.theory.verdict import (
     evaluate,
     not_applicable,
 )
+from lossatlas.threads import one_thread
 
 Record = dict[str, Any]
 FOLDER = "verdicts"
@@ -85,9 +84,9 @@ def check(
     wanted = [c for c in _checks().values() if only is None or c.prop in set(only)]
     known = {} if fresh or classes else current(name)
     if any(c.prop not in known for c in wanted):
-        torch.set_num_threads(1)
-        subject = examine_anywhere(name, classes)
-        made = {c.prop: run(c, subject) for c in wanted if c.prop not in known}
+        with one_thread():
+            subject = examine_anywhere(name, classes)
+            made = {c.prop: run(c, subject) for c in wanted if c.prop not in known}
         if classes is None:
             known = current(name) | made
             _save(name, known, _kept(name) if keep else _cached(name))
@@ -195,9 +194,11 @@ def problem_of(record: Record) -> str | None:
 
 
 def source_digest(name: str) -> str:
-    """Digest of what a loss's verdicts depend on: its code, all it imports here, its claims."""
+    """Digest of what a loss's verdicts depend on: its code and the theorems of its card, with all
+    that these import here, and its claims."""
     entry = registry.find(name)
     others: list[str] = []
+    proofs: set[str] = set()
     facts: Any = None
     if entry.card.is_file():
         card = cards.read(entry.card)
@@ -206,7 +207,9 @@ def source_digest(name: str) -> str:
         for other in others:
             if other not in registry.index():
                 raise UserError(f"{entry.card}: field 'limits': there is no loss {other!r}")
+        proofs = proof.NAMES.intersection(claim.proof for claim in card.properties.values())
     files = [_files(entry.code), *(_files(registry.find(other).code) for other in others)]
+    files += [_files(proof.FOLDER / f"{theorem}.py") for theorem in sorted(proofs)]
     text = json.dumps(facts, sort_keys=True) + "".join(_hash(f) for group in files for f in group)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -276,11 +279,13 @@ def _save(name: str, records: dict[str, Record], place: Path | None) -> None:
     if place is None:
         return
     ordered = [records[prop] for prop in _checks() if prop in records]
-    text = json.dumps({"loss": name, "source": source_digest(name), "records": ordered}, indent=1)
+    head = json.dumps({"loss": name, "source": source_digest(name)}).removesuffix("}")
+    # One record a line: a diff shows which verdict moved.
+    text = head + ', "records": [\n' + ",\n".join(map(json.dumps, ordered)) + "\n]}\n"
     beside = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text + "\n")
+        beside.write_text(text)
         beside.replace(place)
     except OSError:  # an installed package may be read-only: then nothing is remembered
         with suppress(OSError):

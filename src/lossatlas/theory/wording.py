@@ -1,66 +1,17 @@
-"""Checks of many losses at once, and their verdicts in words for a terminal."""
+"""Verdicts in words, for terminals and pages."""
 
-import sys
-from collections.abc import Sequence
-from typing import Any, get_args
-
-from joblib import Parallel, delayed
+from typing import get_args
 
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.theory import agreement
-from lossatlas.theory.records import Record, check
+from lossatlas.theory.records import Record
 from lossatlas.theory.subject import CLASSES
-from lossatlas.theory.verdict import Verdict, Witness, python
+from lossatlas.theory.verdict import Verdict, Witness
+from lossatlas.theory.witness_code import python
 
 SYMBOLS = {verdict: verdict.replace("_", " ") for verdict in get_args(Verdict)}
 EVIDENCE = 78  # characters of evidence in a line
-
-
-def survey(
-    names: Sequence[str],
-    only: list[str] | None,
-    jobs: int,
-    fresh: bool = False,
-    classes: int | None = None,
-    keep: bool = False,
-) -> list[list[Record]]:
-    """The records of each loss, computed in `jobs` processes; progress goes to stderr.
-
-    Each loss's records are stored as soon as they are made, so that an interrupted survey goes on
-    where it stopped. Of several losses, one that cannot be checked is told on stderr and left out.
-    """
-    if len(names) == 1:
-        return [check(names[0], only, fresh, classes, keep)]
-    if jobs == 1:
-        found: list[list[Record]] = []
-        for name in names:
-            found.append(_or_none(name, only, fresh, classes, keep))
-            _tell(found[-1], len(found), len(names))
-        return [records for records in found if records]
-    done: list[list[Record]] = []
-    work = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_or_none)(name, only, fresh, classes, keep) for name in names
-    )
-    for records in work:
-        done.append(records)
-        _tell(records, len(done), len(names))
-    return [records for records in done if records]
-
-
-def _or_none(name: str, *how: Any) -> list[Record]:
-    try:
-        return check(name, *how)
-    except UserError as error:
-        print(f"lossatlas: {error}", file=sys.stderr)
-        return []
-
-
-def _tell(records: list[Record], done: int, of: int) -> None:
-    if of > 1 and sys.stderr.isatty() and records:
-        print(f"\r{done}/{of} {records[0]['loss']:<30}", end="", file=sys.stderr, flush=True)
-        if done == of:
-            print(file=sys.stderr)
 
 
 def witness_of(records: list[Record], prop: str) -> str:

@@ -9,10 +9,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lossatlas.analysis.choice import nearly_best
 from lossatlas.cards import Card, Search
 from lossatlas.seeds import derive
-from lossatlas.training.tuning import nearly_best
 
+RATE = "recipe.lr"
 REACH = 10  # the rate is searched from a tenth of the recipe's own to ten times it
 DIGITS = 4  # of a value that is tried, so that ids and files can be read
 
@@ -54,7 +55,7 @@ def dimensions(card: Card, rate: float) -> list[Dimension]:
     """What is searched for a loss: the rate around the recipe's own, then what its card says."""
     around = Search(low=rate / REACH, high=rate * REACH, scale="log")
     return [
-        Dimension("recipe.lr", rate, around),
+        Dimension(RATE, rate, around),
         *(
             Dimension(f"loss.{name}", h.default, h.search)
             for name, h in card.hyperparameters.items()
@@ -111,7 +112,7 @@ def choose(
     if not done:
         return None
     near = [done[i][0] for i in nearly_best([score for _, score in done], n)]
-    return min(near, key=lambda trial: (trial["recipe.lr"], sum(d.off(trial[d.key]) for d in of)))
+    return min(near, key=lambda trial: (trial[RATE], sum(d.off(trial[d.key]) for d in of)))
 
 
 def _primes(n: int) -> list[int]:

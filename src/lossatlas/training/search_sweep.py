@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 
 from lossatlas import resources
 from lossatlas.aligned import aligned
+from lossatlas.analysis.choice import standard_error
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.names import file_name, folder
@@ -19,8 +20,7 @@ from lossatlas.results import store
 from lossatlas.training import arguments
 from lossatlas.training.config import check_names, images, register_configs, resolve
 from lossatlas.training.identity import place
-from lossatlas.training.search import Dimension, Trial, choose, dimensions, grid, random
-from lossatlas.training.tuning import standard_error
+from lossatlas.training.search import RATE, Dimension, Trial, choose, dimensions, grid, random
 from lossatlas.training.wording import our_words
 
 HELD_OUT = 0.1  # of the training images, unless `holdout` says how many: 5,000 of CIFAR-10
@@ -39,7 +39,7 @@ class Searched(NamedTuple):
     run_ids: list[str]
 
 
-class Study(NamedTuple):
+class Planned(NamedTuple):
     """A planned search; `cfg` is the configuration that its trials share."""
 
     method: str
@@ -86,7 +86,7 @@ class Outcome(NamedTuple):
 
 def plan(
     names: Sequence[str], method: str, n: int, overrides: Sequence[str], out: Path | None = None
-) -> Study:
+) -> Planned:
     """Compose every trial of a search before any starts.
 
     Args:
@@ -106,7 +106,7 @@ def plan(
         raise UserError(f"trials must be at least 1, not {n}, and at most {MOST_TRIALS:,}")
     overrides = [arguments.override(word) for word in overrides]
     for override in overrides:
-        if any(_under(override, key) for key in ("loss", "recipe.lr", "sweep")):
+        if any(_under(override, key) for key in ("loss", RATE, "sweep")):
             raise UserError(f"{override!r} sets what the search varies; leave it out")
     if out is not None:
         if out.suffix != ".yaml":
@@ -136,24 +136,24 @@ def plan(
     root = places[0][0]
     what = "-".join(names) if len(names) < 3 else f"{len(names)}-losses"
     name = f"search-{what}-{cfg.scenario.name}-{cfg.recipe.name}-{method}{n}"
-    return Study(method, list(overrides), cfg, name, root, out or root / f"{name}.yaml", losses)
+    return Planned(method, list(overrides), cfg, name, root, out or root / f"{name}.yaml", losses)
 
 
-def outcomes(study: Study) -> list[Outcome]:
-    """The scores of exactly the study's runs, and the choice for each loss.
+def outcomes(planned: Planned) -> list[Outcome]:
+    """The scores of exactly the planned runs, and the choice for each loss.
 
     Raises:
         UserError: a run is not there yet.
     """
     found = []
-    for one in study.losses:
-        scores = [_score(study.root, run) for run in one.run_ids]
-        chosen = choose(one.dimensions, one.trials, scores, study.cfg.holdout)
+    for one in planned.losses:
+        scores = [_score(planned.root, run) for run in one.run_ids]
+        chosen = choose(one.dimensions, one.trials, scores, planned.cfg.holdout)
         found.append(Outcome(one, scores, chosen))
     return found
 
 
-def table(study: Study, found: Sequence[Outcome]) -> str:
+def table(planned: Planned, found: Sequence[Outcome]) -> str:
     """Lines for a terminal; scores are shares of held-out images (or kNN accuracies) in percent."""
     rows = [["loss", "done", "diverged", "best", "defaults", "chosen", "chosen values"]]
     for one in found:
@@ -162,21 +162,21 @@ def table(study: Study, found: Sequence[Outcome]) -> str:
         tried = defaults in one.searched.trials
         rows.append([
             one.searched.loss, str(len(one.scores) - diverged), str(diverged),
-            _best(one, study.cfg.holdout),
+            _best(one, planned.cfg.holdout),
             _percent(one.score(defaults)) if tried else "not tried",
             _percent(one.score(one.chosen)) if one.chosen else "none",
             _settings(one.chosen) if one.chosen else "",
         ])  # fmt: skip
-    return "\n".join([*aligned(rows, right=(1, 2, 3, 4, 5)), "", *_protocol(study)])
+    return "\n".join([*aligned(rows, right=(1, 2, 3, 4, 5)), "", *_protocol(planned)])
 
 
-def write_sweep(study: Study, found: Sequence[Outcome]) -> Path:
+def write_sweep(planned: Planned, found: Sequence[Outcome]) -> Path:
     """Write the sweep that trains each loss with its chosen values; returns its path.
 
     Raises:
         UserError: every trial of every loss diverged, or the file cannot be written.
     """
-    kept = shlex.join(o for o in study.overrides if not any(_under(o, key) for key in OF_TRIALS))
+    kept = shlex.join(o for o in planned.overrides if not any(_under(o, key) for key in OF_TRIALS))
     said, lines = [], []
     for one in found:
         ranges = "; ".join(f"{d.key} in {d.where}" for d in one.searched.dimensions)
@@ -184,7 +184,7 @@ def write_sweep(study: Study, found: Sequence[Outcome]) -> Path:
         outcome = "left out, for every trial diverged"
         if one.chosen:
             outcome = f"chosen {_percent(one.score(one.chosen))} %"
-            outcome += f", best {_best(one, study.cfg.holdout)} %"
+            outcome += f", best {_best(one, planned.cfg.holdout)} %"
             outcome += f", {one.scores.count(None)} diverged"
             line = f"{kept} {_overrides(one.searched.loss, one.chosen)} {SEEDS}"
             lines.append(line.strip())
@@ -195,25 +195,26 @@ def write_sweep(study: Study, found: Sequence[Outcome]) -> Path:
         "@package hydra.sweeper",
         "Written by `lossatlas search`: every loss with the values chosen for it, no images held",
         "out, as many epochs as the recipe has.",
-        *_protocol(study),
+        *_protocol(planned),
         *said,
     ]
     text = "".join(f"# {line}\n" for line in header)
     try:
-        study.out.parent.mkdir(parents=True, exist_ok=True)
-        study.out.write_text(text + yaml.safe_dump({"grids": lines}, width=math.inf))
+        planned.out.parent.mkdir(parents=True, exist_ok=True)
+        planned.out.write_text(text + yaml.safe_dump({"grids": lines}, width=math.inf))
     except OSError as error:
-        raise UserError(f"{study.out}: cannot be written ({error.strerror})") from error
-    return study.out
+        raise UserError(f"{planned.out}: cannot be written ({error.strerror})") from error
+    return planned.out
 
 
-def _protocol(study: Study) -> list[str]:
-    cfg = study.cfg
+def _protocol(planned: Planned) -> list[str]:
+    cfg = planned.cfg
     how = "a product of even levels"
-    if study.method == "random":
+    if planned.method == "random":
         how = f"the defaults, then draws of seed {cfg.seed}"
     return [
-        f"Protocol: {study.budget} trials a loss, diverged ones included ({study.method}: {how}),",
+        f"Protocol: {planned.budget} trials a loss, diverged ones included "
+        f"({planned.method}: {how}),",
         f"scenario {cfg.scenario.name}, recipe {cfg.recipe.name}, data {cfg.data.name}, "
         f"epochs {cfg.recipe.epochs}, seed {cfg.seed}; scored on {cfg.holdout:,} training images",
         "held out, never on the test set: share whose predicted class is in the support of their",

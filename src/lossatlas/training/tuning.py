@@ -1,8 +1,7 @@
 """The table of tuned learning rates, made from the rows of a tuning sweep."""
 
-import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lossatlas import resources, results, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.results import files
+from lossatlas.training.search import RATE, choose
 
 HEADER = """\
 # Learning rates chosen by `lossatlas tune`: the same grid for every loss, selected on held-out
@@ -45,7 +45,7 @@ def write_table(runs: Path | None = None, ids: Collection[str] | None = None) ->
     for field in ("recipe", "epochs", "holdout", "seed"):
         if table[field].nunique() > 1:
             found = ", ".join(str(value) for value in sorted(set(table[field])))
-            raise UserError(f"tuning runs differ in {field}: {found}; keep those of one study")
+            raise UserError(f"tuning runs differ in {field}: {found}; keep those of one sweep")
     first = table.iloc[0]
     grid = sorted({float(rate) for rate in table["lr"]})
     rows: list[dict[str, Any]] = []
@@ -93,24 +93,18 @@ def _merge(
     return sorted([*others, *rows], key=lambda r: (r["scenario"], r["loss"], r["lr"]))
 
 
-def standard_error(score: float, n: int) -> float:
-    """The binomial standard error of a share of n images."""
-    return math.sqrt(score * (1 - score) / n)
-
-
-def nearly_best(scores: Sequence[float], n: int) -> list[int]:
-    """The one-standard-error rule: where `scores` (shares of n images) can not be told from the
-    best, that is, lie within one binomial standard error of it."""
-    top = max(scores)
-    return [i for i, score in enumerate(scores) if score >= top - standard_error(top, n)]
-
-
 def _choose(rows: list[dict[str, Any]], holdout: int) -> dict[str, dict[str, float]]:
+    """The rate of each loss in each scenario, as a search of the rate alone chooses it.
+
+    A loss of which every run diverged has none, and keeps that of its recipe.
+    """
     tried: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         tried[row["scenario"], row["loss"]].append(row)
     chosen: dict[str, dict[str, float]] = defaultdict(dict)
     for (scenario, loss), group in tried.items():
-        near = nearly_best([row["score"] or 0.0 for row in group], holdout)
-        chosen[scenario][loss] = min(group[i]["lr"] for i in near)
+        trials = [{RATE: row["lr"]} for row in group]
+        kept = choose([], trials, [row.get("score") for row in group], holdout)
+        if kept:
+            chosen[scenario][loss] = kept[RATE]
     return dict(chosen)

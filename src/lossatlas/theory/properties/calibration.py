@@ -14,7 +14,7 @@ from torch import Tensor
 from lossatlas.theory.certificates import minimum_risk
 from lossatlas.theory.checks import check
 from lossatlas.theory.minimise import BOX, FREE, STARTS, Minima, minimise, scale
-from lossatlas.theory.risk_theorems import unrefuted
+from lossatlas.theory.proof import unrefuted
 from lossatlas.theory.risks import decisions, plain, readable, risk_terms, weighted
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, indicate, not_applicable

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lossatlas.theory import agreement, certificates, design, theorems
+from lossatlas.theory import agreement, certificates, design, proof
 from lossatlas.theory.certificates import Certificate
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
-from lossatlas.theory.growth import HOME, NEAR, Height, Ladder, climb, ladder, rounded
 from lossatlas.theory.inputs import steepness
 from lossatlas.theory.kinks import (
     FINE,
@@ -19,10 +18,10 @@ from lossatlas.theory.kinks import (
     jump,
     jump_exactly,
     jump_terms,
-    persists,
     suspects,
 )
 from lossatlas.theory.risks import plain
+from lossatlas.theory.steepest import CONSTANT, largest, unbounded
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.targets import numbered
 from lossatlas.theory.verdict import CLEAR, Finding, Term, indicate, refute, signed
@@ -95,9 +94,7 @@ def _certified(subject: Subject) -> Certificate:
         if all(one.text for _, one in found):
             return Certificate("; ".join(f"{name}: {one.text}" for name, one in found), None)
         return next(one for _, one in found if not one.text)
-    return certificates.dcp(subject) or Certificate(
-        theorems.prove(subject, "convex_in_logits"), None
-    )
+    return certificates.dcp(subject) or Certificate(proof.prove(subject, "convex_in_logits"), None)
 
 
 @check(
@@ -120,30 +117,26 @@ def smooth(subject: Subject) -> Finding:
     def height(points: Tensor, targets: Tensor) -> Tensor:
         return _eigen(what.subject.hessian(points, targets))[0].abs().amax(1)
 
-    largest = curvatures.eigenvalues.abs().amax(1)
-    start = largest.nan_to_num(nan=0.0).topk(64).indices
-    far = ladder(height, subject.k, torch.arange(what.n))
-    peak = climb(
-        height,
-        torch.cat([curvatures.logits[start], far.points]),
-        torch.cat([curvatures.targets[start], far.targets]),
-    )
-    found = {
-        "constant": plain(peak.height),
-        "at": plain(peak.at), "target": what.target(peak.target),
-        "exponent_at_zero": rounded(far.at_centre),
-        "exponent_at_infinity": rounded(far.at_infinity),
-        "radius": list(far.radii), "curvature": plain(far.heights),
-    }  # fmt: skip
-    facts: dict[str, Any] = {"found": found, "n": len(largest) + far.heights.numel()}
+    seen = curvatures.eigenvalues.abs().amax(1)
+    far, found = largest(subject, height, curvatures.logits, curvatures.targets, seen, "curvature")
+    facts: dict[str, Any] = {"found": found, "n": len(seen) + far.heights.numel()}
     method = (
         "Hessians at random, tied and marginal logits, at distances 1e-100 to 1e12, by climbing; "
         "second differences at kinks"
     )
-    finding = _unbounded(subject, height, far, method, facts) or _kinked(subject, method, facts)
+
+    def ways(logits: Tensor, targets: Tensor) -> Tensor:
+        values, vectors = _eigen(what.subject.hessian(logits, targets))
+        return vectors[torch.arange(len(vectors)), :, values.abs().argmax(1)]
+
+    def measure(s: Tensor, v: Tensor, target: Any, distance: float, weight: float) -> list[Term]:
+        return _second(subject, s, v, target, 0.01 * min(1.0, distance), weight)
+
+    finding = unbounded(subject, height, far, 2, ways, measure, method, facts)
+    finding = finding or _kinked(subject, method, facts)
     if finding:
         if finding.verdict == "evidence_against":
-            for name in ("constant", "at", "target"):
+            for name in CONSTANT:
                 found.pop(name)
         return finding
     return Finding("not_refuted", method, **facts)
@@ -241,47 +234,6 @@ def _ascend(
         length = slope.square().sum((0, 2), keepdim=True).sqrt().clamp(min=1e-300)
         ends = ends + 0.5 * step * reach * slope / length
     return best[0], best[1], labels, score
-
-
-def _unbounded(
-    subject: Subject, height: Height, far: Ladder, method: str, facts: dict[str, Any]
-) -> Finding | None:
-    """Evidence against, if curvature grows by a power of the distance, from zero or elsewhere."""
-    what = numbered(subject)
-    places = suspects(subject).best(4)
-    for i in range(-1, len(places.points)):
-        centre = places.points[i] if i >= 0 else torch.zeros(subject.k, dtype=torch.float64)
-        if i >= 0 and centre.norm() < HOME:  # the first ladder goes further
-            continue
-        near = ladder(height, subject.k, places.targets[i : i + 1], centre, NEAR) if i >= 0 else far
-        if (grown := near.growth()) is None:
-            continue
-        towards, low, high = grown
-        logits, targets = near.points[[high, low]], near.targets[[high, low]]
-        values, vectors = _eigen(what.subject.hessian(logits, targets))
-        ways = vectors[torch.arange(2), :, values.abs().argmax(1)]
-        if i >= 0 and not persists(subject, centre, near, what, 2):
-            continue
-        labels = [what.target(int(y)) for y in targets]
-        steps = [0.01 * min(1.0, near.radii[rung]) for rung in (high, low)]
-
-        def terms(
-            a: Tensor, b: Tensor, v: Tensor, w: Tensor,
-            labels: list[Any] = labels, steps: list[float] = steps,
-        ) -> list[Term]:  # fmt: skip
-            return [
-                *_second(subject, a, v, labels[0], steps[0], 1.0),
-                *_second(subject, b, w, labels[1], steps[1], -5.0),
-            ]
-
-        says = (
-            f"the curvature at distance {near.radii[high]:g} from {plain(centre + 0.0)} is over 5 "
-            f"times the largest found at {near.radii[low]:g}, and grows by a power of it {towards}"
-        )
-        finding = indicate(subject, says, terms, *logits, *ways, method=method, **facts)
-        if finding.verdict == "evidence_against":
-            return finding
-    return None
 
 
 def _second(

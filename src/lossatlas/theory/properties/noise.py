@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lossatlas.theory.checks import check
 from lossatlas.theory.minimise import minimise, scale
-from lossatlas.theory.risk_theorems import unrefuted
+from lossatlas.theory.proof import unrefuted
 from lossatlas.theory.risks import decisions, plain, readable, risk_terms
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, indicate

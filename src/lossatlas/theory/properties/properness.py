@@ -8,11 +8,11 @@ from torch import Tensor
 from lossatlas.theory.checks import check
 from lossatlas.theory.curves import weights
 from lossatlas.theory.minimise import Minima, minimise, scale
+from lossatlas.theory.proof import unrefuted
 from lossatlas.theory.properties.calibration import searched
-from lossatlas.theory.risk_theorems import unrefuted
 from lossatlas.theory.risks import plain, risk_terms, weighted
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.theorems import fenchel_young
+from lossatlas.theory.theorems.fenchel_young import fenchel_young
 from lossatlas.theory.verdict import Finding, Term, indicate, not_applicable, refute
 
 SAME = 1e-3  # probabilities that close are equal: minimisers are flat
@@ -75,7 +75,7 @@ def strictly_proper(subject: Subject) -> Finding:
 
 def _no_argmax(subject: Subject) -> float:
     """How far a Fenchel-Young loss, or a part of the sum, is from the theorem's hypotheses."""
-    return max(fenchel_young(one) for one in ([p for _, p in subject.parts] or [subject]))
+    return max(fenchel_young.test(one) for one in ([p for _, p in subject.parts] or [subject]))
 
 
 def _ignores_shifts(subject: Subject, s: Tensor, q: Tensor) -> bool:

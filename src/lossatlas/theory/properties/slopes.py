@@ -8,7 +8,6 @@ from torch import Tensor
 from lossatlas.theory import design
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
-from lossatlas.theory.growth import HOME, NEAR, Ladder, climb, ladder, rounded
 from lossatlas.theory.inputs import steepness, unit
 from lossatlas.theory.kinks import (
     FINE,
@@ -19,10 +18,10 @@ from lossatlas.theory.kinks import (
     jump_exactly,
     jump_of_value,
     jump_terms,
-    persists,
     suspects,
 )
 from lossatlas.theory.risks import plain
+from lossatlas.theory.steepest import CONSTANT, largest, unbounded
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.targets import numbered
 from lossatlas.theory.verdict import (
@@ -61,40 +60,23 @@ def lipschitz(subject: Subject) -> Finding:
     def height(points: Tensor, targets: Tensor) -> Tensor:
         return what.subject.gradient(points, targets).norm(dim=1)
 
-    norms = height(logits, targets)
-    start = norms.nan_to_num(nan=0.0, posinf=0.0).topk(64).indices
-    far = ladder(height, subject.k, torch.arange(what.n))
-    peak = climb(
-        height, torch.cat([logits[start], far.points]), torch.cat([targets[start], far.targets])
-    )
-    found = {
-        "constant": plain(peak.height),
-        "at": plain(peak.at), "target": what.target(peak.target),
-        "exponent_at_zero": rounded(far.at_centre),
-        "exponent_at_infinity": rounded(far.at_infinity),
-        "radius": list(far.radii), "slope": plain(far.heights),
-    }  # fmt: skip
+    far, found = largest(subject, height, logits, targets, height(logits, targets), "slope")
     method = (
         "gradients at random, tied and marginal logits, at distances 1e-100 to 1e12, by climbing"
     )
     facts: dict[str, Any] = {"found": found, "n": len(logits) + far.heights.numel()}
-    if (finding := _jumps(subject, method, facts)) is not None:
-        for name in ("constant", "at", "target"):
+
+    def ways(logits: Tensor, targets: Tensor) -> Tensor:
+        gradients = what.subject.gradient(logits, targets)
+        return gradients / gradients.norm(dim=1, keepdim=True)
+
+    finding = _jumps(subject, method, facts) or unbounded(
+        subject, height, far, 1, ways, _slope, method, facts
+    )
+    if finding:
+        for name in CONSTANT:
             found.pop(name)
         return finding
-    places = suspects(subject).best(4)
-    ladders = [(torch.zeros(subject.k, dtype=torch.float64), far)]
-    ladders += [
-        (s, ladder(height, subject.k, y[None], s, NEAR))
-        for s, y in zip(places.points, places.targets, strict=True)
-        if s.norm() >= HOME  # what is closer to zero is seen from there
-    ]
-    for centre, rungs in ladders:
-        finding = _unbounded(subject, rungs, centre, method, facts)
-        if finding and finding.verdict == "evidence_against":
-            for name in ("constant", "at", "target"):
-                found.pop(name)
-            return finding
     return Finding("not_refuted", method, **facts)
 
 
@@ -250,29 +232,5 @@ def _quotients(
     return (ahead - behind) / (2 * h), ((ahead - here) - (here - behind)).abs() / h
 
 
-def _unbounded(
-    subject: Subject, rungs: Ladder, centre: Tensor, method: str, facts: dict[str, Any]
-) -> Finding | None:
-    """Evidence from a ladder on which slopes grow by a power of the distance, if it is one."""
-    what = numbered(subject)
-    if (grown := rungs.growth()) is None:
-        return None
-    if centre.norm() > 0 and not persists(subject, centre, rungs, what, 1):
-        return None
-    towards, low, high = grown
-    logits, targets = rungs.points[[high, low]], rungs.targets[[high, low]]
-    gradients = what.subject.gradient(logits, targets)
-    ways = gradients / gradients.norm(dim=1, keepdim=True)
-    labels = [what.target(int(y)) for y in targets]
-
-    def terms(a: Tensor, b: Tensor, v: Tensor, w: Tensor) -> list[Term]:
-        return [
-            Term(1.0, a.tolist(), labels[0], along=v.tolist()),
-            Term(-5.0, b.tolist(), labels[1], along=w.tolist()),
-        ]
-
-    says = (
-        f"the slope at distance {rungs.radii[high]:g} from {plain(centre + 0.0)} is over 5 times "
-        f"the largest found at {rungs.radii[low]:g}, and grows by a power of it {towards}"
-    )
-    return indicate(subject, says, terms, *logits, *ways, method=method, **facts)
+def _slope(s: Tensor, way: Tensor, target: Any, distance: float, weight: float) -> list[Term]:
+    return [Term(weight, s.tolist(), target, along=way.tolist())]

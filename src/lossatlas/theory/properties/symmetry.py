@@ -9,7 +9,7 @@ from torch import Tensor
 from lossatlas.theory import design
 from lossatlas.theory.checks import check
 from lossatlas.theory.minimise import BOX, Minima, minimise, scale
-from lossatlas.theory.risk_theorems import prove, unrefuted
+from lossatlas.theory.proof import prove, unrefuted
 from lossatlas.theory.risks import decisions, plain, readable
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, indicate, refute

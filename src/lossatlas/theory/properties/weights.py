@@ -12,7 +12,7 @@ from lossatlas.theory import design
 from lossatlas.theory.checks import check
 from lossatlas.theory.curves import GRID, tied, weights
 from lossatlas.theory.minimise import scale
-from lossatlas.theory.risk_theorems import unrefuted
+from lossatlas.theory.proof import unrefuted
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding, Term, refute, signed

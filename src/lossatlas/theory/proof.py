@@ -1,22 +1,29 @@
-"""Named theorems that turn "not refuted" into "proved", each with a test of its hypotheses.
+"""What turns "not refuted" into "proved": a named theorem, with a test of its hypotheses.
 
-A card names one with `proof:` in its claim of a property. The test measures how far the code is
-from the formula that the theorem speaks of, for 2 to 10 classes and scores up to 1e6 (see
-`agreement`). What is proved is proved of that formula, and printed together with that residual.
+A card names one with `proof:` in its claim of a property, which is the name of its file in
+`theory/theorems/`. The test measures how far the code is from the formula that the theorem speaks
+of, for 2 to 10 classes and scores up to 1e6 (see `agreement`); infinity if a constant of it has not
+the sign that the theorem needs. What is proved is proved of that formula, and printed together with
+the residual. Where a statement is not quoted, its proof is short, and stands with its test.
 """
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-
+from lossatlas.errors import UserError
 from lossatlas.theory import agreement
 from lossatlas.theory.agreement import TOLERANCE
+from lossatlas.theory.certificates import PREFIX
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding
 
-ENTROPIES = (1.0, 1.5, 2.0)
+FOLDER = Path(__file__).parent / "theorems"
+NAMES = {path.stem for path in FOLDER.glob("[!_]*.py")}
+NEVER = float("inf")  # the residual where the hypotheses cannot hold
+HAND = "short proof in the test's docstring"
 ADDITIVE = (
     "convex_in_logits", "strictly_proper", "symmetric_sum_constant", "noise_invariant_minimiser",
     "probability_only",
@@ -32,47 +39,20 @@ class Theorem(NamedTuple):
     test: Callable[[Subject], float]
 
 
-def fenchel_young(subject: Subject) -> float:
-    """How far l(s, y) is from Omega*(s) - s_y + const with a Tsallis entropy Omega, relative.
+def theorem(source: str, *proves: str) -> Callable[[Callable[[Subject], float]], Theorem]:
+    """Make the test of a theorem's hypotheses into the theorem that its file's docstring states."""
 
-    Omega(p) = (sum p^a - 1) / (a (a - 1)) on the simplex, for the best of a = 1 (sum p log p), 1.5
-    and 2. Tested: l(s, y) + s_y is the same for all y; the prediction e_y + grad l solves the
-    optimality conditions of max_p <s, p> - Omega(p), whose solution is unique; the value is that
-    maximum. It is not enough that the prediction lies in the simplex, of which also losses that
-    are not convex can boast.
-    """
-    logits = agreement.points(subject.k)
-    labels = torch.arange(len(logits)) % subject.k
-    scale = 1 + logits.abs().amax(1)
-    conjugate = subject.table(logits).detach() + logits
-    spread = ((conjugate.amax(1) - conjugate.amin(1)) / scale).max().item()
-    p = subject.gradient(logits, labels)
-    p[torch.arange(len(labels)), labels] += 1
-    return max(spread, min(_tsallis(a, logits, p, conjugate[:, 0], scale) for a in ENTROPIES))
+    def make(test: Callable[[Subject], float]) -> Theorem:
+        text = (sys.modules[test.__module__].__doc__ or "").strip().removesuffix(".")
+        return Theorem(f"{text[:1].lower()}{text[1:]}", source, proves, test)
+
+    return make
 
 
-def _tsallis(a: float, s: Tensor, p: Tensor, conjugate: Tensor, scale: Tensor) -> float:
-    """Residual of p (N, k) as argmax, and of `conjugate` (N,) as max, of <s, p> - Omega(p)."""
-    p = p.clamp(min=0)
-    if a == 1:
-        best, entropy = torch.softmax(s, 1), torch.xlogy(p, p).sum(1)
-    else:
-        threshold = (p * (s - p ** (a - 1) / (a - 1))).sum(1, keepdim=True)
-        best = ((a - 1) * (s - threshold)).clamp(min=0) ** (1 / (a - 1))
-        entropy = ((p**a).sum(1) - 1) / (a * (a - 1))
-    wrong = (best - p).abs().amax(1) + (p.sum(1) - 1).abs()
-    constant = conjugate - (s * p).sum(1) + entropy
-    return max(wrong.max().item(), ((constant - constant[0]).abs() / scale).max().item())
-
-
-THEOREMS: dict[str, Theorem] = {
-    "fenchel_young": Theorem(
-        "a Fenchel-Young loss (here of a Tsallis entropy) is a conjugate minus a linear function",
-        "Blondel, Martins & Niculae, JMLR 2020, proposition 2",
-        ("convex_in_logits",),
-        fenchel_young,
-    ),
-}
+def load(name: str) -> Theorem:
+    """The theorem of that name, one of NAMES."""
+    found: Theorem = getattr(import_module(f"lossatlas.theory.theorems.{name}"), name)
+    return found
 
 
 def unrefuted(subject: Subject, prop: str, method: str, **facts: Any) -> Finding:
@@ -90,10 +70,19 @@ def prove(subject: Subject, prop: str) -> str | None:
 
     None too where the theorem's hypotheses do not hold of the code. For a sum that its parts' cards
     speak of, see `_of_parts`.
+
+    Raises:
+        UserError: the card names no theorem that there is.
     """
     if subject.parts:
         return _of_parts(subject, prop)
-    return _apply(subject, prop, subject.proof(prop))
+    name = subject.proof(prop)
+    if name is not None and name not in NAMES and not name.startswith(PREFIX):
+        raise UserError(
+            f"card {subject.name}: field 'properties.{prop}.proof': there is no theorem {name!r}; "
+            f"legal: {PREFIX}EXPRESSION, {', '.join(sorted(NAMES))}"
+        )
+    return _apply(subject, prop, name)
 
 
 def _of_parts(subject: Subject, prop: str) -> str | None:
@@ -114,8 +103,10 @@ def _of_parts(subject: Subject, prop: str) -> str | None:
 
 
 def _apply(subject: Subject, prop: str, name: str | None) -> str | None:
-    theorem = THEOREMS.get(name or "")
-    if theorem is None or prop not in theorem.proves:
+    if name not in NAMES:
+        return None
+    theorem = load(name)
+    if prop not in theorem.proves:
         return None
     worst = subject.memo(f"theorem {name}", lambda: _residual(subject, theorem))
     if not worst <= TOLERANCE:

@@ -33,8 +33,9 @@ import seaborn as sns  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-__all__ = ["WIDTH", "Axes", "Figure", "Picture", "drawing", "sns", "styled", "svg"]
+__all__ = ["MANY", "WIDTH", "Axes", "Figure", "Picture", "drawing", "sns", "styled", "svg"]
 
+MANY = 20  # classes; of more, names and numbers cannot be read
 WIDTH = 5.2  # inches of a figure in a page: to be read on a phone
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

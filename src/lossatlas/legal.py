@@ -35,12 +35,14 @@ def number(interval: str, default: Any = MISSING, only: tuple[str, ...] | None =
     return _field(Rule(f"a number in {interval}", _within(interval), only), default)
 
 
-def numbers(interval: str, length: str, default: Any = MISSING) -> Any:
+def numbers(
+    interval: str, length: str, default: Any = MISSING, only: tuple[str, ...] | None = None
+) -> Any:
     """A field for a list of numbers in an interval, of a length in another."""
     fits, sizes = _within(interval), Interval.parse(length)
     words = f"a list of numbers in {interval}, as many as {length}"
     return _field(
-        Rule(words, lambda v: _is_list(v) and len(v) in sizes and all(map(fits, v))), default
+        Rule(words, lambda v: _is_list(v) and len(v) in sizes and all(map(fits, v)), only), default
     )
 
 
@@ -139,6 +141,11 @@ def _is_list(value: Any) -> bool:
 def is_line(value: Any) -> bool:
     """One line of text."""
     return isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable()
+
+
+def is_digest(value: Any) -> bool:
+    """The digest of a file that the user has brought along."""
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{16}", value) is not None
 
 
 def is_name(value: Any) -> bool:

@@ -3,7 +3,9 @@
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lossatlas.errors import UserError
 
@@ -66,3 +68,10 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def label(conf: Mapping[str, Any]) -> str:
+    """What rows call a choice of the configuration: its name; of what the user brought along, also
+    the digest that tells it from others of that name."""
+    digest = conf.get("digest")
+    return f"{conf['name']}-{digest[:8]}" if digest else str(conf["name"])

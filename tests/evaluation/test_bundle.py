@@ -30,7 +30,7 @@ def test_logits_are_read_without_the_rest(tmp_path):
     test, train = outputs(), outputs()._replace(labels=torch.arange(7).flip(0))
     bundle.save(tmp_path / "b.safetensors", {"test": test, "train": train})
     for name, written in (("test", test), ("train", train)):
-        logits, labels = bundle.load_logits(tmp_path / "b.safetensors", name)
+        logits, labels, _ = bundle.load_logits(tmp_path / "b.safetensors", name)
         assert torch.equal(logits, written.logits)
         assert torch.equal(labels, written.labels)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import yaml
 
+from lossatlas.data.cifar10 import CLASSES
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.results import store
 
@@ -69,7 +70,7 @@ def _classified(folder: Path, loss: str, scenario: str, seed: int) -> dict[str, 
     logits[:, 5] += 0.8 * (labels == 3)  # cats look like dogs
     scaled = torch.from_numpy(SCALE.get(loss, 1.0) * 1.3 * logits).float()
     outputs = bundle.Outputs(
-        scaled, torch.zeros(400, 2), torch.from_numpy(labels), torch.arange(400)
+        scaled, torch.zeros(400, 2), torch.from_numpy(labels), torch.arange(400), CLASSES
     )
     bundle.save(folder / "bundle.safetensors", {"test": outputs})
     found = metrics.summary(scaled, outputs.labels)

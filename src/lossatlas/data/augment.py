@@ -1,7 +1,7 @@
 """Batched augmentation of uint8 images on their own device: no workers, no PIL.
 
 Images are kept as (N, H, W, 3); batches leave as (N, 3, 32, 32) float32 in channels-last memory,
-normalised by the channel statistics of CIFAR-10's training set.
+normalised by the channel statistics of a training set.
 """
 
 import math
@@ -10,16 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-MEAN = (0.4914, 0.4822, 0.4465)
-STD = (0.2470, 0.2435, 0.2616)
+from lossatlas.data.cifar10 import Statistics
+
 PAD = 2
 SIDE = 32
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalise(images: Tensor, statistics: Statistics) -> Tensor:
     """uint8 (N, H, W, 3) to normalised float32 (N, 3, H, W), channels-last."""
-    mean = torch.tensor(MEAN, device=images.device) * 255
-    scale = 1 / (torch.tensor(STD, device=images.device) * 255)
+    mean = torch.tensor(statistics.mean, device=images.device) * 255
+    scale = 1 / (torch.tensor(statistics.std, device=images.device) * 255)
     return ((images.float() - mean) * scale).permute(0, 3, 1, 2)
 
 
@@ -51,7 +51,7 @@ def alternating_flip(n: int, seed: int, epoch: int) -> Tensor:
     return first ^ bool(epoch % 2)
 
 
-def simclr_view(images: Tensor, generator: Generator) -> Tensor:
+def simclr_view(images: Tensor, generator: Generator, statistics: Statistics) -> Tensor:
     """One random view of uint8 (N, 32, 32, 3) as SimCLR makes it for CIFAR-10 (arXiv:2002.05709).
 
     Resized crop of 20-100 % of the area, mirror, colour jitter (0.4, 0.4, 0.4, hue 0.1) with
@@ -86,8 +86,8 @@ def simclr_view(images: Tensor, generator: Generator) -> Tensor:
         torch.where(jitter, uniform(-0.1, 0.1), zero) * 2 * math.pi,
     )
     x = torch.einsum("nij,njhw->nihw", matrix, x).clamp(0, 1)
-    mean = torch.tensor(MEAN, device=device)[:, None, None]
-    std = torch.tensor(STD, device=device)[:, None, None]
+    mean = torch.tensor(statistics.mean, device=device)[:, None, None]
+    std = torch.tensor(statistics.std, device=device)[:, None, None]
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

@@ -10,24 +10,29 @@ import torch
 from torch import Generator, Tensor
 
 from lossatlas.data import augment
+from lossatlas.data.cifar10 import Statistics
 from lossatlas.seeds import derive
 
 
 class Images(NamedTuple):
-    """Images of one split: pixels uint8 (N, 32, 32, 3), what the loss sees, and the true labels."""
+    """Images of one split: pixels uint8 (N, 32, 32, 3), what the loss sees, the true labels, their
+    places in the data set, and what normalises them."""
 
     pixels: Tensor
     target: Tensor
     labels: Tensor
     indices: Tensor
+    statistics: Statistics
 
     def to(self, device: torch.device) -> "Images":
         """The same on `device`."""
-        return Images(*(tensor.to(device) for tensor in self))
+        pixels, target, labels, indices = (tensor.to(device) for tensor in self[:4])
+        return Images(pixels, target, labels, indices, self.statistics)
 
     def take(self, rows: Tensor) -> "Images":
         """The chosen rows."""
-        return Images(*(tensor[rows] for tensor in self))
+        pixels, target, labels, indices = (tensor[rows] for tensor in self[:4])
+        return Images(pixels, target, labels, indices, self.statistics)
 
 
 class Batch(NamedTuple):
@@ -66,16 +71,19 @@ class TrainBatches:
         generator = Generator().manual_seed(derive(self.seed, "order", self.epoch))
         order = torch.randperm(n, generator=generator).to(device)
         flip = augment.alternating_flip(n, derive(self.seed, "flip"), self.epoch).to(device)
+        statistics = self.images.statistics
         for i in range(len(self)):
             rows = order[i * self.batch_size : (i + 1) * self.batch_size]
             target = self.images.target[rows]
             if self.views:
                 pixels = self.images.pixels[rows]
-                views = [augment.simclr_view(pixels, generator) for _ in range(self.views)]
+                views = [
+                    augment.simclr_view(pixels, generator, statistics) for _ in range(self.views)
+                ]
                 yield Batch(torch.cat(views), target, rows)
             else:
                 crops = augment.crop_and_flip(self.padded, rows, flip[rows], generator)
-                yield Batch(augment.normalise(crops), target, rows)
+                yield Batch(augment.normalise(crops, statistics), target, rows)
 
 
 class PlainBatches:
@@ -91,4 +99,4 @@ class PlainBatches:
         for pixels, target, labels in zip(
             *(t.split(self.batch_size) for t in self.images[:3]), strict=True
         ):
-            yield augment.normalise(pixels), target, labels
+            yield augment.normalise(pixels, self.images.statistics), target, labels

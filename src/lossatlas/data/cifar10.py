@@ -52,11 +52,26 @@ class ImageSet(NamedTuple):
     labels: np.ndarray
 
 
+class Statistics(NamedTuple):
+    """Mean and standard deviation of the channels R, G, B of training images in [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+PUBLISHED = Statistics((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+
+
 class Dataset(NamedTuple):
-    """The training and the test split; CIFAR-10 has 50,000 and 10,000 images."""
+    """The training and the test split, the names of the classes, and what normalises images.
+
+    CIFAR-10 has 50,000 and 10,000 images.
+    """
 
     train: ImageSet
     test: ImageSet
+    classes: tuple[str, ...] = CLASSES
+    statistics: Statistics = PUBLISHED
 
 
 def cache_dir() -> Path:
@@ -74,7 +89,8 @@ def load() -> Dataset:
     cache = fetch()
     try:
         files = {s: [cache / f"{s}_{part}.npy" for part in ImageSet._fields] for s in SPLITS}
-        return Dataset(**{s: ImageSet(*(np.load(f, "r") for f in files[s])) for s in SPLITS})
+        train, test = (ImageSet(*(np.load(f, "r") for f in files[s])) for s in SPLITS)
+        return Dataset(train, test)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{cache} is damaged ({error}); delete it to build it again") from error
 
@@ -85,7 +101,7 @@ def verify() -> list[tuple[str, str]]:
     Raises UserError at the first digest that is not the published one.
     """
     found = {}
-    for names, (images, labels) in zip(SPLITS.values(), load(), strict=True):
+    for names, (images, labels) in zip(SPLITS.values(), load()[:2], strict=True):
         records = np.column_stack([labels.astype(np.uint8), images.reshape(len(images), -1)])
         for name, batch in zip(names, np.split(records, len(names)), strict=True):
             found[name] = batch.tobytes()

@@ -1,5 +1,6 @@
 """The evaluation bundle of a run: what its model said, so that no analysis needs it."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,45 +21,61 @@ KINDS = {
 
 class Outputs(NamedTuple):
     """A model on one image set: logits (N, K) float32 (None for embedders), features (N, D)
-    float32 (stored as float16), labels (N,) int64, indices (N,) int64 into the data set."""
+    float32 (stored as float16), labels (N,) int64, indices (N,) int64 into the data set, and the
+    names of the classes, the empty tuple where they are not known."""
 
     logits: Tensor | None
     features: Tensor
     labels: Tensor
     indices: Tensor
+    classes: tuple[str, ...] = ()
 
 
 def save(path: Path, sets: dict[str, Outputs]) -> None:
-    """Write named sets (`test`, `train`) as one safetensors file."""
-    tensors = {}
+    """Write named sets (`test`, `train`), which share their classes, as one safetensors file."""
+    tensors: dict[str, Tensor] = {}
+    classes: tuple[str, ...] = ()
     for name, outputs in sets.items():
-        for field, tensor in outputs._asdict().items():
+        classes = outputs.classes
+        for field in KINDS:
+            tensor = getattr(outputs, field)
             if tensor is not None:
                 stored = tensor.half() if field == "features" else tensor
                 tensors[f"{name}/{field}"] = stored.contiguous().cpu()
-    path.write_bytes(serialised(tensors))  # save_file lets nobody else read what it writes
+    # save_file lets nobody else read what it writes
+    path.write_bytes(serialised(tensors, {"classes": json.dumps(classes)}))
 
 
 def load(path: Path, name: str = "test") -> Outputs:
     """Read one set back; raises as `load_logits` does."""
-    stored = _read(path, name, ("logits", "features", "labels", "indices"))
+    stored, classes = _read(path, name, tuple(KINDS))
     features = stored["features"].float()
-    return Outputs(stored.get("logits"), features, stored["labels"], stored["indices"])
+    return Outputs(stored.get("logits"), features, stored["labels"], stored["indices"], classes)
 
 
-def load_logits(path: Path, name: str = "test") -> tuple[Tensor, Tensor] | None:
-    """Logits and labels of one set, without reading its features; None for embedders.
+class Scores(NamedTuple):
+    """Logits (N, K) float32 and labels (N,) int64 of one set, and what `Outputs` has of classes."""
+
+    logits: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+
+def load_logits(path: Path, name: str = "test") -> Scores | None:
+    """The scores of one set, without reading its features; None for embedders.
 
     Raises:
         FileNotFoundError: the run left no bundle.
         Damaged: the file is no bundle, or its tensors do not fit each other.
     """
-    stored = _read(path, name, ("logits", "labels"))
-    return (stored["logits"], stored["labels"]) if "logits" in stored else None
+    stored, classes = _read(path, name, ("logits", "labels"))
+    return Scores(stored["logits"], stored["labels"], classes) if "logits" in stored else None
 
 
-def _read(path: Path, name: str, fields: Sequence[str]) -> dict[str, Tensor]:
-    """Those fields of a set that are there, checked; all but the logits must be."""
+def _read(
+    path: Path, name: str, fields: Sequence[str]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Those fields of a set that are there, checked, and the classes; only logits may be absent."""
     files.opened(path).close()
     try:
         with safe_open(path, framework="pt") as file:
@@ -68,6 +85,7 @@ def _read(path: Path, name: str, fields: Sequence[str]) -> dict[str, Tensor]:
                 for field in fields
                 if field != "logits" or f"{name}/logits" in held
             }
+            classes = json.loads((file.metadata() or {}).get("classes", "[]"))
     except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, FileNotFoundError):
             raise
@@ -82,4 +100,7 @@ def _read(path: Path, name: str, fields: Sequence[str]) -> dict[str, Tensor]:
     labels, k = stored["labels"], stored["logits"].shape[1] if "logits" in stored else 2**31
     if labels.min() < 0 or labels.max() >= k:
         raise Damaged(f"{path}: {name}/labels are not all classes from 0 to {k - 1}")
-    return stored
+    named = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    if not named or ("logits" in stored and len(classes) not in (0, k)):
+        raise Damaged(f"{path}: its metadata hold no names of {k} classes")
+    return stored, tuple(classes)

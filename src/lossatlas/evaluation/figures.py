@@ -3,7 +3,6 @@
 Each is a matplotlib Figure of its own; pyplot, which would keep it and open windows, is not asked.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossatlas.drawing import Figure, sns, styled
+from lossatlas.drawing import MANY, Figure, sns, styled
 from lossatlas.evaluation import metrics
 from lossatlas.evaluation.bundle import Outputs
 
@@ -19,30 +18,34 @@ POINTS = 2000  # of a scatter plot; more only cover each other
 STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 10, "legend.fontsize": 8}
 
 
-def draw(outputs: Outputs, class_names: Sequence[str]) -> dict[str, Figure]:
+def draw(outputs: Outputs) -> dict[str, Figure]:
     """The figures that a model's outputs allow, by name; embedders have no logits to judge."""
     with styled(STYLE):
         if outputs.logits is None:
-            return {"features": features(outputs.features, outputs.labels, class_names)}
+            return {"features": features(outputs)}
         return {
-            "confusion": confusion(outputs.logits, outputs.labels, class_names),
+            "confusion": confusion(outputs.logits, outputs.labels, outputs.classes),
             "reliability": reliability(outputs.logits, outputs.labels),
         }
 
 
-def confusion(logits: Tensor, labels: Tensor, class_names: Sequence[str]) -> Figure:
-    """Confusion matrix of logits (N, K): of each true class the shares predicted as each, in %."""
+def confusion(logits: Tensor, labels: Tensor, class_names: tuple[str, ...] = ()) -> Figure:
+    """Confusion matrix of logits (N, K): of each true class the shares predicted as each, in %.
+
+    The shares of more than `MANY` classes are not written into it.
+    """
     classes = logits.shape[1]
     pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
     counts = pairs.reshape(classes, classes).double()
     shares = (100 * counts / counts.sum(1, keepdim=True)).numpy()  # NaN: a class without images
-    words = np.where(shares >= 0.5, np.char.mod("%.0f", shares), "")
+    names = (class_names if classes <= MANY else ()) or "auto"  # numbers
+    words = np.where(shares >= 0.5, np.char.mod("%.0f", shares), "") if classes <= MANY else None
     figure = Figure(figsize=(5.6, 5.4), dpi=120, layout="constrained")
     ax = figure.subplots()
     sns.heatmap(
         shares, ax=ax, annot=words, fmt="", annot_kws={"fontsize": 8}, square=True, cbar=False,
-        linewidths=0.5, cmap="Blues", vmin=0, vmax=100,
-        xticklabels=class_names, yticklabels=class_names,
+        linewidths=0.5 * (classes <= MANY), cmap="Blues", vmin=0, vmax=100,
+        xticklabels=names, yticklabels=names,
     )  # fmt: skip
     ax.tick_params(axis="x", rotation=60)
     ax.tick_params(axis="y", rotation=0)
@@ -68,22 +71,27 @@ def reliability(logits: Tensor, labels: Tensor) -> Figure:
     return figure
 
 
-def features(features: Tensor, labels: Tensor, class_names: Sequence[str]) -> Figure:
-    """The first two principal components of features (N, D) of length 1, as the kNN sees them."""
-    points = F.normalize(features.double(), dim=1)
+def features(outputs: Outputs) -> Figure:
+    """The first two principal components of features (N, D) of length 1, as the kNN sees them.
+
+    More than `MANY` classes have no legend.
+    """
+    labels, classes = outputs.labels, int(outputs.labels.max()) + 1
+    names = outputs.classes or tuple(map(str, range(classes)))
+    points = F.normalize(outputs.features.double(), dim=1)
     points = points - points.mean(0)
     variances, axes = torch.linalg.eigh(points.T @ points)
     share = 100 * variances.flip(0) / variances.sum()
     first, second = (points[:POINTS] @ axes.flip(1)[:, :2]).T
     figure = Figure(figsize=(6.4, 5), dpi=120, layout="constrained")
     ax = figure.subplots()
-    for k, (name, colour) in enumerate(
-        zip(class_names, sns.color_palette("tab10", len(class_names)), strict=True)
-    ):
+    colours = sns.color_palette("tab10" if len(names) <= 10 else "husl", len(names))
+    for k, (name, colour) in enumerate(zip(names, colours, strict=True)):
         mine = labels[:POINTS] == k
         ax.plot(first[mine], second[mine], ".", color=colour, markersize=4, alpha=0.7, label=name)
     ax.set_aspect("equal", "datalim")
     ax.set(xlabel=f"component 1 ({share[0]:.0f} % of the variance)", title="features by class")
     ax.set_ylabel(f"component 2 ({share[1]:.0f} %)")
-    figure.legend(loc="outside right center", frameon=False, markerscale=3)
+    if len(names) <= MANY:
+        figure.legend(loc="outside right center", frameon=False, markerscale=3)
     return figure

@@ -4,6 +4,7 @@ import ast
 from typing import NamedTuple
 
 from lossatlas.errors import UserError
+from lossatlas.names import short
 
 Value = int | float | bool | str  # of a hyperparameter
 EXAMPLE = "write it like 'nce + 0.1 * rce' or 'gce(q=0.5) + 2 * mae'"
@@ -72,7 +73,7 @@ def _terms(node: ast.expr, weight: float) -> list[Term]:
                 raise _Illegal(f"{name} is given the same hyperparameter twice")
             return [Term(weight, name, given)]
         case _:
-            raise _Illegal(f"'{ast.unparse(node)}' is not legal")
+            raise _Illegal(f"{short(ast.unparse(node))} is not legal")
 
 
 def _keyword(name: str, keyword: ast.keyword) -> tuple[str, Value]:

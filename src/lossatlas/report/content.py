@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import Tensor
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
 from lossatlas.analysis import arms
 from lossatlas.cards import Card
-from lossatlas.data.cifar10 import CLASSES
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.losses import registry
@@ -50,7 +48,6 @@ def assemble(
         epochs=lambda run: whole(read_epochs, run, []),
         outputs=lambda run: whole(_outputs, run),
         palette=figures.colours(losses, {a.loss for c, _ in found if c.embeds for a in c.arms}),
-        class_names=CLASSES,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
     return {
@@ -133,7 +130,8 @@ def _provenance() -> list[dict[str, str]]:
 
 def _lasting(grid: str) -> list[str]:
     """The words of a sweep's line that say what is run, not where or how it is watched."""
-    return [text for text in shlex.split(grid) if re.split("[.=]", text)[0] not in VOLATILE]
+    words = [text for text in shlex.split(grid) if re.split("[.=]", text)[0] not in VOLATILE]
+    return [f"data.path={Path(w).name}" if w.startswith("data.path=") else w for w in words]
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -162,20 +160,17 @@ def _group(text: str) -> dict[str, Any]:
         for field, value in fields.items()
         if field not in ("name", *arms.SETTINGS)
         and value is not None
+        and f"{group}.{field}" not in VOLATILE
         and (group, value) != ("data", 0)  # 0: the data set has the size it has
     }
 
 
-def _outputs(folder: Path) -> tuple[Tensor, Tensor] | None:
-    """Logits and labels of the test images; None without a bundle."""
-    path = folder / "bundle.safetensors"
+def _outputs(folder: Path) -> bundle.Scores | None:
+    """What a model said of the test images; None without a bundle."""
     try:
-        outputs = bundle.load_logits(path)
+        return bundle.load_logits(folder / "bundle.safetensors")
     except FileNotFoundError:
         return None
-    if outputs is not None and outputs[0].shape[1] != len(CLASSES):
-        raise Damaged(f"{path}: test/logits has {outputs[0].shape[1]} classes, not {len(CLASSES)}")
-    return outputs
 
 
 def _is_proper(card: Card) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from lossatlas.analysis.arms import BASELINE, Arm, Condition, Result
-from lossatlas.drawing import WIDTH, Axes, Figure, Picture, drawing, sns, svg
+from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation import metrics
+from lossatlas.evaluation.bundle import Scores
 from lossatlas.losses import quantities
 from lossatlas.report.tables import percent, points
 
@@ -28,14 +29,14 @@ class Material(NamedTuple):
     epochs and, of the test images, logits (N, K) and labels (N,)."""
 
     epochs: Callable[[str], Sequence[Mapping[str, Any]]]
-    outputs: Callable[[str], tuple[Tensor, Tensor] | None]
+    outputs: Callable[[str], Scores | None]
     palette: Mapping[str, str]
-    class_names: Sequence[str]
 
 
 class Summary(NamedTuple):
     """What is drawn of one run's logits: mean confidence and accuracy of the bins that are full
-    enough, margins at LEVELS, their median, the spread of the logits, the recall of each class.
+    enough, margins at LEVELS, their median, the spread of the logits, the recall of each class and
+    its name.
 
     Lists, because small arrays between the large ones that come and go would leave holes in the
     memory, a megabyte a run.
@@ -47,6 +48,7 @@ class Summary(NamedTuple):
     median: float
     spread: float
     recall: list[float]
+    classes: Sequence[str]
 
 
 class Tested(NamedTuple):
@@ -91,7 +93,7 @@ def pictures(condition: Condition, results: Sequence[Result], material: Material
             drawn += [
                 reliability(condition, tested, material),
                 margins(condition, tested, material),
-                recalls(condition, tested, material),
+                recalls(condition, tested),
             ]
         found = [picture for picture in drawn if picture is not None]
     if arms > most:
@@ -246,17 +248,17 @@ def margins(condition: Condition, tested: Sequence[Tested], material: Material) 
     return _picture(figure, condition, "margins", caption, alt, told)
 
 
-def recalls(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
+def recalls(condition: Condition, tested: Sequence[Tested]) -> Picture:
     """Heat map of per-class recall, mean over seeds."""
     table = 100 * np.array([np.mean([seed.recall for seed in seeds], 0) for _, seeds in tested])
-    names = list(material.class_names)
-    if len(names) != table.shape[1]:
-        names = [str(k) for k in range(table.shape[1])]
+    names = tested[0].seeds[0].classes
+    few = len(names) <= MANY
     figure, [ax] = _canvas(1, 1, 1.1 + 0.36 * len(tested))
     sns.heatmap(
-        table, ax=ax, annot=True, fmt=".0f", annot_kws={"fontsize": 8}, linewidths=0.5, cbar=False,
+        table, ax=ax, annot=few, fmt=".0f", annot_kws={"fontsize": 8}, linewidths=0.5 * few,
+        cbar=not few,
         cmap="cividis", vmin=10 * np.floor(np.nanmin(table) / 10), vmax=100,
-        xticklabels=names, yticklabels=[_wrap(arm.label) for arm, _ in tested],
+        xticklabels=names if few else "auto", yticklabels=[_wrap(arm.label) for arm, _ in tested],
     )  # fmt: skip
     ax.tick_params(axis="x", rotation=60)
     ax.tick_params(axis="y", rotation=0)
@@ -279,7 +281,7 @@ def _tested(condition: Condition, material: Material) -> list[Tested]:
     return found
 
 
-def _summary(logits: Tensor, labels: Tensor) -> Summary:
+def _summary(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Summary:
     scores = logits.double()
     margin = quantities.margin(scores, labels).numpy()
     bins = metrics.reliability(logits, labels)
@@ -291,6 +293,7 @@ def _summary(logits: Tensor, labels: Tensor) -> Summary:
         median=float(np.median(margin)),
         spread=(scores - scores.mean(1, keepdim=True)).std().item() or 1.0,
         recall=metrics.per_class_recall(logits, labels).tolist(),
+        classes=classes or [str(k) for k in range(logits.shape[1])],
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lossatlas import legal
 from lossatlas.errors import UserError
+from lossatlas.names import label
 from lossatlas.results.sweeps import Planned
 
 # Runs alike in these cost alike, an epoch each; among them, those of the same loss even more so.
@@ -71,11 +72,12 @@ class Measured(NamedTuple):
 def images(config: Mapping[str, Any]) -> int:
     """About how many training images a run of a resolved configuration has."""
     data, recipe = config["data"], config["recipe"]
-    whole = data.get("n_train") if data["name"] == "synthetic" else N_TRAIN
-    size = max(0, (whole or N_TRAIN) - config["holdout"])
+    size = max(0, (data.get("n_train") or N_TRAIN) - config["holdout"])
     size = min(size, recipe.get("train_limit") or size)
     scenario = config.get("scenario")
-    return size if scenario in (None, CLEAN) else _kept(json.dumps(scenario), N_CLASSES, size)
+    if scenario in (None, CLEAN):
+        return size
+    return _kept(json.dumps(scenario), data.get("num_classes") or N_CLASSES, size)
 
 
 @cache
@@ -133,7 +135,7 @@ class Costs:
         conf = run.config
         known = {
             "recipe": conf["recipe"]["name"], "batch_size": conf["recipe"]["batch_size"],
-            "model": conf["model"]["name"], "data": conf["data"]["name"], "target": run.target,
+            "model": label(conf["model"]), "data": label(conf["data"]), "target": run.target,
             "holdout": conf["holdout"], "threads": conf["threads"],
         }  # fmt: skip
         kind = tuple(known[field] for field in KIND)

@@ -34,7 +34,7 @@ from lossatlas.results.table import collect, damaged_row, read_row
 from lossatlas.terminal import printable
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
-VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress")
+VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress", "data.path")
 RUNNING = ".running"
 COLUMNS = (
     "run_id", "loss", "family", "target", "scenario", "recipe", "model", "data", "seed",
@@ -61,6 +61,7 @@ def run_id(config: dict[str, Any], source_digest: str) -> str:
     canonical = {key: value for key, value in config.items() if key not in VOLATILE}
     # A field of another scenario, unset here, must not change the ids of this one's runs.
     canonical["scenario"] = {k: v for k, v in config["scenario"].items() if v is not None}
+    canonical["data"] = {k: v for k, v in config["data"].items() if f"data.{k}" not in VOLATILE}
     text = json.dumps([canonical, source_digest], sort_keys=True, separators=(",", ":"))
     tail = hashlib.sha256(text.encode()).hexdigest()[:10]
     names = (config[group]["name"] for group in ("loss", "scenario", "recipe"))

@@ -16,7 +16,7 @@ MULTIRUN = ("-m", "--multirun")
 SWITCHES = (*MULTIRUN, "-h", "--help", "--resolve")
 WITH_VALUE = {"--cfg": ("job", "hydra", "all"), "--config-dir": ()}
 GROUPS = ("loss", "scenario", "data", "model", "recipe", "logger", "launcher")
-PATHS = ("runs",)  # keys whose values are taken as they stand
+PATHS = ("runs", "data.path")  # keys whose values are taken as they stand
 _FORM = re.compile(r"(?P<key>\+{0,2}[A-Za-z_][\w./@:-]*)=(?P<value>.*)")
 
 

@@ -15,7 +15,7 @@ from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from lossatlas import resources, yamls
-from lossatlas.data import cifar10, scenarios
+from lossatlas.data import scenarios, sets
 from lossatlas.data.augment import SIDE
 from lossatlas.errors import UserError
 from lossatlas.legal import (
@@ -40,13 +40,6 @@ CIFAR10_TRAIN = 50_000  # images
 
 # The defaults below stand in the ids of runs that were made: change none, and add no field to the
 # groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
-
-
-@dataclass
-class DataConf:
-    name: str = choice("cifar10", "synthetic")
-    n_train: int = number("[1, 50000]", 0, only=("name", "synthetic"))
-    n_test: int = number("[1, 10000]", 0, only=("name", "synthetic"))
 
 
 @dataclass
@@ -83,8 +76,8 @@ class RecipeConf:
     precision: str = choice(  # on a GPU; a CPU always computes in float32
         "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", default="32-true"
     )
-    train_limit: int | None = number("[2, 50000]", None)  # train on that many images only
-    test_limit: int | None = number("[1, 10000]", None)
+    train_limit: int | None = number("[2, 1000000]", None)  # train on that many images only
+    test_limit: int | None = number("[1, 1000000]", None)
 
 
 @dataclass
@@ -128,16 +121,16 @@ def _is_named(value: Any) -> bool:
 
 
 @dataclass
-class Config:  # the constructor of a loss and the file of a scenario know the ranges of its fields
+class Config:  # what a loss, a scenario or a data set has for fields, its own schema says
     loss: Any = legal_if("a loss (`lossatlas list` shows all)", _is_named)
     scenario: Any = legal_if("a scenario with its parameters", _is_named)
-    data: DataConf = field(default_factory=DataConf)
+    data: Any = legal_if(f"one of {', '.join(sets.SCHEMAS)} with its fields", _is_named)
     model: ModelConf = field(default_factory=ModelConf)
     recipe: RecipeConf = field(default_factory=RecipeConf)
     logger: LoggerConf = field(default_factory=LoggerConf)
     launcher: LauncherConf = field(default_factory=LauncherConf)
     seed: int = number("[0, 9007199254740992]", 0)  # what a float holds: tables have it as one
-    holdout: int = number("[0, 49998]", 0)  # images to select on; then no test image is looked at
+    holdout: int = number("[0, 999998]", 0)  # images to select on; then no test image is looked at
     threads: int = number("[1, 1024]", 1)
     accelerator: str = choice("auto", "cpu", "gpu", default="auto")
     runs: str | None = legal_if("the path of a folder", is_line, None)
@@ -152,7 +145,8 @@ def resolve(cfg: Any) -> dict[str, Any]:
     with our_words():
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     check(Config, config)
-    scenarios.check(config["scenario"], cifar10.CLASSES, config["data"]["name"])
+    config["data"] = sets.completed(config["data"])
+    scenarios.check(config["scenario"], sets.classes(config["data"]), config["data"]["name"])
     _check_images(config)
     if config["model"]["arch"] == "airnet":
         _check_airnet(config["model"])
@@ -180,8 +174,8 @@ def check_names(cfg: Any, choices: Mapping[str, Any]) -> None:
 
 def images(config: dict[str, Any]) -> int:
     """How many training images a resolved configuration has before any is held out."""
-    data = config["data"]
-    return data["n_train"] if data["name"] == "synthetic" else CIFAR10_TRAIN
+    known: int = config["data"].get("n_train", CIFAR10_TRAIN)
+    return known
 
 
 def _check_images(config: dict[str, Any]) -> None:
@@ -219,9 +213,11 @@ def _check_airnet(model: dict[str, Any]) -> None:
 
 
 def register_configs() -> None:
-    """Put the schema and a node for each scenario, each loss and sums into Hydra's ConfigStore."""
+    """Put the schema, and nodes for data, scenarios, losses and sums, into Hydra's ConfigStore."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
+    for name, schema in sets.SCHEMAS.items():
+        store.store(group="data", name=name, node=schema)
     store.repo["scenario"] = {}
     for name in scenarios.names():
         store.store(group="scenario", name=name, node=scenarios.schema(name))

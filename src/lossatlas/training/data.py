@@ -5,9 +5,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Generator, Tensor
 
-from lossatlas.data import augment, cifar10, scenarios
+from lossatlas.data import augment, scenarios, sets
 from lossatlas.data.batches import Images, PlainBatches, TrainBatches
-from lossatlas.data.synthetic import synthetic
+from lossatlas.data.cifar10 import Dataset
 from lossatlas.errors import UserError
 from lossatlas.evaluation.metrics import hits
 from lossatlas.losses.quantities import one_hot
@@ -21,7 +21,7 @@ class ImageData(pl.LightningDataModule):
     """Training images with the scenario's targets, and the images that the run is scored on.
 
     Those are the test images, or with `holdout` that many training images, set apart by one
-    fixed permutation; then the test images are not even loaded. A scenario thins out what is left
+    fixed permutation; then the test images are not looked at. A scenario thins out what is left
     for training, under `recipe.train_limit` too; the held-out images stay as they are.
     `kind` is the target type of the loss, `views` how many augmented views of an image it takes
     at once (0: it takes logits of single images).
@@ -30,8 +30,9 @@ class ImageData(pl.LightningDataModule):
     def __init__(self, cfg: Config, kind: str, views: int, device: torch.device):
         super().__init__()
         self.cfg, self.kind, self.views = cfg, kind, views
-        self.classes = cifar10.CLASSES
-        pool = self._images("train", device)
+        source = sets.load(cfg.data)
+        self.classes = source.classes
+        pool = self._images(source, "train", device)
         order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
         held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]
         rest = rest.sort().values
@@ -46,23 +47,20 @@ class ImageData(pl.LightningDataModule):
             )
         self.train = pool.take(rest)
         self.subset = self.train.take(torch.arange(min(SUBSET, len(rest)), device=device))
-        self.scored = pool.take(held) if cfg.holdout else self._images("test", device)
+        self.scored = pool.take(held) if cfg.holdout else self._images(source, "test", device)
         if cfg.recipe.test_limit is not None and not cfg.holdout:
             few = min(cfg.recipe.test_limit, len(self.scored.labels))
             self.scored = self.scored.take(torch.arange(few, device=device))
         self.padded = augment.pad(self.train.pixels)
 
-    def _images(self, split: str, device: torch.device) -> Images:
-        conf = self.cfg.data
-        source = (
-            synthetic(conf.n_train, conf.n_test) if conf.name == "synthetic" else cifar10.load()
-        )
+    def _images(self, source: Dataset, split: str, device: torch.device) -> Images:
         images = getattr(source, split)
         labels = torch.from_numpy(np.array(images.labels))
         scenario = self.cfg.scenario if split == "train" else {"name": "clean"}
         target = scenarios.targets(scenario, labels, self.kind, self.classes, self.cfg.seed)
-        pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images.images, 1, 3)))
-        return Images(pixels, target, labels, torch.arange(len(labels))).to(device)
+        pixels = torch.from_numpy(np.array(np.moveaxis(images.images, 1, 3), order="C"))
+        indices = torch.arange(len(labels))
+        return Images(pixels, target, labels, indices, source.statistics).to(device)
 
     def effective_noise(self) -> float:
         """Share of the training targets that leave the true class out."""
@@ -84,13 +82,14 @@ class ImageData(pl.LightningDataModule):
             empty = [self.classes[k] for k in (counts == 0).nonzero().flatten().tolist()]
             raise UserError(
                 f"the loss needs training images of every class, but of the {len(target)} in use "
-                f"none is of class {', '.join(empty)}; raise recipe.train_limit or lower holdout"
+                f"none is of class {scenarios.some(empty)}; raise recipe.train_limit or lower "
+                "holdout"
             )
         return counts
 
     def stem_images(self) -> torch.Tensor:
         """The first 5,000 training images, normalised: what a whitening stem looks at."""
-        return augment.normalise(self.train.pixels[:5000])
+        return augment.normalise(self.train.pixels[:5000], self.train.statistics)
 
     def train_dataloader(self) -> TrainBatches:
         """The batches of the trainer's current epoch (Lightning asks anew each epoch)."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning.loggers import Logger
 
-from lossatlas.data.cifar10 import CLASSES
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.results import store
@@ -94,7 +93,7 @@ def _figures(folder: Path) -> dict[str, "Figure"]:
         return {}
     from lossatlas.evaluation import figures  # drawing libraries take a second to load
 
-    return figures.draw(bundle.load(file), CLASSES)
+    return figures.draw(bundle.load(file))
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.parts import Sizes, assemble
 from lossatlas.models.resnet import ResNet18
+from lossatlas.names import label
 from lossatlas.results import disk, store
 from lossatlas.results.disk import NoSpace
 from lossatlas.results.lease import MAX_DEATHS, Lease, Lost
@@ -264,6 +265,7 @@ def _train(
     module = build_module(cfg, loss, data).to(device)
     extra: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
     extra |= {"effective_noise": data.effective_noise(), "train_size": len(data.train.labels)}
+    extra["num_classes"] = len(data.classes)
     loss.validate = False  # the scenario's targets were built here, once, and are legal
     embedder = isinstance(module, Embedder)
     trainer = build_trainer(
@@ -289,7 +291,9 @@ def _evaluate(
     ):
         features, outputs = (torch.cat([part[i].float().cpu() for part in parts]) for i in (0, 1))
         logits = None if isinstance(module, Embedder) else outputs
-        sets[name] = bundle.Outputs(logits, features, images.labels.cpu(), images.indices.cpu())
+        sets[name] = bundle.Outputs(
+            logits, features, images.labels.cpu(), images.indices.cpu(), data.classes
+        )
     test, train = sets["test"], sets["train"]
     if test.logits is not None and not torch.isfinite(test.logits).all():
         raise Diverged("the trained model's logits are not finite")
@@ -340,8 +344,8 @@ def _start_row(
         "target": loss.target,
         "scenario": cfg.scenario.name,
         "recipe": cfg.recipe.name,
-        "model": cfg.model.name,
-        "data": cfg.data.name,
+        "model": label(config["model"]),
+        "data": label(config["data"]),
         "seed": cfg.seed,
         **parameters,
         "epochs": cfg.recipe.epochs,

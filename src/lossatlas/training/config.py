@@ -7,7 +7,7 @@ and a misspelt keyword is refused.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import asdict, dataclass, field, make_dataclass
 from functools import cache, cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from lossatlas.legal import (
     check,
     choice,
     file_name,
+    is_digest,
     is_line,
     is_name,
     is_word,
@@ -30,10 +31,13 @@ from lossatlas.legal import (
     numbers,
 )
 from lossatlas.losses import expression, registry
+from lossatlas.models import own
 from lossatlas.names import short
 from lossatlas.training.arguments import GROUPS
 from lossatlas.training.wording import our_words
 
+ARCHS = ("airnet", "resnet18")
+HEAD = ("head_scale", "projector_width", "projector_dim")  # what stands on any network
 AIRNET = ("arch", "airnet")
 SLURM = ("name", "slurm")
 CIFAR10_TRAIN = 50_000  # images
@@ -45,8 +49,11 @@ CIFAR10_TRAIN = 50_000  # images
 @dataclass
 class ModelConf:
     name: str = file_name()
-    arch: str = choice("airnet", "resnet18")
-    widths: list[int] = numbers("[1, 1024]", length="[1, 8]")
+    arch: str = legal_if(
+        f"one of {', '.join(ARCHS)} or like package.module:function",
+        lambda value: value in ARCHS or own.is_own(value),
+    )
+    widths: list[int] = numbers("[1, 1024]", "[1, 8]", [], only=("arch", *ARCHS))
     head_scale: float = number("(0, 1000]", 1.0)
     stem_kernel: int = number("[1, 7]", 0, only=AIRNET)  # from here on: the whitening stem
     stem_stride: int = number("[1, 32]", 1, only=AIRNET)
@@ -59,6 +66,7 @@ class ModelConf:
     )  # fmt: skip
     projector_width: int = number("[1, 8192]", 256)
     projector_dim: int = number("[1, 8192]", 128)
+    digest: str | None = legal_if("16 hexadecimal digits", is_digest, None)  # of a user's own
 
 
 @dataclass
@@ -144,6 +152,10 @@ def resolve(cfg: Any) -> dict[str, Any]:
     """
     with our_words():
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    if _is_named(model := config.get("model")) and own.is_own(model.get("arch")):
+        config["model"] = _own(model)
+    elif _is_named(model) and model.get("digest") is not None:
+        raise UserError("model.digest is for a network of one's own only, package.module:function")
     check(Config, config)
     config["data"] = sets.completed(config["data"])
     scenarios.check(config["scenario"], sets.classes(config["data"]), config["data"]["name"])
@@ -188,6 +200,16 @@ def _check_images(config: dict[str, Any]) -> None:
             f"recipe.batch_size is {recipe['batch_size']}, but only {left} training images are left"
             f" (data {config['data']['name']}, holdout {held})"
         )
+
+
+def _own(model: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a user's own network: its name and digest, and what stands on it."""
+    arch = model["arch"]
+    digest = own.digest(arch)
+    if model.get("digest") not in (None, digest):
+        raise UserError(f"model.digest is {model['digest']}, but of {arch} it is now {digest}")
+    head = {key: model[key] for key in HEAD if key in model}
+    return asdict(ModelConf(arch.partition(":")[2], arch, digest=digest, **head))
 
 
 def _check_airnet(model: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
 from lossatlas.losses import expression, process, registry
 from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.models import own
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.parts import Sizes, assemble
 from lossatlas.models.resnet import ResNet18
@@ -183,10 +184,10 @@ def described(error: BaseException) -> str:
 
 def build_backbone(conf: ModelConf, images: torch.Tensor) -> nn.Module:
     """The network of a configuration, its whitening stem (if any) set from `images`."""
+    if own.is_own(conf.arch):
+        return own.build(conf.arch, images)
     if conf.arch == "resnet18":
         return ResNet18(list(conf.widths))
-    if conf.arch != "airnet":
-        raise UserError(f"model.arch {conf.arch!r} is unknown; legal: airnet, resnet18")
     net = AirNet(
         list(conf.widths), conf.stem_kernel, conf.stem_stride, conf.stem_pad,
         conf.directions, list(conf.pools),

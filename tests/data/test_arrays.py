@@ -1,6 +1,7 @@
 """Files of arrays: what is read, and a sentence for each way in which one can be wrong."""
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -188,3 +189,21 @@ def test_a_configuration_is_completed_from_the_file_and_must_fit_it(write):
     ):
         with pytest.raises(UserError, match=says):
             sets.completed(conf | wrong)
+
+
+def test_the_documented_way_from_cifar100_gives_such_a_file(tmp_path, monkeypatch):
+    """Made-up records in the layout of its binary version: coarse and fine label, then planes."""
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 300), ("test", 100)):
+        labels = np.stack([np.zeros(n), np.arange(n) % 100], 1).astype(np.uint8)
+        pixels = rng.integers(0, 256, (n, 3072), np.uint8)
+        np.hstack([labels, pixels]).tofile(tmp_path / f"{split}.bin")
+    docs = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text()
+    block = next(b for b in re.findall(r"```python\n(.*?)```", docs, re.S) if "cifar100.npz" in b)
+    monkeypatch.chdir(tmp_path)
+    exec(block, {})
+    data = arrays.read("cifar100.npz").data
+    assert len(data.classes) == 100
+    assert data.train.images.shape == (300, 3, 32, 32)
+    assert np.array_equal(data.test.images[-1].ravel(), pixels[-1])
+    assert data.test.labels.tolist() == list(range(100))

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from lossatlas import results
+from lossatlas.analysis import arms
 from lossatlas.data import scenarios
 from lossatlas.errors import UserError
-from lossatlas.report import arms, sentences
+from lossatlas.report import sentences
 from lossatlas.results import progress
 from lossatlas.training import run
 from lossatlas.training.config import resolve

@@ -87,7 +87,10 @@ def test_an_epoch_can_be_made_again_and_differs_from_the_next():
     def epoch(number, seed=0, views=0):
         batches = TrainBatches(IMAGES, padded, 16, seed, number, views)
         assert len(batches) == len(list(batches)) == 2
-        return [torch.cat([x.flatten(1) for x, _ in batches]), torch.cat([y for _, y in batches])]
+        return [
+            torch.cat([x.flatten(1) for x, _, _ in batches]),
+            torch.cat([y for _, y, _ in batches]),
+        ]
 
     for views in (0, 1, 2, 3):
         one, same, later, other = (epoch(n, s, views) for n, s in ((0, 0), (0, 0), (1, 0), (0, 1)))
@@ -105,8 +108,9 @@ def test_every_loss_sees_the_targets_of_the_scenario(views):
     order = torch.randperm(
         len(PIXELS), generator=torch.Generator().manual_seed(derive(0, "order", 0))
     )
-    for i, (_, seen) in enumerate(batches):
-        assert torch.equal(seen, target[order[16 * i : 16 * (i + 1)]])
+    for i, (_, seen, rows) in enumerate(batches):
+        assert torch.equal(rows, order[16 * i : 16 * (i + 1)])
+        assert torch.equal(seen, target[rows])
 
 
 def test_plain_batches_cover_everything_in_order():

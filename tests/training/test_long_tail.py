@@ -30,7 +30,7 @@ def test_every_type_of_loss_trains_on_the_same_tail(kind, make_cfg):
     assert torch.equal(found.train.indices, data(make_cfg(*TAIL)).train.indices)
     assert len(found.padded) == sum(SIZES)
     batches = found.train_dataloader()
-    assert sum(len(target) for _, target in batches) == sum(SIZES) // 64 * 64
+    assert sum(len(target) for _, target, _ in batches) == sum(SIZES) // 64 * 64
     assert torch.bincount(found.scored.labels).tolist() == [50] * 10
     assert found.effective_noise() == 0
 

@@ -128,7 +128,7 @@ def _install_npm(root, members):
 def _assert_holds(batches):
     """The loaded arrays hold exactly the records of the batches, and are read-only maps."""
     data = cifar10.load()
-    for split, names in zip(data, cifar10.SPLITS.values(), strict=True):
+    for split, names in zip(data[:2], cifar10.SPLITS.values(), strict=True):
         content = b"".join(batches[name] for name in names)
         records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
         np.testing.assert_array_equal(split.images.reshape(-1, 3072), records[:, 1:])
@@ -590,7 +590,7 @@ def test_a_killed_process_does_not_block_the_next(root, batches, monkeypatch):
 def test_real_cifar10_matches_published_digests():
     cifar10.fetch()
     assert cifar10.verify() == list(cifar10.BATCHES.items())
-    train, test = cifar10.load()
+    train, test = cifar10.load()[:2]
     assert train.images.shape == (50_000, 3, 32, 32)
     assert test.images.shape == (10_000, 3, 32, 32)
     assert np.bincount(train.labels).tolist() == [5_000] * len(cifar10.CLASSES)

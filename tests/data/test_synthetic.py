@@ -20,7 +20,7 @@ def data():
 def test_shapes_and_types_are_those_of_cifar10(data):
     assert data.train.images.shape == (2000, 3, 32, 32)
     assert data.test.images.shape == (500, 3, 32, 32)
-    for split in data:
+    for split in data[:2]:
         assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int64)
         assert not split.images.flags.writeable
         assert not split.labels.flags.writeable
@@ -34,13 +34,13 @@ def test_classes_are_balanced_and_mixed(data):
 
 
 def test_equal_arguments_give_equal_bytes(data):
-    for first, again in zip(data, synthetic(), strict=True):
+    for first, again in zip(data[:2], synthetic()[:2], strict=True):
         assert first.images.tobytes() == again.images.tobytes()
         assert first.labels.tobytes() == again.labels.tobytes()
 
 
 def test_seed_changes_both_splits(data):
-    for first, other in zip(data, synthetic(seed=1), strict=True):
+    for first, other in zip(data[:2], synthetic(seed=1)[:2], strict=True):
         assert not np.array_equal(first.images, other.images)
         assert not np.array_equal(first.labels, other.labels)
 
@@ -50,7 +50,7 @@ def test_test_split_does_not_depend_on_the_size_of_train(data):
 
 
 def test_splits_share_no_image(data):
-    train, test = ({hashlib.md5(i.tobytes()).digest() for i in s.images} for s in data)
+    train, test = ({hashlib.md5(i.tobytes()).digest() for i in s.images} for s in data[:2])
     assert (len(train), len(test)) == (2000, 500)
     assert not train & test
 
@@ -80,7 +80,7 @@ def test_flipping_keeps_the_class():
 def _fit_linear(data, flip=False):
     """Predictions of a softmax regression, on mirrored test images if `flip`."""
     torch.manual_seed(0)
-    inputs, tests = (torch.tensor(s.images).flatten(1) / 128 - 1 for s in data)
+    inputs, tests = (torch.tensor(s.images).flatten(1) / 128 - 1 for s in data[:2])
     if flip:
         tests = tests.reshape(-1, 3, 32, 32).flip(3).flatten(1)
     targets = torch.tensor(data.train.labels)

@@ -30,7 +30,9 @@ def add(root, loss, scenario, lr, score, **more):
 def conf(tmp_path, monkeypatch):
     folder = tmp_path / "conf"
     folder.mkdir()
-    monkeypatch.setattr(config.resources, "folder", lambda _: folder)
+    others = resources.folder
+    ours = lambda name: folder if name == "conf" else others(name)  # noqa: E731
+    monkeypatch.setattr(config.resources, "folder", ours)
     config.chosen.cache_clear()
     yield folder
     config.chosen.cache_clear()

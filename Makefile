@@ -44,9 +44,10 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup           ## Lightning over a bare loop, sweeps over shell loops, large stores
+bench: setup           ## Lightning over a bare loop, sweeps over shell loops, plans, large stores
 	$(BIN)/python scripts/bench_training.py
 	$(BIN)/python scripts/bench_sweep.py
+	$(BIN)/python scripts/bench_plan.py
 	$(BIN)/python scripts/bench_store.py
 
 setup: $(VENV)/.ready

@@ -253,6 +253,8 @@ class Card(_Strict):
     identity, where the scores themselves estimate them; fenchel_young, e_y + grad_s loss(s, y);
     none, where scores are only ranked. `bayes_rule` is the decision that the loss is to be judged
     against: the class of largest probability, or (balanced) of largest probability over prior.
+    `steepness` is how many times cross-entropy's its gradients are, at the defaults and logits of
+    size 1, where they are much larger: rates that nobody tuned for the loss are divided by it.
     """
 
     id: Id
@@ -263,6 +265,8 @@ class Card(_Strict):
     formula: str
     link: Link = "softmax"
     bayes_rule: Literal["accuracy", "balanced"] = "accuracy"
+    # Not dumped, as `search` is not.
+    steepness: Number = Field(default=1.0, gt=0, exclude=True)
     hyperparameters: dict[Keyword, Hyperparameter] = {}
     requires: Annotated[list[Id], AfterValidator(_are_needs)] = []
     gradient: str | None = None  # what is held fixed in it, though the value depends on it

@@ -235,6 +235,7 @@ def test(
     record: Annotated[
         bool, typer.Option("--record", help="Keep in papers/verified.json which losses held.")
     ] = False,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda.")] = "cpu",
 ) -> None:
     """Hold losses to the whole contract, wherever they live; exit code 1 if one breaks a law."""
     if bool(names) == everything:
@@ -246,7 +247,7 @@ def test(
     chosen = dict.fromkeys(registry.list_losses() if everything else map(suite.known, names or []))
     outcomes = []
     for one in Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(suite.test)(name) for name in chosen
+        delayed(suite.test)(name, device) for name in chosen
     ):
         outcomes.append(one)
         print("\n".join([*one.broken, one.summary]), flush=True)
@@ -317,11 +318,15 @@ def train(
     ] = None,
     only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
     since: Annotated[str | None, typer.Option(help="Retry what started since: 2h, a date.")] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="Stop a sweep after so many failed runs.")
+    ] = None,
 ) -> None:
     """Train: OVERRIDES such as loss=focal seed=1; -m sweeps; --help shows all options."""
     from lossatlas.training import app as application
 
-    application.main(application.command_line(context.args, plan, retry, only, since))
+    words = application.command_line(context.args, plan, retry, only, since, max_failures)
+    application.main(words)
 
 
 @app.command(context_settings=HYDRA)

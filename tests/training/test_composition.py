@@ -1,12 +1,11 @@
 """Runs of a sum of losses: `loss=sum loss.terms='nce + 0.1 * rce'`."""
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lossatlas import results
 from lossatlas.errors import UserError
 from lossatlas.results import store
-from lossatlas.training import identity, run, sweeper, tuning
+from lossatlas.training import identity, run, tuning
 from lossatlas.training.config import resolve
 from training.commands import TINY, lossatlas
 
@@ -131,12 +130,3 @@ def test_a_pattern_over_losses_leaves_sums_out(tmp_path):
     outcome = lossatlas("train", "-m", *TINY, pattern, runs=tmp_path)
     assert outcome.returncode == 0, outcome.stderr
     assert set(results.load(tmp_path)["loss"]) == {"soft_target_kl"}
-
-
-def test_only_patterns_over_losses_are_touched():
-    texts = ["loss=glob(*)", "scenario=glob(*)", "loss=sum", "loss.terms=glob(*)"]
-    overrides = OverridesParser.create().parse_overrides(texts)
-    sweeper._leave_out_sums(overrides)
-    losses, scenarios, _, terms = (override.value() for override in overrides)
-    assert losses.filter(["focal", "sum", "summit"]) == ["focal", "summit"]
-    assert scenarios.filter(["clean", "sum"]) == terms.filter(["clean", "sum"]) == ["clean", "sum"]

@@ -1,10 +1,15 @@
 """The table of tuned learning rates, and what a configuration makes of it."""
 
 import pytest
+import torch
 import yaml
 
 from lossatlas import resources
+from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.contract.inputs import make
 from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.losses.examples import lift
 from lossatlas.results import store
 from lossatlas.training import config, tuning
 from lossatlas.training.app import lr_source
@@ -25,7 +30,9 @@ def add(root, loss, scenario, lr, score, **more):
 def conf(tmp_path, monkeypatch):
     folder = tmp_path / "conf"
     folder.mkdir()
-    monkeypatch.setattr(config.resources, "folder", lambda _: folder)
+    others = resources.folder
+    ours = lambda name: folder if name == "conf" else others(name)  # noqa: E731
+    monkeypatch.setattr(config.resources, "folder", ours)
     config.chosen.cache_clear()
     yield folder
     config.chosen.cache_clear()
@@ -114,6 +121,33 @@ def test_every_rate_of_the_quick_survey_is_tuned(make_cfg):
         assert cfg.recipe.lr == config.chosen("quick")[scenario][loss]
     assert lr_source(make_cfg("recipe=quick", "recipe.lr=0.2")) == "given"
     assert lr_source(make_cfg("recipe=long")) == "default"
+
+
+def test_a_rate_that_nobody_tuned_is_divided_by_the_loss_s_steepness(make_cfg):
+    plain, steep = (make_cfg("recipe=long", f"loss={name}") for name in ("mae", "ldam"))
+    assert steep.recipe.lr == plain.recipe.lr / registry.get_card("ldam").steepness
+    assert lr_source(steep) == "default"
+    assert make_cfg("recipe=long", "loss=ldam", "recipe.lr=0.2").recipe.lr == 0.2
+    assert make_cfg("recipe=long", "loss=sum", "loss.terms=mae").recipe.lr == plain.recipe.lr
+
+
+def test_a_card_s_steepness_is_that_of_the_gradient():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(500, 10, generator=generator, dtype=torch.float64)
+    labels = torch.randint(10, (500,), generator=generator)
+
+    def steepness(name):
+        inputs = logits.clone().requires_grad_()
+        target = lift(labels, registry.get_card(name).target, 10)
+        make(name, "sum", 10)(inputs, target).backward()
+        return inputs.grad.norm(dim=1).mean()
+
+    one = steepness("cross_entropy")
+    for name in registry.list_losses():
+        card = registry.get_card(name)
+        if card.target not in EMBEDDING_TARGETS:
+            measured, stated = steepness(name) / one, card.steepness
+            assert measured < 8 if stated == 1 else stated / 1.5 < measured < 1.5 * stated, name
 
 
 def test_the_runs_of_a_tuning_can_be_shown(command, tmp_path):

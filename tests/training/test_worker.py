@@ -194,6 +194,24 @@ def planned(make_cfg, *names):
     return plan
 
 
+def test_no_run_is_begun_after_so_many_failures(make_cfg, own_loss, tmp_path):
+    own_loss("broken", "raise RuntimeError('out of luck')")
+    plan = planned(make_cfg, "broken", "focal")
+    for seed in range(1, 4):
+        config = plan[0].config | {"seed": seed}
+        plan.append(plan[0]._replace(run_id=identity.place(config)[1], config=config))
+    folder = sweeps.write(tmp_path / "runs", None, [], plan)
+    sweeps.limit_failures(folder, 2)
+    assert worker.work(folder) == 0
+    assert states(folder) == ["failed", "done", "failed", "planned", "planned"]
+    says = "2 runs failed, and --max-failures is 2: no other was begun"
+    assert sweeps.stopped(folder) == says
+    sweeps.limit_failures(folder, None)
+    assert sweeps.stopped(folder) is None
+    assert worker.work(folder) == 0
+    assert states(folder) == ["failed", "done", "failed", "failed", "failed"]
+
+
 RAISED = {
     "exits": ("raise SystemExit(3)", "SystemExit: 3"),
     "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),

@@ -62,7 +62,7 @@ def make(name: str, reduction: str = "mean", k: int = CLASSES, **given: float) -
 
 def seeded(seed: int) -> torch.Generator:
     """A generator of its own, so that no test depends on another."""
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator(torch.get_default_device()).manual_seed(seed)
 
 
 def random_target(kind: str, n: int, k: int, generator: torch.Generator) -> Tensor:

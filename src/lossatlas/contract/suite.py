@@ -66,8 +66,24 @@ def _fail(sentence: str) -> None:
     raise AssertionError(sentence)
 
 
-def test(name: str) -> Outcome:
-    """Run the whole contract of a registered loss; what its code raises breaks the law."""
+def test(name: str, device: str = "cpu") -> Outcome:
+    """Run the whole contract of a registered loss; what its code raises breaks the law.
+
+    On another `device` than the CPU its inputs are made there.
+
+    Raises:
+        UserError: torch has no such device here.
+    """
+    try:
+        torch.empty(0, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        says = str(error).splitlines()[0]
+        raise UserError(f"--device {device} cannot be used here ({says})") from None
+    with torch.device(device):
+        return _test(name)
+
+
+def _test(name: str) -> Outcome:
     torch.set_num_threads(1)
     found = cases(name)
     told: dict[str, list[str]] = {}

@@ -30,7 +30,8 @@ ALWAYS = (
 RATES = {
     "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
     "seed each.",
-    "default": "Learning rates called default are the recipe's; nobody tuned them for the loss.",
+    "default": "Learning rates called default are the recipe's, divided by the steepness of the "
+    "loss where its card gives one; nobody tuned them for the loss.",
     "given": "Learning rates called given were set by hand or by a search; what they were chosen "
     "on is not known here.",
 }

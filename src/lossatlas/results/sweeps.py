@@ -1,6 +1,7 @@
 """Sweeps on disk: what was planned, so that any process that sees the folder can work on it.
 
-    runs/.sweeps/<name>/plan.jsonl     one line a run: its id and all that is needed to make it
+    runs/.sweeps/<name>/plan.jsonl     one line a run: its id and all that is needed to make it;
+                                       then what was left out, a line a reason
     runs/.sweeps/<name>/sweep.yaml     the sweep as a file for `lossatlas train -m sweep=...`
     runs/.sweeps/<name>/worker-*.log   what its workers printed
 
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,9 @@ from lossatlas.results.files import Damaged
 
 SWEEPS = ".sweeps"
 PLAN = "plan.jsonl"
+LEFT_OUT = "left_out"
+FAILURES = "failures"  # how many may be, then the runs that failed since the last start
+_LEFT_OUT_LINE = b'{"left_out":'
 
 
 class Planned(NamedTuple):
@@ -38,10 +43,25 @@ class Planned(NamedTuple):
         return int(self.config["recipe"]["epochs"])
 
 
-def write(root: Path, study: str | None, grids: list[str], plan: list[Planned]) -> Path:
+class LeftOut(NamedTuple):
+    """Runs that were asked for and not planned: of which loss, why, and how many."""
+
+    loss: str
+    reason: str
+    runs: int
+
+
+def write(
+    root: Path,
+    study: str | None,
+    grids: list[str],
+    plan: list[Planned],
+    left_out: Iterable[LeftOut] = (),
+) -> Path:
     """Put a plan into the store; returns the sweep's folder. Raises UserError if it cannot."""
     folder = root / SWEEPS / f"{study or 'sweep'}-{_digest(run.run_id for run in plan)}"
-    lines = "".join(json.dumps(run._asdict(), separators=(",", ":")) + "\n" for run in plan)
+    facts = [*(run._asdict() for run in plan), *({LEFT_OUT: one._asdict()} for one in left_out)]
+    lines = "".join(json.dumps(fact, separators=(",", ":")) + "\n" for fact in facts)
     text = "# @package hydra.sweeper\n" + yaml.safe_dump({"grids": grids}, width=1000)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +91,8 @@ def checked(folder: Path) -> tuple[list[Planned], str | None]:
     try:
         with files.opened(path) as file:
             for number, line in enumerate(file, 1):
+                if line.startswith(_LEFT_OUT_LINE):
+                    continue
                 try:
                     found = files.parsed(line, files.PlanLine, f"{path}: line {number}")
                     plan.setdefault(found["run_id"], Planned(**found))
@@ -97,12 +119,45 @@ def ids(folder: Path) -> list[str]:
     path, begin = folder / PLAN, len('{"run_id":"')
     try:
         with files.opened(path) as file:
-            found = [line[begin : line.find(b'"', begin)].decode() for line in file]
+            found = [
+                line[begin : line.find(b'"', begin)].decode()
+                for line in file
+                if not line.startswith(_LEFT_OUT_LINE)
+            ]
     except (OSError, UnicodeDecodeError):
         found = []
     if _digest(found) != folder.name.rpartition("-")[2]:
         raise Damaged(checked(folder)[1] or f"{path}: is damaged")
     return found
+
+
+def limit_failures(folder: Path, most: int | None) -> None:
+    """Begin to count the failed runs of a sweep: after `most` no worker begins another (None: all
+    do). Who joins the sweep later is bound by it, too."""
+    (folder / FAILURES).unlink(missing_ok=True)
+    if most is not None:
+        (folder / FAILURES).write_text(f"{most}\n")
+
+
+def note_failure(folder: Path, run_id: str) -> None:
+    """Count a run that failed, if failures are counted."""
+    with suppress(FileNotFoundError):
+        number = os.open(folder / FAILURES, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(number, f"{run_id}\n".encode())  # one write: workers do not mix their lines
+        finally:
+            os.close(number)
+
+
+def stopped(folder: Path) -> str | None:
+    """Why no further run of the sweep is begun, or None."""
+    try:
+        most, *failed = (folder / FAILURES).read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    if len(set(failed)) < int(most):
+        return None
+    return f"{len(set(failed))} runs failed, and --max-failures is {most}: no other was begun"
 
 
 def _digest(run_ids: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from lossatlas import resources
 from lossatlas.errors import UserError, tell
 from lossatlas.results.store import headline
 from lossatlas.terminal import printable
-from lossatlas.training import arguments
+from lossatlas.training import arguments, query
 from lossatlas.training.config import check_names, chosen, register_configs
 from lossatlas.training.wording import HYDRA_ERRORS, our_words, word
 
@@ -44,8 +44,10 @@ def command_line(
     retry: str | None = None,
     only: str | None = None,
     since: str | None = None,
+    max_failures: int | None = None,
 ) -> list[str]:
-    """The command line for Hydra: options of a sweep, and `sweep=FILE.yaml`, as its overrides.
+    """The command line for Hydra: options of a sweep, `sweep=FILE.yaml` and a query of losses as
+    overrides of its sweeper.
 
     Raises:
         UserError: a word that is wrong (see `arguments`), or an option of sweeps without -m.
@@ -54,12 +56,18 @@ def command_line(
     file, overrides = arguments.sweep(options, overrides)
     given = {
         "plan": plan or None, "retry": None if retry is None else retry.split(","),
-        "only": only, "since": since, "file": file and str(file),
+        "only": only, "since": since, "max_failures": max_failures,
     }  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
-        if "--multirun" not in options and name != "file":
-            raise UserError(f"--{name} is for sweeps; give -m as well")
+        if "--multirun" not in options:
+            raise UserError(f"--{name.replace('_', '-')} is for sweeps; give -m as well")
+    if file is not None:
+        given["file"] = str(file)
+    if (losses := query.value_of(overrides)) is not None:
+        if "--multirun" not in options:
+            raise UserError(f"loss={losses} asks for several losses; give -m to make a run of each")
+        given["losses"], overrides = losses, query.without(overrides)
     quoted = {name: json.dumps(value, ensure_ascii=False) for name, value in given.items()}
     # Options first: Hydra's parser wants all overrides in one piece.
     return [*options, *overrides, *(f"hydra.sweeper.{key}={text}" for key, text in quoted.items())]

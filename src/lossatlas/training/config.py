@@ -274,12 +274,14 @@ def loss_node(name: str) -> type:
 
 
 def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> float:
-    """The value that `lossatlas tune` chose for this loss, else `default`."""
+    """The value that `lossatlas tune` chose for this loss, else `default` over its steepness."""
     if what != "lr":
         raise ValueError(f"only lr is tuned, not {what!r}")
     if not is_name(recipe):
         raise ValueError(f"{recipe!r} is no recipe's name")
-    return float(chosen(recipe).get(scenario, {}).get(loss, default))
+    if (found := chosen(recipe).get(scenario, {}).get(loss)) is not None:
+        return float(found)
+    return float(default / (registry.get_card(loss).steepness if registry.has_card(loss) else 1))
 
 
 @cache

@@ -18,8 +18,8 @@ from lossatlas.results import store
 from lossatlas.training import provide
 
 
-def place(config: dict[str, Any]) -> tuple[Path, str]:
-    """The run store and the run's id of a resolved configuration.
+def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
+    """The run store and the run's id of a resolved configuration; `loss`, if it is built already.
 
     The id depends on the source of the loss and of its parts: an edited loss is another experiment.
 
@@ -28,7 +28,7 @@ def place(config: dict[str, Any]) -> tuple[Path, str]:
             run store.
     """
     root = folder(Path(config["runs"] or store.runs_dir()), "runs")
-    sources = registry.sources(build_loss(config["loss"]))
+    sources = registry.sources(loss or build_loss(config["loss"]))
     return root, store.run_id(config, registry.digest(*sources))
 
 

@@ -40,6 +40,8 @@ def launch(
             said.print(printable(f"{run.run_id}: {state}: {row['reason']}"))
         elif state in progress.OPEN and run.run_id in reasons:
             said.print(printable(f"{run.run_id}{NOT_MADE}{reasons[run.run_id]}"))
+    if (reason := sweeps.stopped(folder)) is not None:
+        problems.append(reason)
     if unmade := sum(state in progress.OPEN for _, _, state in ended):
         problems.append(f"{unmade} of {len(todo)} runs were not made; see {folder}")
     for problem in problems:

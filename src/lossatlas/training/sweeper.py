@@ -2,23 +2,27 @@
 
 Hydra 1.3 cannot resume a sweep. Here every run is composed first and looked up in the store; the
 plan is written beside the runs, and workers (here, or on a cluster) make what has no row yet.
-Besides the product of the command line's choices, a named study (`sweep=...`) or a file gives a
-list of such products.
+Besides the product of the command line's choices, a named sweep (`sweep=...`) or a file gives a
+list of such products. A loss that cannot be used, or does not fit the scenario, is left out of the
+plan with its reason, and stops no other.
 """
 
 import math
+import re
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override, RangeSweep
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
@@ -26,18 +30,23 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from lossatlas import legal, resources, terminal, yamls
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import expression, registry
 from lossatlas.names import short
 from lossatlas.results import progress, store, sweeps
 from lossatlas.results.progress import Costs, Member
 from lossatlas.results.selection import since as parse_since
-from lossatlas.results.sweeps import Planned
+from lossatlas.results.sweeps import LeftOut, Planned
 from lossatlas.terminal import printable
-from lossatlas.training import arguments
+from lossatlas.training import arguments, query
 from lossatlas.training.wording import our_words
+
+if TYPE_CHECKING:
+    from lossatlas.losses.base import Loss
 
 MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost
 RETRIED = ("failed", "diverged")
+# A value of a configuration, not the choice of an option: these have neither dot nor list above.
+_VALUE = re.compile(r"\+{0,2}(\w+\.[\w.]+|seed|holdout|threads|accelerator|runs|progress)=")
 
 
 @dataclass
@@ -50,6 +59,25 @@ class ResumableSweeperConf:
     retry: list[str] = field(default_factory=list)  # make these again, too: failed, diverged
     only: str | None = None  # only runs whose id fits this pattern
     since: str | None = None  # retry only what was started since
+    max_failures: int | None = None  # begin no run after so many have failed
+    losses: str | None = None  # a query of losses, in the place of the grids' own
+
+
+class Plan(NamedTuple):
+    """The run store, every run of a sweep, each once, in order, and what was left out of it."""
+
+    root: Path
+    runs: list[Planned]
+    left_out: list[LeftOut]
+
+
+class Setting(NamedTuple):
+    """What runs that differ in their seed alone share; without a loss none can be made."""
+
+    config: dict[str, Any]
+    loss: "Loss | None"
+    lr_source: str
+    reason: str | None  # why such a run cannot be made, or need not
 
 
 class ResumableSweeper(Sweeper):
@@ -57,12 +85,14 @@ class ResumableSweeper(Sweeper):
 
     def __init__(
         self, grids: list[str], file: str | None, study: str | None, plan: bool,
-        retry: list[str], only: str | None, since: str | None,
+        retry: list[str], only: str | None, since: str | None, max_failures: int | None,
+        losses: str | None,
     ) -> None:  # fmt: skip
         self.grids = read_grids(Path(file)) if file else list(grids)
         self.plan_only, self.retry, self.only = plan, list(retry), only
         self.since = 0.0 if since is None else parse_since(since)
         self.study = study or (Path(file).stem if file else None)
+        self.max_failures, self.losses = max_failures, losses
         for state in self.retry:
             if state not in RETRIED:
                 raise UserError(f"--retry takes {' and '.join(RETRIED)}, not {state!r}")
@@ -74,6 +104,8 @@ class ResumableSweeper(Sweeper):
         self.master = config
         self.loader = hydra_context.config_loader
         self._composed = lru_cache(maxsize=256)(self._load)
+        self._parsed = lru_cache(maxsize=4096)(self._parse)
+        self._setting = cache(self._set)
         chosen = config.hydra.runtime.choices.sweep
         if not self.study and chosen != "none":
             self.study = chosen
@@ -94,7 +126,7 @@ class ResumableSweeper(Sweeper):
         local = launcher.name == "local"
         if local and not self.plan_only:
             pool.prepare(threads)  # its imports go on while we plan
-        root, plan = self.plan(arguments)
+        root, plan, left_out = self.plan(arguments)
         table = store.table(root)
         costs = Costs(table, resources.published_rows())
         members = progress.members(plan, table)
@@ -104,6 +136,7 @@ class ResumableSweeper(Sweeper):
             print(_table(members, costs, self._again))
             ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
             print(progress.describe(ahead, costs, time.time(), size))
+            print(*_told(left_out), sep="\n", end="\n" if left_out else "")
             return
         damaged = [m for m in members if m.state == "damaged"]  # left alone
         for member in damaged:
@@ -114,11 +147,14 @@ class ResumableSweeper(Sweeper):
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
         console.print(f"{len(plan)} runs in {root}: {ended}, {len(missing)} to do")
+        for line in _told(left_out):
+            console.print(line, markup=False)
         kept = [m for m in members if m.state in ("done", *RETRIED) and not self._again(m)]
         for sentence in outdated((m.planned.config["loss"], m.row) for m in kept):
             console.print(f"lossatlas: {sentence}", markup=False)
-        folder = sweeps.write(root, self.study, self._lines(arguments), plan)
+        folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
         if missing:
+            sweeps.limit_failures(folder, self.max_failures)
             self._make(folder, plan, missing, launcher, size, costs)
         if damaged:
             sys.exit(1)
@@ -140,70 +176,149 @@ class ResumableSweeper(Sweeper):
         started = member.row.get("started") or 0.0
         return member.state in self.retry and started >= self.since
 
-    def plan(self, arguments: list[str]) -> tuple[Path, list[Planned]]:
-        """The run store and every run of the sweep, each once, in order.
+    def plan(self, arguments: list[str]) -> Plan:
+        """Every run of the sweep, composed and looked up; nothing was started yet.
 
         Raises:
-            UserError: a value is illegal, or no run is left; nothing was started yet.
+            UserError: a value is illegal, or no run is left.
         """
-        from lossatlas.training.app import lr_source
-        from lossatlas.training.config import resolve
-        from lossatlas.training.identity import build_loss, place
+        from lossatlas.training.identity import place
 
         parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}
+        left_out: dict[tuple[str, str], int] = {}
         root = store.runs_dir()
         grids = []
-        for grid in self.grids or [""]:
+        for words in self._grids(arguments):
+            value = query.value_of(words)
+            asked = None if value is None else query.read(value)
+            if asked is not None:
+                words = [*query.without(words), f"loss={','.join(asked.named + asked.found)}"]
             with our_words(Exception):
-                parsed = parser.parse_overrides([*_words(grid), *arguments])
-            _leave_out_sums(parsed)
-            grids.append(parsed)
-        if sum(map(count_runs, grids)) > MOST_RUNS:  # before anything of it is written out
+                grids.append((parser.parse_overrides(words), asked.found if asked else []))
+        if sum(count_runs(parsed) for parsed, _ in grids) > MOST_RUNS:  # before it is written out
             raise UserError(f"a sweep may have {MOST_RUNS:,} runs, and this one has more")
-        for parsed in grids:
+        for parsed, found in grids:
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
-                    cfg = self._compose(tuple(overrides))
-                    config = resolve(cfg)
-                    root, run_id = place(config)  # wrong parameters end here, before any start
+                    setting, seed = self._setting_of(overrides)
+                    config = setting.config if seed is None else setting.config | {"seed": seed}
+                    name = config["loss"]["name"]
+                    if setting.reason and (setting.loss is None or name in found):
+                        what = name, setting.reason
+                        left_out[what] = left_out.get(what, 0) + 1
+                        continue
+                    assert setting.loss is not None
+                    root, run_id = place(config, setting.loss)
                     if self.only is None or fnmatchcase(run_id, self.only):
-                        target = build_loss(config["loss"]).target
-                        plan[run_id] = Planned(run_id, config, target, lr_source(cfg))
+                        target, source = setting.loss.target, setting.lr_source
+                        plan[run_id] = Planned(run_id, config, target, source)
+        left = [LeftOut(loss, reason, n) for (loss, reason), n in left_out.items()]
+        if not plan and left and self.only is None:
+            more = f"; and {len(left) - 1} more such" if left[1:] else ""
+            raise UserError(f"the sweep is empty: {left[0].loss}: {left[0].reason}{more}")
         if not plan:
             raise UserError(
                 "the sweep is empty"
                 if self.only is None
                 else f"no run of the sweep fits {short(self.only)}"
             )
-        return root, list(plan.values())
+        return Plan(root, list(plan.values()), left)
+
+    def _grids(self, arguments: list[str]) -> list[list[str]]:
+        """The overrides of each product, the command line's last."""
+        own = arguments if self.losses is None else [*arguments, f"loss={self.losses}"]
+        return [[*_words(grid), *own] for grid in self.grids or [""]]
+
+    def _setting_of(self, overrides: Sequence[str]) -> tuple[Setting, int | None]:
+        """What a run shares with others, and its seed if it differs from theirs in that alone."""
+        from lossatlas.training.config import Config
+
+        seeds = [text for text in overrides if re.fullmatch(r"seed=\d{1,16}", text)]
+        if not seeds or any("${" in text for text in overrides):
+            return self._setting(tuple(overrides)), None
+        seed = int(seeds[-1].removeprefix("seed="))
+        legal.check_field(Config, "seed", seed)
+        return self._setting(tuple(text for text in overrides if text not in seeds)), seed
+
+    def _set(self, overrides: tuple[str, ...]) -> Setting:
+        from lossatlas.training import fit
+        from lossatlas.training.app import lr_source
+        from lossatlas.training.config import resolve
+        from lossatlas.training.identity import build_loss
+
+        name = ([t for t in overrides if t.startswith("loss=")] or ["loss="])[-1][5:]
+        if name in registry.index():
+            try:
+                registry.get_class(name)
+            except UserError as error:
+                return Setting({"loss": {"name": name}}, None, "", str(error))
+        cfg = self._compose(overrides)
+        config = resolve(cfg)
+        try:
+            loss = build_loss(config["loss"])
+        except UserError as error:  # wrong values end here, before any start
+            if not _fails(config["loss"]):
+                raise
+            return Setting(config, None, "", str(error))
+        if (reason := fit.cannot(config["scenario"], loss.target)) is not None:
+            return Setting(config, None, "", reason)
+        needless = fit.needless(config["scenario"], loss.target)
+        return Setting(config, loss, lr_source(cfg), needless)
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
         """The configuration of one run.
 
-        Hydra needs 0.1 s for it; runs that differ in their seed alone are composed once.
+        Hydra needs 0.1 s to compose one. Runs that choose the same options of every group share
+        that, and their values are written into copies of it, by the same function of Hydra's.
         """
-        apart = tuple(text for text in overrides if not text.startswith("seed="))
-        cfg = self._composed(apart).copy()
-        for text in overrides:
-            if text.startswith("seed="):
-                OmegaConf.update(cfg, "seed", text.removeprefix("seed="))
-        return cfg
-
-    def _load(self, overrides: tuple[str, ...]) -> DictConfig:
         from lossatlas.training.config import check_names
 
+        values = [text for text in overrides if _VALUE.match(text)]
+        composed, choices = self._composed(tuple(t for t in overrides if t not in values))
+        cfg = composed.copy()
+        with our_words(Exception):
+            ConfigLoaderImpl._apply_overrides_to_config([*map(self._parsed, values)], cfg)
+        check_names(cfg, choices)
+        return cfg
+
+    def _parse(self, text: str) -> Override:
+        return OverridesParser.create(config_loader=self.loader).parse_override(text)
+
+    def _load(self, overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, Any]]:
         with our_words(Exception):
             cfg = self.loader.load_sweep_config(self.master, list(overrides))
-        check_names(cfg, cfg.hydra.runtime.choices)
+        choices = dict(cfg.hydra.runtime.choices)
         with flag_override(cfg, ["readonly", "struct"], False):
             del cfg["hydra"]
-        return cfg
+        return cfg, choices
 
     def _lines(self, arguments: list[str]) -> list[str]:
         """The sweep's grids with the command line's choices written into them."""
-        own = [shlex.quote(text) for text in arguments if not text.startswith("sweep=")]
-        return [" ".join(filter(None, [grid, *own])) for grid in self.grids or [""]]
+        own = [text for text in arguments if not text.startswith("sweep=")]
+        own += [] if self.losses is None else [f"loss={self.losses}"]
+        quoted = [shlex.quote(text) for text in own]
+        return [" ".join(filter(None, [grid, *quoted])) for grid in self.grids or [""]]
+
+
+def _fails(conf: dict[str, Any]) -> bool:
+    """Is it the loss, or one of a sum's, that cannot be built, whatever values it is given?"""
+    from lossatlas.training.identity import build_loss
+
+    terms = expression.parse(conf["terms"]) if conf["name"] == registry.SUM else []
+    for name in [term.name for term in terms] or [conf["name"]]:
+        try:
+            if name in registry.index():
+                build_loss({"name": name})
+        except UserError:
+            return True
+    return False
+
+
+def _told(left_out: list[LeftOut]) -> list[str]:
+    """What was left out of a plan, a line each, under a line on all of it."""
+    lines = [printable(f"  {o.loss}: {o.reason} ({o.runs} runs)") for o in left_out]
+    return [f"left out: {sum(o.runs for o in left_out)} runs", *lines] if left_out else []
 
 
 def _words(grid: str) -> list[str]:
@@ -264,23 +379,3 @@ def _table(members: list[Member], costs: Costs, again: Any) -> str:
             will = "again" if again(member) else ""
         rows.append([state, planned.run_id, will, store.headline(row) or row.get("reason") or ""])
     return "\n".join(aligned(rows))
-
-
-def _leave_out_sums(overrides: list[Override]) -> None:
-    """Keep what cannot be used out of patterns like glob(*): `sum` without terms, broken losses."""
-    for override in overrides:
-        value: object = override.value()  # Hydra's annotation forgets Glob
-        if override.key_or_group == "loss" and isinstance(value, Glob):
-            value.exclude += [registry.SUM, *_broken(value)]
-
-
-def _broken(pattern: Glob) -> list[str]:
-    """The losses that fit a pattern but cannot be imported, each told on stderr."""
-    found = []
-    for name in pattern.filter(registry.list_losses()):
-        try:
-            registry.get_class(name)
-        except UserError as error:
-            print(f"lossatlas: left out of the pattern: {error}", file=sys.stderr)
-            found.append(name)
-    return found

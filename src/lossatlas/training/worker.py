@@ -76,15 +76,18 @@ def work(folder: Path) -> int:
     """Make what is missing of the sweep in `folder`, and wait for what others are making.
 
     A run of which others hold the lease is looked at again until it has ended, so that a dead
-    holder's run is taken over. Returns 0, or `NO_SPACE` when the disk is full.
+    holder's run is taken over. Begins none once as many have failed as the sweep may have.
+    Returns 0, or `NO_SPACE` when the disk is full.
     """
     with stop.listening():
         root, todo = folder.parents[1], sweeps.read(folder)
         while todo:
             others = []
             for run in todo:
+                if sweeps.stopped(folder):
+                    return 0
                 try:
-                    if _is_held(root, run, folder.name):
+                    if _is_held(root, run, folder):
                         others.append(run)
                 except NoSpace as error:
                     print(f"{run.run_id}{NOT_MADE}{error}", flush=True)
@@ -95,7 +98,7 @@ def work(folder: Path) -> int:
         return 0
 
 
-def _is_held(root: Path, run: Planned, sweep: str) -> bool:
+def _is_held(root: Path, run: Planned, folder: Path) -> bool:
     """Make a run, unless there is a row; whether another process is making it.
 
     What is wrong with this run need not be with the next: it is printed.
@@ -103,7 +106,7 @@ def _is_held(root: Path, run: Planned, sweep: str) -> bool:
     from lossatlas.training.run import described
 
     try:
-        return not (root / run.run_id / "row.json").is_file() and _make(root, run, sweep)
+        return not (root / run.run_id / "row.json").is_file() and _make(root, run, folder)
     except Lost:
         return True
     except (NoSpace, stop.Interrupted):
@@ -114,10 +117,11 @@ def _is_held(root: Path, run: Planned, sweep: str) -> bool:
         stop.check()
         traceback.print_exc()
         print(f"{run.run_id}{NOT_MADE}{described(error)}", flush=True)
+    sweeps.note_failure(folder, run.run_id)
     return False
 
 
-def _make(root: Path, run: Planned, sweep: str) -> bool:
+def _make(root: Path, run: Planned, folder: Path) -> bool:
     from lossatlas.training.run import execute
 
     try:
@@ -129,7 +133,9 @@ def _make(root: Path, run: Planned, sweep: str) -> bool:
         raise UserError(f"its configuration in the plan cannot be read ({error})") from error
     if planned != run.run_id:
         raise UserError("the source of its loss changed after planning; start the sweep again")
-    row = execute(cfg, run.lr_source, sweep)  # type: ignore[arg-type]
+    row = execute(cfg, run.lr_source, folder.name)  # type: ignore[arg-type]
+    if row["state"] == "failed":
+        sweeps.note_failure(folder, run.run_id)
     if row["state"] != "running":
         print(f"{run.run_id}: {row['state']}: {row['reason']}", flush=True)
     return bool(row["state"] == "running")

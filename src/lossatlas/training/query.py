@@ -1,0 +1,124 @@
+"""The losses that `loss=...` asks for by what they are, so that no sweep lists them by name.
+
+    family(noise_robust, margin)   verified losses of these families
+    all(target=class_index)        verified losses of that target; also family=... and status=draft
+    verified()                     every verified loss
+    glob(*_hinge)                  Hydra's patterns on names: those of drafts, too
+
+Several of them, and names, may stand side by side with commas between.
+"""
+
+import difflib
+import re
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from lossatlas import cards
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.names import short
+from lossatlas.training.wording import our_words
+
+FILTERS = {"family": cards.FAMILIES, "target": cards.TARGETS, "status": ("verified", "draft")}
+QUERIES = ("family", "all", "verified")
+_CALL = re.compile(rf"\s*({'|'.join((*QUERIES, 'glob'))})\((.*)\)\s*", re.DOTALL)
+_LOSS = re.compile(r"\+{0,2}loss=(.*)", re.DOTALL)
+
+
+class Asked(NamedTuple):
+    """Ids of losses, each once: those named (by a pattern, too), and what queries found beside."""
+
+    named: list[str]
+    found: list[str]
+
+
+def value_of(overrides: list[str]) -> str | None:
+    """What the last `loss=...` of some overrides says, if it is a query; else None."""
+    values = [found[1] for found in map(_LOSS.fullmatch, overrides) if found]
+    return values[-1] if values and any(map(_CALL.fullmatch, _parts(values[-1]))) else None
+
+
+def without(overrides: list[str]) -> list[str]:
+    """The overrides but for those of the group `loss`."""
+    return [text for text in overrides if not _LOSS.fullmatch(text)]
+
+
+def read(value: str) -> Asked:
+    """The losses that a value of `loss=` asks for.
+
+    Raises:
+        UserError: a word that no query knows, or a query that no loss fits.
+    """
+    named: dict[str, None] = {}
+    found: dict[str, None] = {}
+    for part in map(str.strip, _parts(value)):
+        if (call := _CALL.fullmatch(part)) is None:
+            named[part] = None
+        elif call[1] == "glob":
+            named |= dict.fromkeys(_matching(part))
+        else:
+            found |= dict.fromkeys(_fitting(part, call[1], call[2]))
+    return Asked(list(named), [name for name in found if name not in named])
+
+
+def _parts(value: str) -> list[str]:
+    """What stands between the commas that are in no brackets and no quotes."""
+    parts, depth, quote = [""], 0, ""
+    for c in value:
+        quote = "" if c == quote else c if not quote and c in "'\"" else quote
+        depth += 0 if quote else (c in "([{") - (c in ")]}")
+        if c == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return parts
+
+
+def _fitting(call: str, name: str, inside: str) -> list[str]:
+    """The losses that fit a query, of which only those of one status count."""
+    words = list(filter(None, map(str.strip, inside.split(","))))
+    if name == "family":
+        words = [word if "=" in word else f"family={word}" for word in words]
+        if not any(word.startswith("family") for word in words):
+            raise UserError(f"{call} names no family; legal: {', '.join(cards.FAMILIES)}")
+    wanted: dict[str, list[str]] = {}
+    for word in words:
+        key, _, value = (part.strip() for part in word.partition("="))
+        if key not in FILTERS or (name, key) == ("verified", "status"):
+            legal = "=..., ".join(FILTERS)
+            raise UserError(f"{call}: {short(word)} is none of {legal}=..., which a query takes")
+        if value not in FILTERS[key]:
+            near = difflib.get_close_matches(value, FILTERS[key], n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else ""
+            hint = hint or f"legal: {', '.join(FILTERS[key])}"
+            raise UserError(f"{call}: there is no {key} {short(value)}; {hint}")
+        wanted.setdefault(key, []).append(value)
+    status, usable = wanted.pop("status", ["verified"]), _of_targets(wanted.get("target"))
+    fitting = [
+        entry
+        for entry in registry.index().values()
+        if entry.family in wanted.get("family", cards.FAMILIES) and entry.id in usable
+    ]
+    found = [entry.id for entry in fitting if registry.status(entry) in status]
+    if not found:
+        drafts = f"; {len(fitting)} of another status, which status=... asks for" if fitting else ""
+        there = dict.fromkeys(e.family for e in registry.index().values())
+        legal = f"; families with losses: {', '.join(there)}"
+        raise UserError(f"{call}: no {' or '.join(status)} loss fits{drafts or legal}")
+    return found
+
+
+def _of_targets(targets: list[str] | None) -> list[str]:
+    if targets is None:
+        return registry.list_losses()
+    return [name for one in targets for name in registry.list_losses(target=one)]
+
+
+def _matching(call: str) -> list[str]:
+    """The losses that one of Hydra's patterns fits, which no sum does."""
+    with our_words(Exception):
+        pattern: Any = OverridesParser.create().parse_override(f"loss={call}").value()
+    if not (found := pattern.filter(registry.list_losses())):
+        raise UserError(f"loss={call}: no loss fits")
+    return list(found)

@@ -9,6 +9,7 @@ import pytest
 
 from lossatlas import list_losses
 from lossatlas.results import store
+from training.commands import TINY
 
 
 def test_list_shows_every_loss_with_its_status(command):
@@ -74,8 +75,9 @@ def test_wrong_usage_is_code_2(arguments, command):
 
 
 def test_train_runs_report_end_to_end(command, tmp_path):
-    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
-    code, out, _ = command("train", *tiny, "loss=label_smoothing", "loss.epsilon=0.2")
+    code, out, _ = command(
+        "train", *TINY, "progress=false", "loss=label_smoothing", "loss.epsilon=0.2"
+    )
     assert code == 0
     assert "label_smoothing-clean-smoke-s0-" in out
     assert "test accuracy (last epoch)" in out
@@ -91,8 +93,7 @@ def test_train_runs_report_end_to_end(command, tmp_path):
 
 
 def test_a_failed_or_diverged_run_is_code_1(command):
-    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
-    code, out, _ = command("train", *tiny, "recipe.lr=1e30")
+    code, out, _ = command("train", *TINY, "progress=false", "recipe.lr=1e30")
     assert code == 1
     assert "diverged" in out
 

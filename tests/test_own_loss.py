@@ -1,16 +1,12 @@
 """A user's own loss: two files, no other edit, and it is everywhere."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from lossatlas import resources, scaffold
 from lossatlas.errors import UserError
+from training import commands
 
 README = resources.CHECKOUT / "README.md"
-TINY = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
 
 
 def fenced(language, starts):
@@ -21,48 +17,43 @@ def fenced(language, starts):
     return found[0]
 
 
-def lossatlas(*arguments, cwd, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=cwd, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_walk_through_of_the_readme(tmp_path):
+def test_the_walk_through_of_the_readme(tmp_path, monkeypatch):
     """`new`, fill in as the README does, then list, show, train, report and the contract suite."""
+    monkeypatch.chdir(tmp_path)
+    runs, path = tmp_path / "runs", str(tmp_path / "mine")
+
+    def said(*arguments):
+        done = commands.lossatlas(*arguments, runs=runs, LOSSATLAS_PATH=path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     files = scaffold.write_loss("my_gce", "noise_robust", "class_index", tmp_path / "mine")
     card, code, reference = files
     assert "TODO" in card.read_text()
     assert reference == tmp_path / "mine/reference/my_gce.py"
-    own = {"LOSSATLAS_PATH": str(tmp_path / "mine"), "LOSSATLAS_RUNS": str(tmp_path / "runs")}
-    fresh = lossatlas("lossatlas.cli", "show", "my_gce", cwd=tmp_path, **own)
+    fresh = said("show", "my_gce")
     assert "to do: name says TODO" in fresh
     code.write_text(fenced("python", '"""Generalised cross-entropy'))
     card.write_text(fenced("markdown", "---\nid: my_gce"))
-    listed = lossatlas("lossatlas.cli", "list", "--family", "noise_robust", cwd=tmp_path, **own)
+    listed = said("list", "--family", "noise_robust")
     assert [line.split()[:2] for line in listed.splitlines() if "my_gce" in line] == [
         ["my_gce", "draft"]
     ]
-    shown = lossatlas("lossatlas.cli", "show", "my_gce", cwd=tmp_path, **own)
+    shown = said("show", "my_gce")
     assert "1805.07836" in shown
     assert "to do" not in shown
-    trained = lossatlas(
-        "lossatlas.cli", "train", *TINY, "loss=my_gce", "loss.q=0.5", cwd=tmp_path, **own
-    )
+    trained = said("train", *commands.TINY, "loss=my_gce", "loss.q=0.5")
     assert "done" in trained
-    lossatlas("lossatlas.cli", "report", "-o", "page", cwd=tmp_path, **own)
+    said("report", "-o", "page")
     assert "my_gce" in (tmp_path / "page" / "REPORT.md").read_text()
     reference.unlink()
-    tested = lossatlas("lossatlas.cli", "test", "my_gce", cwd=tmp_path, **own)
+    tested = said("test", "my_gce")
     assert tested.startswith("my_gce: every law holds in ")
     assert f"there is no reference {reference}, so it is a draft" in tested
     reference.write_text(fenced("python", '"""Reference'))
-    kept = lossatlas("lossatlas.cli", "test", str(code), "--record", cwd=tmp_path, **own)
+    kept = said("test", str(code), "--record")
     assert "no reference" not in kept
-    listed = lossatlas("lossatlas.cli", "list", "--family", "noise_robust", cwd=tmp_path, **own)
+    listed = said("list", "--family", "noise_robust")
     assert [line.split()[1] for line in listed.splitlines() if "my_gce" in line] == ["verified"]
 
 

@@ -7,6 +7,7 @@ import zipfile
 
 from lossatlas import resources
 from lossatlas.losses import registry
+from training.commands import TINY
 
 
 def test_a_wheel_works_in_another_folder(tmp_path):
@@ -34,8 +35,7 @@ def test_a_wheel_works_in_another_folder(tmp_path):
     assert [line.split()[:2] for line in listed.splitlines()] == [
         [entry.id, registry.status(entry)] for entry in packaged
     ]
-    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1"]
-    run(*cli, "train", "-m", *tiny, "loss=cross_entropy,nt_xent", **path)
+    run(*cli, "train", "-m", *TINY, "loss=cross_entropy,nt_xent", **path)
     assert run(*cli, "runs", **path).endswith("2 done\n")
     run(*cli, "report", "-o", "page", **path)
     assert "NT-Xent" in (tmp_path / "page" / "REPORT.md").read_text()

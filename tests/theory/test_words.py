@@ -1,6 +1,7 @@
 """What `check` says of code that departs from its formula, jumps, rolls dice, or is picky."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,12 @@ def test_classes_can_be_chosen_and_are_not_kept(command: Callable[..., Any], cac
 # -------------------------------------------------------------------------------------- sums
 
 
+@cache
+def verdict(prop: str, loss: str) -> str:
+    """What is recorded of a loss, or of a sum of losses."""
+    return str(records.run(records._checks()[prop], examine(loss))["verdict"])
+
+
 @pytest.mark.parametrize(
     ("name", "prop"),
     [
@@ -319,9 +326,7 @@ def test_classes_can_be_chosen_and_are_not_kept(command: Callable[..., Any], cac
 def test_multiples_and_sums_have_the_verdict_of_their_loss(
     name: str, prop: str, written: str
 ) -> None:
-    check = records._checks()[prop]
-    assert records.run(check, examine(name))["verdict"] == "proved"
-    assert records.run(check, examine(written.format(name)))["verdict"] == "proved"
+    assert verdict(prop, name) == verdict(prop, written.format(name)) == "proved"
 
 
 def test_sums_of_unlike_losses_have_no_link_and_no_rule() -> None:

@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import hydra
@@ -9,11 +10,12 @@ from lossatlas import resources
 from lossatlas.losses import registry
 from lossatlas.training import config, identity, run
 from lossatlas.training.journal import Journal
+from training.commands import TINY
 
 
 @pytest.fixture
 def make_cfg(tmp_path, monkeypatch):
-    """Compose a tiny run: synthetic data, seconds, its store under tmp_path."""
+    """Compose a tiny run: a few synthetic images, a second, its store under tmp_path."""
     monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "runs"))
 
     def make(*overrides):
@@ -23,10 +25,7 @@ def make_cfg(tmp_path, monkeypatch):
             return hydra.compose(
                 "config",
                 [
-                    "data=synthetic",
-                    "recipe=smoke",
-                    "recipe.batch_size=64",
-                    "model.widths=[8,8,8]",
+                    *TINY,
                     "progress=false",
                     *overrides,
                 ],
@@ -73,12 +72,23 @@ def own_loss(tmp_path, monkeypatch):
             del registry._classes[name]
 
 
+@pytest.fixture(scope="session")
+def cuts(tmp_path_factory):
+    """Where the runs that were cut off are kept, for the tests that need the same."""
+    return tmp_path_factory.mktemp("cuts")
+
+
 @pytest.fixture
-def cut(make_cfg, monkeypatch):
+def cut(make_cfg, cuts, monkeypatch):
     """Cut a run off after its second epoch; returns its configuration and working folder."""
 
     def make(*overrides):
         cfg = make_cfg(*overrides)
+        root, name = identity.place(config.resolve(cfg))
+        folder = root / ".running" / name
+        if (cuts / name).is_dir():
+            shutil.copytree(cuts / name, folder)
+            return cfg, folder
         whole = Journal.on_train_epoch_end
 
         def ends(self, trainer, module):
@@ -90,7 +100,7 @@ def cut(make_cfg, monkeypatch):
         with pytest.raises(run.Interrupted):
             run.execute(cfg)
         monkeypatch.setattr(Journal, "on_train_epoch_end", whole)
-        root, name = identity.place(config.resolve(cfg))
-        return cfg, root / ".running" / name
+        shutil.copytree(folder, cuts / name)
+        return cfg, folder
 
     return make

@@ -7,7 +7,7 @@ import time
 
 from lossatlas import results
 from lossatlas.results import store, sweeps
-from training.commands import FINISHED, living, lossatlas, start
+from training.commands import FINISHED, living, start
 
 KILLS = 50
 SWEEP = [
@@ -30,10 +30,10 @@ def epochs_made(root):
     return total
 
 
-def test_every_row_is_there_once_and_as_if_nothing_had_happened(tmp_path):
+def test_every_row_is_there_once_and_as_if_nothing_had_happened(command, tmp_path):
     calm, hurt = tmp_path / "calm", tmp_path / "hurt"
-    undisturbed = lossatlas(*SWEEP, runs=calm)
-    assert undisturbed.returncode == 0, undisturbed.stderr
+    code, _, err = command(*SWEEP, f"runs={calm}")
+    assert code == 0, err
 
     rng = random.Random(seed := time.time_ns())
     process = start(*SWEEP, runs=hurt)
@@ -51,8 +51,7 @@ def test_every_row_is_there_once_and_as_if_nothing_had_happened(tmp_path):
                 kills += 1
             except ProcessLookupError:
                 pass
-    told = process.stdout.read()
-    assert process.returncode == 0, f"seed of the kills: {seed}\n{told}"
+    assert process.returncode == 0, f"seed of the kills: {seed}\n{process.told()}"
     assert kills >= KILLS, f"only {kills} kills"
 
     tables = [results.load(root).set_index("run_id").sort_index() for root in (calm, hurt)]

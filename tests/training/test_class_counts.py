@@ -8,6 +8,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.training import run
 from lossatlas.training.data import ImageData
+from training.commands import SMOKE
 
 COUNTING = (
     "type(self).seen = self.class_counts\n"
@@ -19,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(
     "overrides",
-    [(), ("scenario=ambiguous_pets",), ("holdout=300", "recipe.train_limit=700", "seed=3")],
+    [(), ("scenario=ambiguous_pets",), ("holdout=60", "recipe.train_limit=200", "seed=3")],
 )
 def test_counts_are_those_of_the_labels_in_training(overrides, make_cfg, own_loss):
     own_loss("counting", COUNTING, head=NEEDS)
@@ -28,7 +29,7 @@ def test_counts_are_those_of_the_labels_in_training(overrides, make_cfg, own_los
     labels = ImageData(cfg, "class_index", 0, CPU).train.target
     seen = registry.get_class("counting").seen
     assert seen.tolist() == [(labels == k).sum().item() for k in range(10)]
-    assert seen.sum() == len(labels) == (700 if overrides[1:] else 1280)
+    assert seen.sum() == len(labels) == (200 if overrides[1:] else 320)
 
 
 def test_uncertain_labels_are_shared_out(make_cfg):
@@ -54,7 +55,7 @@ def test_a_loss_that_asks_for_none_gets_none(make_cfg, own_loss):
 
 
 def test_balanced_softmax_trains_and_a_sum_hands_the_counts_on(make_cfg):
-    row = run.execute(make_cfg("loss=balanced_softmax"))
+    row = run.execute(make_cfg("loss=balanced_softmax", *SMOKE))
     assert row["state"] == "done", row["reason"]
     assert row["test_accuracy"] > 0.15
     total = make_cfg("loss=sum", "loss.terms=cross_entropy + 0.5 * balanced_softmax")

@@ -7,7 +7,7 @@ from lossatlas.errors import UserError
 from lossatlas.results import store
 from lossatlas.training import identity, run, tuning
 from lossatlas.training.config import resolve
-from training.commands import TINY, lossatlas
+from training.commands import SMOKE, TINY
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def id_of(cfg):
 
 
 def test_a_sum_trains_and_its_row_says_what_it_is(sum_cfg):
-    row = run.execute(sum_cfg("focal(gamma=3.0)+.5*crammer_singer_hinge"))
+    row = run.execute(sum_cfg("focal(gamma=3.0)+.5*crammer_singer_hinge", *SMOKE))
     assert row["state"] == "done", row["reason"]
     assert row["test_accuracy"] > 0.15
     assert (row["loss"], row["loss.terms"]) == (
@@ -99,34 +99,34 @@ def test_a_sum_has_no_tuned_rate(tmp_path, sum_cfg):
         tuning.write_table(tmp_path / "runs")
 
 
-def test_sums_can_be_swept_from_the_command_line(tmp_path):
+def test_sums_can_be_swept_from_the_command_line(command, tmp_path):
     terms = "loss.terms=cross_entropy + 0.5 * focal,'focal(gamma=1) + cross_entropy'"
-    outcome = lossatlas("train", "-m", *TINY, "loss=sum", terms, runs=tmp_path)
-    assert outcome.returncode == 0, outcome.stderr
-    assert "2 of 2 runs" in outcome.stderr
-    table = results.load(tmp_path)
+    code, _, err = command("train", "-m", *TINY, "loss=sum", terms)
+    assert code == 0, err
+    assert "2 of 2 runs" in err
+    table = results.load(tmp_path / "runs")
     assert sorted(table["loss.terms"]) == [
         "cross_entropy + 0.5 * focal", "focal(gamma=1) + cross_entropy",
     ]  # fmt: skip
     assert set(table["loss"]) == {"sum"}
-    wrong = lossatlas("train", *TINY, "loss=sum", "loss.terms=cross_entropy + fokal", runs=tmp_path)
-    assert wrong.returncode == 2
-    assert wrong.stderr == (
+    code, _, err = command("train", *TINY, "loss=sum", "loss.terms=cross_entropy + fokal")
+    assert code == 2
+    assert err == (
         "lossatlas: there is no loss 'fokal'; did you mean focal? ('lossatlas list' shows all)\n"
     )
 
 
-def test_parentheses_without_quotes_of_their_own_are_explained(tmp_path):
-    outcome = lossatlas("train", "loss=sum", "loss.terms=focal(gamma=1) + mae", runs=tmp_path)
-    assert outcome.returncode == 2
-    assert outcome.stderr == (
+def test_parentheses_without_quotes_of_their_own_are_explained(command):
+    code, _, err = command("train", "loss=sum", "loss.terms=focal(gamma=1) + mae")
+    assert code == 2
+    assert err == (
         "lossatlas: 'loss.terms=focal(gamma=1) + mae' cannot be read; a value with parentheses has "
         "quotes of its own inside those of the shell: \"loss.terms='gce(q=0.5) + 2 * mae'\"\n"
     )
 
 
-def test_a_pattern_over_losses_leaves_sums_out(tmp_path):
+def test_a_pattern_over_losses_leaves_sums_out(command, tmp_path):
     pattern = "loss=glob([su*,soft_t*])"
-    outcome = lossatlas("train", "-m", *TINY, pattern, runs=tmp_path)
-    assert outcome.returncode == 0, outcome.stderr
-    assert set(results.load(tmp_path)["loss"]) == {"soft_target_kl"}
+    code, _, err = command("train", "-m", *TINY, pattern)
+    assert code == 0, err
+    assert set(results.load(tmp_path / "runs")["loss"]) == {"soft_target_kl"}

@@ -12,9 +12,10 @@ from lossatlas.training import run
 from lossatlas.training.config import resolve
 from lossatlas.training.data import ImageData
 
-ALL = ("recipe.train_limit=null",)  # synthetic data has 200 images a class
+ALL = ("recipe.train_limit=null", "data.n_train=2000", "data.n_test=500")  # 200 a class
 TAIL = (*ALL, "scenario=long_tail", "scenario.imbalance=10")
 SIZES = [200, 154, 119, 92, 71, 55, 43, 33, 25, 20]
+CIFAR10 = ("data=cifar10", "data.n_train=0", "data.n_test=0")
 CPU = torch.device("cpu")
 
 
@@ -106,7 +107,7 @@ def test_labels_and_images_do_not_depend_on_the_loss(scenario, make_cfg):
     known = [
         (found.train.indices, found.train.target)
         for name in list_losses(target="class_index")[:3]
-        for found in [data(make_cfg(f"loss={name}", f"scenario={scenario}"))]
+        for found in [data(make_cfg(*ALL, f"loss={name}", f"scenario={scenario}"))]
     ]
     for other in known[1:]:
         assert all(map(torch.equal, known[0], other))
@@ -114,7 +115,7 @@ def test_labels_and_images_do_not_depend_on_the_loss(scenario, make_cfg):
 
 def test_real_cifar10_has_the_published_sizes(make_cfg):
     assert cifar10.fetch().is_dir()
-    found = data(make_cfg(*ALL, "data=cifar10", "scenario=long_tail", "recipe.test_limit=null"))
+    found = data(make_cfg(*ALL, *CIFAR10, "scenario=long_tail", "recipe.test_limit=null"))
     assert torch.bincount(found.train.labels).tolist() == [
         5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50,
     ]  # fmt: skip

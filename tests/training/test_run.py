@@ -13,13 +13,19 @@ from lossatlas.losses import registry
 from lossatlas.results import store
 from lossatlas.training import identity, run
 from lossatlas.training.config import resolve
-from training.commands import FINISHED
+from training.commands import FINISHED, SMOKE
+
+# Images, steps and channels enough to learn something in two epochs.
+SOME = [
+    "data.n_train=640", "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
+    "model.widths=[16,32,64]",
+]  # fmt: skip
+CIFAR10 = ["data=cifar10", "data.n_train=0", "data.n_test=0"]
 
 
 @pytest.mark.parametrize("name", list_losses())
 def test_every_loss_trains(name, make_cfg, tmp_path):
-    wide = "model.widths=[24,48,96]"  # wide enough to learn something in two epochs
-    row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets", wide))
+    row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets", *SOME))
     assert row["state"] == "done", row["reason"]
     folder = tmp_path / "runs" / row["run_id"]
     assert {f.name for f in folder.iterdir()} == FINISHED
@@ -34,9 +40,9 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
         assert row["test_accuracy"] == metrics.accuracy(test.logits, test.labels)
         assert row["test_accuracy"] > 0.15  # chance is 0.1
         assert row["best_test_accuracy"] >= row["test_accuracy"]
-    assert len(test.labels) == 500
+    assert len(test.labels) == 200
     train = bundle.load(folder / "bundle.safetensors", "train")
-    assert len(train.features) == 1280  # recipe.train_limit of smoke
+    assert len(train.features) == 640
 
 
 def test_a_finished_run_is_not_made_again(make_cfg, monkeypatch):
@@ -118,12 +124,12 @@ def test_a_held_out_score_never_touches_the_test_set(make_cfg, monkeypatch):
         return original(self, split, device)
 
     monkeypatch.setattr(run.ImageData, "_images", no_test)
-    row = run.execute(make_cfg("holdout=200"))
+    row = run.execute(make_cfg(*SMOKE, "holdout=200"))
     assert row["state"] == "done", row["reason"]
     assert 0.1 < row["score"] <= 1
     assert not [key for key in row if key.startswith("test_")]
     assert row["best_test_accuracy"] is None
-    embedder = run.execute(make_cfg("holdout=200", "loss=nt_xent"))
+    embedder = run.execute(make_cfg(*SMOKE, "holdout=200", "loss=nt_xent"))
     assert 0.1 < embedder["score"] <= 1
 
 
@@ -144,7 +150,7 @@ def test_seeds_change_the_run_and_repeat_it(make_cfg, tmp_path):
         ("scenario.probability=2", "scenario.probability is for ambiguous_pets, symmetric_noise"),
         ("accelerator=tpu", "accelerator must be one of auto, cpu, gpu, not 'tpu'"),
         ("model.arch=vgg", "model.arch must be one of airnet, resnet18, not 'vgg'"),
-        ("holdout=1990", "only 10 training images are left"),
+        ("holdout=310", "only 10 training images are left"),
         ("logger.name=paper", "logger.name must be one of none, wandb, tensorboard"),
     ],
 )
@@ -156,7 +162,7 @@ def test_an_illegal_value_is_one_sentence_and_leaves_no_row(override, said, make
 
 @pytest.mark.parametrize("views", [1, 3])
 def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cfg, own_loss):
-    """The loss notes what it was shown: 60 % of 1,280 labels are wrong, those of the targets."""
+    """The loss notes what it was shown: 60 % of 320 labels are wrong, those of the targets."""
     own_loss(
         "supervised",
         "self.seen.append((len(logits), target)); return logits.square().mean((0, 2))",
@@ -178,7 +184,7 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
 
 
 def test_resnet18_learns(make_cfg):
-    cfg = make_cfg("model=resnet18", "model.widths=[8,8,16,16]", "recipe.lr=0.05")
+    cfg = make_cfg("model=resnet18", *SMOKE, "model.widths=[8,8,16,16]", "recipe.lr=0.05")
     row = run.execute(cfg)
     assert row["test_accuracy"] > 0.15
 
@@ -188,7 +194,7 @@ def test_real_cifar10_for_two_hundred_steps(make_cfg):
     assert cifar10.fetch().is_dir()
     row = run.execute(
         make_cfg(
-            "data=cifar10", "recipe=quick", "recipe.batch_size=128", "recipe.epochs=1",
+            *CIFAR10, "recipe=quick", "recipe.batch_size=128", "recipe.epochs=1",
             "recipe.train_limit=25600", "recipe.test_limit=2000",
         )
     )  # fmt: skip

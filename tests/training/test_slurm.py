@@ -131,7 +131,7 @@ def logs(home):
 def sweep(epochs, *seeds):
     return [
         "train", "-m", *TINY, f"recipe.epochs={epochs}", f"seed={','.join(map(str, seeds))}",
-        "recipe.train_limit=512", "model.widths=[8,8,8]",
+        "data.n_train=2000", "data.n_test=500", "recipe.train_limit=512",
         "launcher=slurm", "launcher.workers=2", "launcher.timeout_min=10",
     ]  # fmt: skip
 
@@ -164,8 +164,8 @@ def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, tmp_path):
     process = start(*sweep(40, 0, 1, 2, 3), runs=tmp_path, **cluster)
     wait_for(lambda: both_at_work(cluster, tmp_path), process)
     ask(cluster, "scancel", tasks(cluster)[0])
-    told = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, told
+    assert process.wait(300) == 0, process.told()
+    told = process.told()
     assert "2 at once" in told
     assert "4 of 4 runs" in told
     assert states(tmp_path) == ["done"] * 4
@@ -181,7 +181,7 @@ def test_preempted_tasks_queue_again_and_go_on_without_their_launcher(cluster, t
     process = start(*sweep(80, 0, 1), runs=tmp_path, **cluster)
     wait_for(lambda: both_at_work(cluster, tmp_path), process)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.wait(30)
     before = {f.name: len(store.read_epochs(f)) for f in tmp_path.glob(".running/*")}
     one, other = tasks(cluster)
     ask(cluster, "scontrol", "requeue", one)

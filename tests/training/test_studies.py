@@ -5,16 +5,12 @@ import shlex
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lossatlas import list_losses, resources
 from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import registry
 from lossatlas.training import query
-from lossatlas.training.config import register_configs, resolve
-from lossatlas.training.identity import place
 
 FOLDER = resources.folder("conf") / "sweep"
 NAMES = ("lecture", "noise_grid", "long_tail", "calibration", "ssl_quick", "full_survey")
@@ -41,17 +37,6 @@ def grids(name):
     return found
 
 
-def composed(runs):
-    """The ids of runs; raises where one names what is not there or is not legal."""
-    register_configs()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
-        return [
-            place(resolve(compose("config", [f"{k}={v}" for k, v in run.items()])))[1]
-            for run in runs
-        ]
-
-
 def condition(run):
     """What the runs that are compared share."""
     return frozenset(
@@ -60,20 +45,22 @@ def condition(run):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_run_can_be_composed(name):
-    """Of each grid of the large sweep the first run only; elsewhere all, each at one seed."""
-    some = [
-        run
-        for grid in grids(name)
-        for run in (grid[:1] if name == "full_survey" else grid)
-        if run["seed"] == "0"
-    ]
-    ids = composed(some)
-    assert len(set(ids)) == len(some)
+def test_every_run_can_be_planned(name, command):
+    """At one seed; with one loss in the place of all where none has values of its own."""
+    runs = [frozenset(run.items()) for grid in grids(name) for run in grid if run["seed"] == "0"]
+    own = any(key.startswith("loss.") for run in runs for key, _ in run)
+    one = [] if own else ["loss=cross_entropy"]
+    code, out, err = command("train", "-m", f"sweep={name}", "seed=0", *one, "--plan")
+    assert (code, err) == (0, "")
+    if one:
+        runs = {frozenset(item for item in run if item[0] != "loss") for run in runs}
+    ids = [line.split()[1] for line in out.splitlines()[:-1]]
+    assert len(set(ids)) == len(ids) == len(runs)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_comment_counts_the_runs_and_none_is_made_twice(name):
+    assert {run["loss"] for grid in grids(name) for run in grid} <= set(list_losses())
     runs = [tuple(sorted(run.items())) for grid in grids(name) for run in grid]
     assert len(set(runs)) == len(runs)
     text = (FOLDER / f"{name}.yaml").read_text()

@@ -10,55 +10,55 @@ from lossatlas.results import progress, store, sweeps
 from lossatlas.training import config
 from lossatlas.training.watch import Watch
 from rows import whole
-from training.commands import TINY, lossatlas
+from training.commands import TINY
 
 
-def test_a_sweep_with_a_failing_loss_keeps_the_rest_and_resumes(tmp_path, own_loss):
-    file = own_loss("broken", "raise RuntimeError('out of luck')")
-    path = {"LOSSATLAS_PATH": str(file.parents[2])}
+def test_a_sweep_with_a_failing_loss_keeps_the_rest_and_resumes(command, tmp_path, own_loss):
+    own_loss("broken", "raise RuntimeError('out of luck')")
+    config.register_configs()
     arguments = ["train", "-m", *TINY, "loss=cross_entropy,broken", "seed=0,1"]
-    first = lossatlas(*arguments, runs=tmp_path, **path)
-    assert first.returncode == 1, first.stderr
-    assert "4 runs" in first.stderr
-    assert "0 finished, 4 to do" in first.stderr
-    assert "failed: RuntimeError: out of luck" in first.stderr
-    assert "4 of 4 runs" in first.stderr
-    table = results.load(tmp_path).set_index(["loss", "seed"])
+    code, _, err = command(*arguments)
+    assert code == 1, err
+    assert "4 runs" in err
+    assert "0 finished, 4 to do" in err
+    assert "failed: RuntimeError: out of luck" in err
+    assert "4 of 4 runs" in err
+    runs = tmp_path / "runs"
+    table = results.load(runs).set_index(["loss", "seed"])
     assert dict(table["state"]) == {
         ("broken", 0): "failed", ("broken", 1): "failed",
         ("cross_entropy", 0): "done", ("cross_entropy", 1): "done",
     }  # fmt: skip
-    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.glob("cross_entropy*/row.json")}
+    stamps = {p: p.stat().st_mtime_ns for p in runs.glob("cross_entropy*/row.json")}
     own_loss(
         "broken", "return torch.logsumexp(logits, 1) - logits.gather(1, target[:, None])[:, 0]"
     )
-    again = lossatlas(*arguments, runs=tmp_path, **path)
-    assert again.returncode == 0, again.stderr
-    assert "2 finished, 2 to do" in again.stderr
+    code, _, err = command(*arguments)
+    assert code == 0, err
+    assert "2 finished, 2 to do" in err
     assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
-    done = results.load(tmp_path).query("state == 'done'")
+    done = results.load(runs).query("state == 'done'")
     assert sorted(zip(done["loss"], done["seed"], strict=True)) == [
         ("broken", 0), ("broken", 1), ("cross_entropy", 0), ("cross_entropy", 1),
     ]  # fmt: skip
 
 
-def test_a_named_study_is_a_list_of_products(tmp_path):
-    command = ["train", "-m", "sweep=quick_survey", *TINY, "loss=cross_entropy"]
-    outcome = lossatlas(*command, runs=tmp_path)
-    assert outcome.returncode == 0, outcome.stderr
+def test_a_named_study_is_a_list_of_products(command, tmp_path):
+    code, _, err = command("train", "-m", "sweep=quick_survey", *TINY, "loss=cross_entropy")
+    assert code == 0, err
     # two grids of two seeds; the third, of the embedder, became a run of the first
-    assert "4 runs" in outcome.stderr
-    table = results.load(tmp_path)
+    assert "4 runs" in err
+    table = results.load(tmp_path / "runs")
     assert sorted(zip(table["scenario"], table["seed"], strict=True)) == [
         ("ambiguous_pets", 0), ("ambiguous_pets", 1), ("clean", 0), ("clean", 1),
     ]  # fmt: skip
-    assert "4 of 4 runs" in outcome.stderr
+    assert "4 of 4 runs" in err
 
 
-def test_a_wrong_value_stops_a_sweep_before_it_starts(tmp_path):
-    outcome = lossatlas("train", "-m", *TINY, "loss=focal", "loss.gamma=1,-1", runs=tmp_path)
-    assert outcome.returncode == 2
-    assert outcome.stderr == "lossatlas: focal: gamma must be a number in [0, inf), not -1.0\n"
+def test_a_wrong_value_stops_a_sweep_before_it_starts(command, tmp_path):
+    code, _, err = command("train", "-m", *TINY, "loss=focal", "loss.gamma=1,-1")
+    assert code == 2
+    assert err == "lossatlas: focal: gamma must be a number in [0, inf), not -1.0\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -13,6 +13,7 @@ import wandb
 from lossatlas.results import store
 from lossatlas.training import identity, run, wandb_mirror
 from lossatlas.training.config import resolve
+from training.commands import TINY
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,7 @@ def test_a_diverged_and_a_failed_run_are_mirrored_as_such(make_cfg, own_loss):
 
 
 def test_a_run_that_went_on_has_one_whole_mirror(make_cfg, monkeypatch):
-    cfg = make_cfg("logger=wandb")
+    cfg = make_cfg("logger=wandb", "recipe.epochs=2")
     with monkeypatch.context() as patch:
         patch.setattr(run, "_evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
         with pytest.raises(run.Interrupted):
@@ -151,8 +152,7 @@ def test_without_network_key_home_or_name_and_as_a_rank_of_others_it_asks_nothin
     }  # fmt: skip
     done = subprocess.run(
         [
-            sys.executable, "-m", "lossatlas.cli", "train", "logger=wandb", "data=synthetic",
-            "recipe=smoke", "recipe.batch_size=64", "recipe.epochs=1", "progress=false",
+            sys.executable, "-m", "lossatlas.cli", "train", "logger=wandb", *TINY, "progress=false",
         ],
         env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=120, check=False,

@@ -1,5 +1,7 @@
 """A small stand-in for CIFAR-10: same shapes and classes, for tests and air-gapped trials."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from lossatlas.data.cifar10 import CLASSES, Dataset, ImageSet
@@ -8,6 +10,7 @@ SIGNAL, CLUTTER, NOISE = 24.0, 18.0, 60.0  # grey levels (standard deviations)
 CAT_IN_DOG = 0.9  # correlation of the dog's pattern with the cat's
 
 
+@lru_cache(maxsize=2)
 def synthetic(n_train: int = 2000, n_test: int = 500, seed: int = 0) -> Dataset:
     """Ten balanced classes of noisy colour patterns, sized and typed like CIFAR-10; read-only.
 

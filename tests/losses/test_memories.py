@@ -1,0 +1,70 @@
+"""Losses with a memory: how it moves in training, that it stands still else, and its gradient."""
+
+import copy
+
+import pytest
+import torch
+
+from lossatlas import get_loss
+from lossatlas.contract.inputs import make
+
+P = torch.tensor([0.705384513, 0.259496459, 0.035119026], dtype=torch.float64)  # of LOGITS
+LOGITS = torch.tensor([[2.0, 1.0, -1.0]], dtype=torch.float64)
+
+
+def elr(**hyperparameters):
+    loss = get_loss("elr", **hyperparameters).provide(num_samples=3, num_classes=3)
+    return loss.double().train()
+
+
+def test_elr_moves_the_memory_of_its_sample_before_it_is_used():
+    loss = elr(clamp=0)
+    y, second = torch.tensor([0]), torch.tensor([1])
+    assert loss(LOGITS, y, indices=second).item() == pytest.approx(-0.209404, abs=1e-6)
+    torch.testing.assert_close(loss.memory[1], 0.3 * P)
+    # Turned round, the prediction is too: 0.7 of 0.3 p and 0.3 of the turned p.
+    loss(LOGITS.flip(1), y, indices=second)
+    torch.testing.assert_close(loss.memory[1], 0.21 * P + 0.3 * P.flip(0))
+    assert not loss.memory[[0, 2]].any()
+
+
+def test_elr_remembers_clipped_shares():
+    loss = elr(clamp=0.1)
+    loss(LOGITS, torch.tensor([0]), indices=torch.tensor([2]))
+    clipped = P.clamp(0.1, 0.9)
+    torch.testing.assert_close(loss.memory[2], 0.3 * clipped / clipped.sum())
+
+
+def test_elr_in_evaluation_remembers_nothing():
+    loss = elr().eval()
+    loss.memory[1] = P
+    before = copy.deepcopy(loss.state_dict())
+    value = loss(LOGITS, torch.tensor([0]), indices=torch.tensor([1]))
+    assert loss(LOGITS, torch.tensor([0]), indices=torch.tensor([1])) == value
+    torch.testing.assert_close(loss.state_dict(), before, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("clamp", [0.0, 1e-4, 0.1])
+def test_the_gradient_of_elr_is_that_with_its_new_memory_held_fixed(clamp):
+    loss = elr(clamp=clamp)
+    loss.memory[:] = torch.tensor([0.1, 0.6, 0.2])
+    logits = torch.tensor([[2.0, 1.0, -1.0], [0.0, 0.3, 0.1]], dtype=torch.float64)
+    y, indices = torch.tensor([0, 2]), torch.tensor([2, 0])
+    leaf = logits.clone().requires_grad_()
+    loss(leaf, y, indices=indices).backward()
+    loss.eval()  # with the memory that the step has left behind
+    frozen = logits.clone().requires_grad_()
+    loss(frozen, y, indices=indices).backward()
+    torch.testing.assert_close(leaf.grad, frozen.grad, atol=1e-14, rtol=0)
+    assert torch.autograd.gradcheck(lambda x: loss(x, y, indices=indices), frozen)
+
+
+def test_elr_is_finite_where_memory_and_prediction_are_one_class():
+    for clamp in (0.0, 1e-4):
+        loss = get_loss("elr", clamp=clamp).provide(num_samples=1, num_classes=3).train()
+        logits = torch.tensor([[60.0, 0.0, 0.0]], requires_grad=True)
+        for _ in range(60):
+            value = loss(logits, torch.tensor([0]), indices=torch.tensor([0]))
+        value.backward()
+        assert value.isfinite()
+        assert logits.grad.isfinite().all()

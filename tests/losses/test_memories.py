@@ -68,3 +68,31 @@ def test_elr_is_finite_where_memory_and_prediction_are_one_class():
         value.backward()
         assert value.isfinite()
         assert logits.grad.isfinite().all()
+
+
+def ols():
+    loss = get_loss("online_label_smoothing").provide(num_classes=3).double().train()
+    logits = torch.cat([LOGITS, LOGITS.flip(1), torch.zeros(1, 3, dtype=torch.float64)])
+    return loss, logits
+
+
+def test_online_label_smoothing_swaps_in_the_means_of_right_samples_at_the_end_of_an_epoch():
+    loss, logits = ols()
+    loss(logits[[0, 0, 1]], torch.tensor([0, 1, 0]))  # right, wrong, wrong
+    loss(logits[[2, 1]], torch.tensor([0, 2]))  # right (equal scores: the first), right
+    assert not loss.soft.any()
+    loss.end_epoch()
+    third = torch.full((3,), 1 / 3, dtype=torch.float64)
+    torch.testing.assert_close(loss.soft, torch.stack([(P + third) / 2, third, P.flip(0)]))
+    loss(logits[:1], torch.tensor([0]))
+    torch.testing.assert_close(loss.soft[0], (P + third) / 2)
+    loss.end_epoch()  # nothing of the epoch before is left
+    torch.testing.assert_close(loss.soft, torch.stack([P, third, third]))
+
+
+def test_online_label_smoothing_watches_training_alone():
+    loss, logits = ols()
+    loss.eval()
+    loss(logits, torch.tensor([0, 2, 0]))
+    assert not loss.sums.any()
+    assert not loss.counts.any()

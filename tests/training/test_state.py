@@ -9,6 +9,7 @@ from lossatlas.training.journal import Journal
 SMALL = ("recipe.epochs=2", "recipe.train_limit=256", "recipe.test_limit=64", "recipe.lr=0.05")
 LOSSES: dict[str, tuple[str, ...]] = {
     "elr": (), "forward_correction": (), "online_label_smoothing": (), "mmce": (),
+    "deep_gamblers": ("loss.pretrain=1",),
 }  # fmt: skip
 
 

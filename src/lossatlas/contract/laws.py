@@ -312,7 +312,12 @@ def examples_hold(card: Card) -> None:
 
 
 def each_property(card: Card) -> dict[str, tuple[Any, ...]]:
-    """Each property that the card claims or denies."""
+    """Each property that the card claims or denies, where properties are examined.
+
+    That is where a value depends on one sample's scores of the classes alone, or on embeddings.
+    """
+    if not on_embeddings(card) and (per(card) == "batch" or shape(card)["extra"]):
+        return {}
     return {
         f"{prop}={claim.value}": (prop, claim.value)
         for prop, claim in card.properties.items()

@@ -1,4 +1,4 @@
-"""What a loss owns is in the checkpoint: a run cut off and gone on with ends as a whole one does."""
+"""What a loss owns is in the checkpoint: a run cut off and gone on with ends as if it was not."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from lossatlas.training.journal import Journal
 SMALL = ("recipe.epochs=2", "recipe.train_limit=256", "recipe.test_limit=64", "recipe.lr=0.05")
 LOSSES: dict[str, tuple[str, ...]] = {
     "elr": (), "forward_correction": (), "online_label_smoothing": (), "mmce": (),
-    "deep_gamblers": ("loss.pretrain=1",),
+    "deep_gamblers": ("loss.pretrain=1",), "ldam": ("scenario=long_tail", "scenario.imbalance=3"),
 }  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from lossatlas import get_loss
-from lossatlas.contract.inputs import make
 
 P = torch.tensor([0.705384513, 0.259496459, 0.035119026], dtype=torch.float64)  # of LOGITS
 LOGITS = torch.tensor([[2.0, 1.0, -1.0]], dtype=torch.float64)

@@ -3,9 +3,7 @@
 from mpmath import exp, log, mpf, sqrt, workdps
 
 
-def reference(
-    logits: list[list[mpf]], target: list[int], lam: mpf, width: mpf, power: mpf
-) -> mpf:
+def reference(logits: list[list[mpf]], target: list[int], lam: mpf, width: mpf, power: mpf) -> mpf:
     """One number for the batch."""
     with workdps(60):
         n = len(logits)

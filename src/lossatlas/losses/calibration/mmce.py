@@ -13,8 +13,8 @@ from lossatlas.losses.registry import register
 class Mmce(LogitLoss):
     """MMCE (Kumar et al., ICML 2018): mean cross-entropy + lam MMCE^power, over a batch.
 
-    MMCE^2 is the mean over all pairs of (c_i - r_i)(c_j - r_j) exp(-|r_i - r_j| / width), where r is
-    the largest probability and c is 1 if its class is the label's, else 0 (without gradient).
+    MMCE^2 is the mean over all pairs of (c_i - r_i)(c_j - r_j) exp(-|r_i - r_j| / width), where r
+    is the largest probability and c is 1 if its class is the label's, else 0 (without gradient).
     """
 
     target = "class_index"

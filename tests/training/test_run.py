@@ -16,14 +16,19 @@ from lossatlas.training.config import resolve
 from training.commands import FINISHED
 
 # The recipe's rate suits cross-entropy; the gradients of these are 30 and 100 times as large.
-RATES = {"ldam": 0.01, "logit_norm": 0.01}
+# The gambler's loss keeps all its money unless it has first seen the classes.
+SETTINGS = {
+    "ldam": ["recipe.lr=0.01"], "logit_norm": ["recipe.lr=0.01"],
+    "deep_gamblers": ["loss.pretrain=1"],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list_losses())
 def test_every_loss_trains(name, make_cfg, tmp_path):
-    rate = [f"recipe.lr={RATES[name]}"] if name in RATES else []
     wide = "model.widths=[24,48,96]"  # wide enough to learn something in two epochs
-    row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets", wide, *rate))
+    row = run.execute(
+        make_cfg(f"loss={name}", "scenario=ambiguous_pets", wide, *SETTINGS.get(name, ()))
+    )
     assert row["state"] == "done", row["reason"]
     folder = tmp_path / "runs" / row["run_id"]
     assert {f.name for f in folder.iterdir()} == FINISHED

@@ -126,17 +126,17 @@ def test_sum_requires_what_a_part_requires_and_hands_it_on() -> None:
     balanced, ce = get_loss("balanced_softmax"), get_loss("cross_entropy")
     assert (ce + ce).requires == ()
     total = ce + 2 * (balanced + get_loss("ldam"))
-    assert total.requires == ("class_counts",)
+    assert total.requires == ("class_counts", "cosine_head", "progress")
     logits, target = data()
     with pytest.raises(ValueError, match="class_counts are needed by this loss"):
-        total(logits, target)
+        total(logits, target, progress=0.9)
     counts = [16.0, 8.0, 4.0, 2.0, 1.0]
     assert total.provide(class_counts=counts) is total
     expected = ce(logits, target) + 2 * sum(
-        get_loss(name).provide(class_counts=counts)(logits, target)
+        get_loss(name).provide(class_counts=counts)(logits, target, progress=0.9)
         for name in ("balanced_softmax", "ldam")
     )
-    torch.testing.assert_close(total(logits, target), expected)
+    torch.testing.assert_close(total(logits, target, progress=0.9), expected)
     assert balanced.class_counts is not None
     total.provide()
     assert balanced.class_counts.tolist() == counts

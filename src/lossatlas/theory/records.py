@@ -106,7 +106,7 @@ def run(what: Check, subject: Subject) -> Record:
     begun = time.process_time()
     misfit, impure = what.misfit(subject), None
     try:
-        impure = impurity(subject)
+        impure = impurity(subject) if subject.on_embeddings or subject.of_samples else None
         reason = misfit or impure
         finding = what.run(subject) if reason is None else not_applicable(reason)
     except Unsupported as error:

@@ -127,8 +127,10 @@ class Subject:
                     labels = torch.arange(k)
                     if self.target != "complementary":
                         labels = lift(labels, self.target, k)
-                    values = one.function(torch.zeros(k, k, dtype=torch.float64), labels)
-                    if values.shape != (k,):
+                    width = k + (0 if self.loss is None else self.loss.extra_outputs)
+                    values = one.function(torch.zeros(k, width, dtype=torch.float64), labels)
+                    whole = self.loss is not None and self.loss.per == "batch"
+                    if values.shape != (() if whole else (k,)):
                         return f"values of shape {tuple(values.shape)} came for {k} samples"
         except Exception as error:
             return blame(error, self.loss)

@@ -1,5 +1,8 @@
 """Cross-entropy with a margin for the label's score, larger for rarer classes."""
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,26 +17,43 @@ class Ldam(LogitLoss):
     """LDAM (Cao et al., 2019, arXiv:1906.07413): cross-entropy of sigma (z - Delta_y e_y), label y.
 
     Delta_k = max_m (n_min / n_k)^(1/4), n_k the training samples of class k, so that the rarest
-    class has margin max_m. z is what the head gives: cosines in the paper, any scores here.
+    class has margin max_m; z are cosines. Deferred re-weighting (DRW): from the share drw_start of
+    the run on, values are multiplied by (1 - drw_beta) / (1 - drw_beta^n_y), scaled to a sum of K
+    over the classes; drw_beta = 0 is no re-weighting.
     """
 
     target = "class_index"
+    parts = ("cosine_head",)
     class_counts: Tensor
 
-    def __init__(self, max_m: float = 0.5, sigma: float = 30.0):
+    def __init__(
+        self,
+        max_m: float = 0.5,
+        sigma: float = 30.0,
+        drw_beta: float = 0.9999,
+        drw_start: float = 0.8,
+    ):
         super().__init__()
         self.max_m = in_range("max_m", max_m, "[0, inf)")
         self.sigma = in_range("sigma", sigma, "(0, inf)")
+        self.drw_beta = in_range("drw_beta", drw_beta, "[0, 1)")
+        self.drw_start = in_range("drw_start", drw_start, "[0, 1]")
 
     def setup(self, *, class_counts: Tensor) -> None:
         """Takes the training samples of each class, (K,) float64."""
         self.register_buffer("class_counts", class_counts)
 
-    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+    def per_sample(self, logits: Tensor, target: Tensor, *, progress: float) -> Tensor:
         """Values (N,) for scores z (N, K) and class indices (N,)."""
         counts = self.class_counts.to(logits)
         margins = self.max_m * (counts.amin(0) / counts) ** 0.25
         # Relative to the label's score, beside which a margin would be rounded away if it is large.
         relative = logits - logits.gather(1, target[:, None])
         label = quantities.one_hot(target, logits.shape[1])
-        return F.cross_entropy(self.sigma * (relative - margins * label), target, reduction="none")
+        values = F.cross_entropy(
+            self.sigma * (relative - margins * label), target, reduction="none"
+        )
+        if progress < self.drw_start or self.drw_beta == 0:
+            return values
+        rarity = -1 / torch.expm1(math.log(self.drw_beta) * self.class_counts)
+        return (len(rarity) * rarity / rarity.sum()).to(logits)[target] * values

@@ -1,0 +1,40 @@
+"""A loss whose value is the batch's, and one with an output beyond those of the classes."""
+
+import pytest
+import torch
+
+from lossatlas import get_loss
+
+LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+Y = torch.tensor([0, 1, 1])
+
+
+def test_mmce_has_one_value_a_batch_and_takes_no_weights():
+    for reduction in ("none", "mean", "sum"):
+        assert get_loss("mmce", reduction)(LOGITS, Y).item() == pytest.approx(0.844392, abs=1e-6)
+    with pytest.raises(ValueError, match="value per sample; this loss has one per batch"):
+        get_loss("mmce")(LOGITS, Y, weight=torch.ones(3))
+
+
+def test_the_root_of_mmce_has_no_slope_at_zero():
+    loss = get_loss("mmce")
+    for logits in (torch.tensor([[0.0, 200.0]]), torch.zeros(2, 2)):  # all right; gaps that cancel
+        leaf = logits.requires_grad_()
+        loss(leaf, torch.tensor([1, 0])[: len(leaf)]).backward()
+        assert leaf.grad.isfinite().all()
+
+
+def test_in_pretraining_the_reserve_of_deep_gamblers_has_no_gradient():
+    loss = get_loss("deep_gamblers", pretrain=2)
+    for epoch, moves in ((0, False), (1, False), (2, True)):
+        leaf = torch.tensor([[1.0, 0.0, 0.5]], requires_grad=True)
+        loss(leaf, torch.tensor([0]), epoch=epoch).backward()
+        assert (leaf.grad[0, 2] != 0) == moves
+
+
+def test_deep_gamblers_wants_one_score_more_than_there_are_classes():
+    loss = get_loss("deep_gamblers")
+    with pytest.raises(ValueError, match="class indices 0 to 1"):
+        loss(torch.zeros(1, 3), torch.tensor([2]), epoch=0)
+    with pytest.raises(ValueError, match=r"K \+ 1 >= 3 scores"):
+        loss(torch.zeros(1, 2), torch.tensor([0]), epoch=0)

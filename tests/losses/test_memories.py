@@ -1,0 +1,97 @@
+"""Losses with a memory: how it moves in training, that it stands still else, and its gradient."""
+
+import copy
+
+import pytest
+import torch
+
+from lossatlas import get_loss
+
+P = torch.tensor([0.705384513, 0.259496459, 0.035119026], dtype=torch.float64)  # of LOGITS
+LOGITS = torch.tensor([[2.0, 1.0, -1.0]], dtype=torch.float64)
+
+
+def elr(**hyperparameters):
+    loss = get_loss("elr", **hyperparameters).provide(num_samples=3, num_classes=3)
+    return loss.double().train()
+
+
+def test_elr_moves_the_memory_of_its_sample_before_it_is_used():
+    loss = elr(clamp=0)
+    y, second = torch.tensor([0]), torch.tensor([1])
+    assert loss(LOGITS, y, indices=second).item() == pytest.approx(-0.209404, abs=1e-6)
+    torch.testing.assert_close(loss.memory[1], 0.3 * P)
+    # Turned round, the prediction is too: 0.7 of 0.3 p and 0.3 of the turned p.
+    loss(LOGITS.flip(1), y, indices=second)
+    torch.testing.assert_close(loss.memory[1], 0.21 * P + 0.3 * P.flip(0))
+    assert not loss.memory[[0, 2]].any()
+
+
+def test_elr_remembers_clipped_shares():
+    loss = elr(clamp=0.1)
+    loss(LOGITS, torch.tensor([0]), indices=torch.tensor([2]))
+    clipped = P.clamp(0.1, 0.9)
+    torch.testing.assert_close(loss.memory[2], 0.3 * clipped / clipped.sum())
+
+
+def test_elr_in_evaluation_remembers_nothing():
+    loss = elr().eval()
+    loss.memory[1] = P
+    before = copy.deepcopy(loss.state_dict())
+    value = loss(LOGITS, torch.tensor([0]), indices=torch.tensor([1]))
+    assert loss(LOGITS, torch.tensor([0]), indices=torch.tensor([1])) == value
+    torch.testing.assert_close(loss.state_dict(), before, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("clamp", [0.0, 1e-4, 0.1])
+def test_the_gradient_of_elr_is_that_with_its_new_memory_held_fixed(clamp):
+    loss = elr(clamp=clamp)
+    loss.memory[:] = torch.tensor([0.1, 0.6, 0.2])
+    logits = torch.tensor([[2.0, 1.0, -1.0], [0.0, 0.3, 0.1]], dtype=torch.float64)
+    y, indices = torch.tensor([0, 2]), torch.tensor([2, 0])
+    leaf = logits.clone().requires_grad_()
+    loss(leaf, y, indices=indices).backward()
+    loss.eval()  # with the memory that the step has left behind
+    frozen = logits.clone().requires_grad_()
+    loss(frozen, y, indices=indices).backward()
+    torch.testing.assert_close(leaf.grad, frozen.grad, atol=1e-14, rtol=0)
+    assert torch.autograd.gradcheck(lambda x: loss(x, y, indices=indices), frozen)
+
+
+def test_elr_is_finite_where_memory_and_prediction_are_one_class():
+    for clamp in (0.0, 1e-4):
+        loss = get_loss("elr", clamp=clamp).provide(num_samples=1, num_classes=3).train()
+        logits = torch.tensor([[60.0, 0.0, 0.0]], requires_grad=True)
+        for _ in range(60):
+            value = loss(logits, torch.tensor([0]), indices=torch.tensor([0]))
+        value.backward()
+        assert value.isfinite()
+        assert logits.grad.isfinite().all()
+
+
+def ols():
+    loss = get_loss("online_label_smoothing").provide(num_classes=3).double().train()
+    logits = torch.cat([LOGITS, LOGITS.flip(1), torch.zeros(1, 3, dtype=torch.float64)])
+    return loss, logits
+
+
+def test_online_label_smoothing_swaps_in_the_means_of_right_samples_at_the_end_of_an_epoch():
+    loss, logits = ols()
+    loss(logits[[0, 0, 1]], torch.tensor([0, 1, 0]))  # right, wrong, wrong
+    loss(logits[[2, 1]], torch.tensor([0, 2]))  # right (equal scores: the first), right
+    assert not loss.soft.any()
+    loss.end_epoch()
+    third = torch.full((3,), 1 / 3, dtype=torch.float64)
+    torch.testing.assert_close(loss.soft, torch.stack([(P + third) / 2, third, P.flip(0)]))
+    loss(logits[:1], torch.tensor([0]))
+    torch.testing.assert_close(loss.soft[0], (P + third) / 2)
+    loss.end_epoch()  # nothing of the epoch before is left
+    torch.testing.assert_close(loss.soft, torch.stack([P, third, third]))
+
+
+def test_online_label_smoothing_watches_training_alone():
+    loss, logits = ols()
+    loss.eval()
+    loss(logits, torch.tensor([0, 2, 0]))
+    assert not loss.sums.any()
+    assert not loss.counts.any()

@@ -589,8 +589,10 @@ def hyperparameter_outside_its_range_is_refused(card: Card, key: str) -> None:
         else:
             outside.append(math.nextafter(end, away))
             build(end)
+    if interval.whole:
+        outside.append(card.hyperparameters[key].default + 0.5)
     for value in outside:
-        refused(f"{key} must be a number in", partial(build, value))
+        refused(f"{key} must be a (whole )?number in", partial(build, value))
 
 
 def each_need(sort: str) -> Cases:

@@ -17,6 +17,7 @@ from lossatlas.intervals import Interval, in_range
         ("[0, inf)", [0, 1e300], [-1, math.inf, math.nan]),
         ("(-inf, inf)", [-1e300, 0, 1e300], [math.inf, -math.inf, math.nan]),
         (" [ -2.5e-1 ,+1E2 ) ", [-0.25, 99], [-0.3, 100]),
+        ("whole [1, inf)", [1, 2.0, 1e300], [0, 1.5, math.inf, math.nan]),
     ],
 )
 def test_membership_follows_the_brackets(
@@ -55,6 +56,8 @@ def test_in_range_returns_a_float() -> None:
 def test_in_range_says_what_is_legal() -> None:
     with pytest.raises(ValueError, match=r"^gamma must be a number in \[0, inf\), not -1$"):
         in_range("gamma", -1, "[0, inf)")
+    with pytest.raises(ValueError, match=r"^t must be a whole number in \[1, 9\], not 1\.5$"):
+        in_range("t", 1.5, "whole [1, 9]")
 
 
 @pytest.mark.parametrize(

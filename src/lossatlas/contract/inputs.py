@@ -52,7 +52,7 @@ def _points(interval: Interval) -> list[float]:
     low = interval.low + step * interval.low_open if interval.low > -torch.inf else -100.0
     high = interval.high - step * interval.high_open if interval.high < torch.inf else 100.0
     middle = low + 0.5 if high == 100.0 else (low + high) / 2
-    return [low, middle, high]
+    return [low, float(round(middle)) if interval.whole else middle, high]
 
 
 def make(name: str, reduction: str = "mean", k: int = CLASSES, **given: float) -> Loss:
@@ -198,6 +198,8 @@ def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Se
         values = function(
             _mpf(inputs.tolist()), labels, **exact, **_besides(loss, function, inputs)
         )
+        if loss.per == "batch":
+            return torch.tensor(float(values), dtype=torch.float64)
     else:
         assert target is not None
         exact |= _besides(loss, function, inputs)

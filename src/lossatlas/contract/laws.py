@@ -11,7 +11,7 @@ import pickle
 import re
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -354,7 +354,13 @@ def hyperparameter_changes_the_value(card: Card, key: str) -> None:
             for given in settings(card)
             if key in given
         ]
-    ensure(max(changes) > 1e-6, f"no legal value of {key} changes the loss")
+    if "momentum_encoder" in card.requires:  # it may govern how the twin moves
+        made = [
+            make(card.id, **given) for given in ({}, *settings(card)) if key in given or not given
+        ]
+        paces = [cast(EmbeddingLoss, loss).momentum(0.5) for loss in made]
+        changes += [abs(pace - paces[0]) for pace in paces]
+    ensure(max(changes) > 1e-6, f"no legal value of {key} changes the loss or its twin")
 
 
 @law(once)
@@ -410,8 +416,8 @@ def extreme_inputs_hold_in_low_precision(card: Card, given: Settings, dtype: tor
         wide = loss(rounded.double(), target)
         ensure(ours.dtype == torch.float32, f"gives {ours.dtype} for {dtype}, not float32")
         # Similarities of embeddings are rounded before they are divided by a temperature.
-        tolerance = 1e-5 * wide.abs().max() if on_embeddings(card) else 1e-5
-        close(ours.double(), wide, f"values at ±{size:g}", atol=float(tolerance), rtol=1e-5)
+        tolerance = 1e-5 * wide.abs().max().item() if on_embeddings(card) else 1e-5
+        close(ours.double(), wide, f"values at ±{size:g}", atol=tolerance, rtol=1e-5)
         steep = gradient(loss, rounded.double(), target)
         close(
             gradient(loss, rounded, target).double(),
@@ -609,8 +615,10 @@ def hyperparameter_outside_its_range_is_refused(card: Card, key: str) -> None:
         else:
             outside.append(math.nextafter(end, away))
             build(end)
+    if interval.whole:
+        outside.append(card.hyperparameters[key].default + 0.5)
     for value in outside:
-        refused(f"{key} must be a number in", partial(build, value))
+        refused(f"{key} must be a (whole )?number in", partial(build, value))
 
 
 def each_need(sort: str) -> Cases:

@@ -312,6 +312,10 @@ class EmbeddingLoss(Loss):
             return
         if target.shape != inputs.shape[1:2] or target.dtype != torch.int64:
             raise ValueError(f"labels must be int64 of shape ({inputs.shape[1]},); {_is(target)}")
+        if "num_classes" in self.facts and self.validate and _has_values():
+            k = self.facts["num_classes"]
+            if wrong := target[(target < 0) | (target >= k)].tolist():
+                raise ValueError(f"labels must be classes 0 to {k - 1}; they hold {wrong[0]}")
 
 
 class Sum(LogitLoss):

@@ -244,6 +244,8 @@ class Candidate:
         """Whether a hyperparameter takes whole numbers only: the loss refuses those between."""
         h = self.ranges[key]
         interval = Interval.parse(h.range)
+        if interval.whole:
+            return True
         between = next((x for x in (h.default + 0.5, h.default - 0.5) if x in interval), None)
         if between is None or not float(h.default).is_integer():
             return False

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import platform
 import shutil
 import sys
@@ -79,6 +80,7 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
         for sentence in outdated([(config["loss"], found)]) if sweep is None else []:
             print(f"lossatlas: {sentence}", file=sys.stderr)
         return found
+    one_process()
     device = pick_device(cfg.accelerator)
     mirrors.check(cfg.logger.name)
     start = _start_row(run, cfg, config, loss, device, lr_source, sweep)
@@ -217,6 +219,21 @@ def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
         raise UserError(f"loss {cfg.loss.name!r}: {error}") from None
     kind = Embedder if isinstance(loss, EmbeddingLoss) else Classifier
     return kind(network, loss, cfg.recipe, cfg.seed, sizes.num_classes)
+
+
+def one_process() -> None:
+    """Raise UserError in one of several processes that would share a batch.
+
+    A loss of batches sees whole ones here: its value is no mean over the parts of a batch.
+    """
+    shared = torch.distributed.is_available() and torch.distributed.is_initialized()
+    told = os.environ.get("WORLD_SIZE", "1")
+    world = str(torch.distributed.get_world_size()) if shared else told
+    if world not in ("", "1"):
+        raise UserError(
+            f"WORLD_SIZE is {world}, but a run is trained by one process on one device; start it "
+            "without torchrun (a sweep has workers of its own: launcher.workers=N)"
+        )
 
 
 def pick_device(accelerator: str) -> torch.device:

@@ -222,8 +222,8 @@ def _arms(
         mine = [row for row in by_loss[loss] if is_finished(row)]
         mine.sort(key=lambda row: row.get("started", 0))
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
-        # The terms of a sum are its name, even where all runs share them.
-        usual = {"loss.terms": None, **defaults.get(loss, {})}
+        # The terms of a sum are its name, even where all runs share them; so is what is wrapped.
+        usual = {"loss.terms": None, "loss.loss": None, **defaults.get(loss, {})}
         varying = [
             k
             for k in (*own, *SETTINGS)

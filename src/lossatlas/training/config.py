@@ -147,7 +147,7 @@ class Config:  # the constructor of a loss and the file of a scenario know the r
 def resolve(cfg: Any) -> dict[str, Any]:
     """The configuration as plain data; raises UserError for a value that is missing or illegal.
 
-    A sum of losses is spelt in one way, so that its spelling makes no other experiment.
+    An expression is spelt in one way, so that how it was typed makes no other experiment.
     """
     with our_words():
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -157,8 +157,9 @@ def resolve(cfg: Any) -> dict[str, Any]:
     if config["model"]["arch"] == "airnet":
         _check_airnet(config["model"])
     loss = config["loss"]
-    if loss["name"] == registry.SUM:
-        loss["terms"] = expression.write(expression.parse(loss["terms"]))
+    key = "terms" if loss["name"] == registry.SUM else expression.WRAPPED
+    if isinstance(text := loss.get(key), str):
+        loss[key] = expression.write(expression.parse(text))
     return config
 
 

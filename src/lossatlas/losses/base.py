@@ -347,7 +347,8 @@ class Composite(LogitLoss):
         if any(loss.per == "batch" for loss in losses):
             self.per = "batch"  # type: ignore[misc]
         for learner in losses:
-            if any(True for _ in learner.parameters()):
+            if learner.owns:
+                self.owns += learner.owns  # type: ignore[misc]
                 self.lr_factor = learner.lr_factor  # type: ignore[misc]
             if "distance_head" in learner.requires:
                 self.prototypes = learner.prototypes  # type: ignore[misc]

@@ -48,6 +48,16 @@ def write(terms: list[Term]) -> str:
     return _write(first) + "".join(rest)
 
 
+def ids(text: str) -> list[str]:
+    """The losses that an expression names, each once, a wrapper before what it wraps."""
+    found = []
+    for term in parse(text):
+        found.append(term.name)
+        if isinstance(wrapped := term.hyperparameters.get(WRAPPED), str):
+            found += ids(wrapped)
+    return list(dict.fromkeys(found))
+
+
 class _Illegal(Exception):
     """What an expression holds beyond the grammar."""
 

@@ -25,7 +25,7 @@ from lossatlas.pages.escape import printable
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
-SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum")
+SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "teacher")
 TRIALS = {"synthetic": "synthetic images", "smoke": "smoke recipe"}  # data and recipes
 ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
 

@@ -37,6 +37,7 @@ from lossatlas.training.wording import our_words
 AIRNET = ("arch", "airnet")
 SLURM = ("name", "slurm")
 CIFAR10_TRAIN = 50_000  # images
+KEPT = 10_000  # training images, not augmented, whose outputs go into the evaluation bundle
 
 # The defaults below stand in the ids of runs that were made: change none, and add no field to the
 # groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
@@ -138,6 +139,8 @@ class Config:  # the constructor of a loss and the file of a scenario know the r
     launcher: LauncherConf = field(default_factory=LauncherConf)
     seed: int = number("[0, 9007199254740992]", 0)  # what a float holds: tables have it as one
     holdout: int = number("[0, 49998]", 0)  # images to select on; then no test image is looked at
+    teacher: str | None = legal_if("the id of a finished run", is_name, None)  # whose logits
+    keep_train: int = number("[1, 50000]", KEPT)  # training images whose outputs the bundle holds
     threads: int = number("[1, 1024]", 1)
     accelerator: str = choice("auto", "cpu", "gpu", default="auto")
     runs: str | None = legal_if("the path of a folder", is_line, None)

@@ -147,7 +147,10 @@ def test_one_loss_with_hyperparameters_is_that_loss() -> None:
         ("2 * nt_xent", "2 \\* nt_xent: losses can be added when all are of logits .* two_view"),
         ("1e200 * (1e200 * focal)", r"a weight must be a number in \[0, inf\), not inf"),
         ("sum + focal", "there is no loss 'sum'"),
-        ("cross-entropy", r"no loss 'cross-entropy'; ids are written with '_', as in cross_entropy"),
+        (
+            "cross-entropy",
+            r"no loss 'cross-entropy'; ids are written with '_', as in cross_entropy",
+        ),
         ("0 * focal - mae", r"0 \* focal - mae: a difference needs a part with a weight above 0"),
         ("mae - soft_target_kl", "losses can be added .* class_index, distribution"),
         ("flooding(soft_target_kl) + mae", "losses can be added .* class_index, distribution"),

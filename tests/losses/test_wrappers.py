@@ -67,7 +67,7 @@ def test_a_wrapper_has_what_the_wrapped_loss_has(depth: int) -> None:
         loss(logits, target, progress=0.5, epoch=3)
     loss.provide(num_classes=3)
     assert loss.lr_factor == 5
-    with pytest.raises(ValueError, match="progress must be given|epoch must be given"):
+    with pytest.raises(ValueError, match=r"progress must be given|epoch must be given"):
         loss(logits, target, epoch=3)
     value = loss(logits, target, progress=0.5, epoch=3)
     mine = inner(logits, target, progress=0.5)
@@ -88,7 +88,10 @@ def test_flooding_turns_the_gradient_below_the_level() -> None:
     logits, target = data()
     base = get_loss("focal", gamma=3)
     level = 2 * base(logits, target).item()
-    for text, sign in ((f"flooding(focal(gamma=3), b={level})", -1), ("flooding(focal(gamma=3))", 1)):
+    for text, sign in (
+        (f"flooding(focal(gamma=3), b={level})", -1),
+        ("flooding(focal(gamma=3))", 1),
+    ):
         leaf = logits.clone().requires_grad_()
         (slope,) = torch.autograd.grad(get_loss(text)(leaf, target), leaf)
         (plain,) = torch.autograd.grad(base(leaf, target), leaf)
@@ -130,10 +133,9 @@ def test_differences_in_python() -> None:
     logits, target = data()
     ce, mae = get_loss("cross_entropy"), get_loss("mae")
     loss = ce - 0.5 * mae
-    assert isinstance(loss, Sum) and loss.terms() == [(1, ce), (-0.5, mae)]
-    torch.testing.assert_close(
-        loss(logits, target), ce(logits, target) - 0.5 * mae(logits, target)
-    )
+    assert isinstance(loss, Sum)
+    assert loss.terms() == [(1, ce), (-0.5, mae)]
+    torch.testing.assert_close(loss(logits, target), ce(logits, target) - 0.5 * mae(logits, target))
     assert repr(ce - (mae - 2 * ce)) == "CrossEntropy() - MAE() + 2 * CrossEntropy()"
     with pytest.raises(ValueError, match="a difference needs a part with a weight above 0"):
         0 * ce - mae

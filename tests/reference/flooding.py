@@ -1,4 +1,4 @@
-"""Ishida et al. (2020): the mean of a batch, here of cross-entropy, reflected at the flood level."""
+"""Ishida et al. (2020): a batch's mean, here of cross-entropy, reflected at the level."""
 
 from mpmath import exp, fabs, log, mpf, workdps
 

@@ -3,9 +3,7 @@
 from mpmath import exp, log, mpf, workdps
 
 
-def reference(
-    logits: list[mpf], target: int, tau: mpf, lam: mpf, teacher_logits: list[mpf]
-) -> mpf:
+def reference(logits: list[mpf], target: int, tau: mpf, lam: mpf, teacher_logits: list[mpf]) -> mpf:
     """(1 - lam) (-log p_y) + lam tau^2 sum_k q_k log(q_k / p_k), the latter at temperature tau."""
     with workdps(60):
 

@@ -27,7 +27,7 @@ def taught(make_cfg):
 
 def test_a_student_learns_from_the_logits_of_the_bundle(taught, make_cfg, monkeypatch):
     name, student = taught
-    with pytest.raises(UserError, match="kept the logits of 200 .* 56 of the 256 .* keep_train"):
+    with pytest.raises(UserError, match=r"kept the logits of 200 .* 56 of the 256 .* keep_train"):
         run.execute(student(f"teacher={name}"))
     root = store.runs_dir()
     assert not (root / store.RUNNING).exists() or not list((root / store.RUNNING).iterdir())

@@ -429,9 +429,7 @@ class Sum(Composite):
 
     def per_sample(self, logits: Tensor, target: Tensor, **moments: Any) -> Tensor:
         """Values (N,), or one of the batch: the weighted sum of the parts' values."""
-        values = [
-            weight * _values(part, logits, target, moments) for weight, part in self.terms()
-        ]
+        values = [weight * _values(part, logits, target, moments) for weight, part in self.terms()]
         if self.per == "batch":
             values = [value.mean() for value in values]
         return torch.stack(values).sum(0)

@@ -83,10 +83,10 @@ def _terms(node: ast.expr, weight: float) -> list[Term]:
             return _terms(left, weight) + _terms(right, -weight)
         case ast.Name(id=name):
             return [Term(weight or 0.0, name, {})]  # -0.0 is 0.0
-        case ast.Call(func=ast.Name(id=name), args=[*args], keywords=keywords) if (
-            len(args) < 2 and not any(isinstance(inner, ast.Constant) for inner in args)
-        ):
-            wrapped = {WRAPPED: write(_terms(inner, 1.0)) for inner in args}
+        case ast.Call(func=ast.Name(id=name), args=[*args], keywords=keywords) if len(
+            args
+        ) < 2 and not any(isinstance(inner, ast.Constant) for inner in args):
+            wrapped = dict((WRAPPED, write(_terms(inner, 1.0))) for inner in args)  # noqa: C402
             given = dict(_keyword(name, keyword) for keyword in keywords)
             if len(given) < len(keywords) or given.keys() & wrapped:
                 raise _Illegal(f"{name} is given the same hyperparameter twice")

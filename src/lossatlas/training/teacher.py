@@ -35,8 +35,8 @@ def check_named(config: dict[str, Any], loss: Loss) -> None:
         )
     if wants and name is None:
         raise UserError(
-            f"loss {config['loss']['name']!r} learns from another network: name a finished run with "
-            "teacher=RUN_ID"
+            f"loss {config['loss']['name']!r} learns from another network: name a finished run "
+            "with teacher=RUN_ID"
         )
     if name is not None and not wants:
         raise UserError(
@@ -58,8 +58,8 @@ def check(config: dict[str, Any], root: Path) -> None:
         raise UserError(f"teacher {name!r} was trained on data {data}, not {config['data']}")
     if row["holdout"]:
         raise UserError(
-            f"teacher {name!r} was scored on held-out images (holdout {row['holdout']:g}), and such "
-            "runs keep no logits; name one with holdout 0"
+            f"teacher {name!r} was scored on held-out images (holdout {row['holdout']:g}), and "
+            "such runs keep no logits; name one with holdout 0"
         )
     _read(name, root)
 

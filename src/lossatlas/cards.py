@@ -341,7 +341,8 @@ def differences(card: Card, cls: type) -> list[str]:
     """Where the constructor and attributes of `cls` disagree with the card; empty if nowhere."""
     found = []
     signature = inspect.signature(cls)
-    code = {name: p.default for name, p in signature.parameters.items()}
+    # What a wrapper wraps is no hyperparameter; nothing else may have an argument of that name.
+    code = {name: p.default for name, p in signature.parameters.items() if name != "loss"}
     stated = {name: h.default for name, h in card.hyperparameters.items()}
     if set(code) != set(stated):
         found.append(f"hyperparameters: card {sorted(stated)}, code {sorted(code)}")

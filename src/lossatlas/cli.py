@@ -14,7 +14,7 @@ import typer
 
 from lossatlas.aligned import aligned
 from lossatlas.errors import TRACEBACK, UserError, tell
-from lossatlas.losses import registry
+from lossatlas.losses import expression, registry
 from lossatlas.names import folder
 from lossatlas.terminal import forgive
 
@@ -120,8 +120,21 @@ def _facts(entry: registry.Entry) -> dict[str, str]:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="Id of a loss.")]) -> None:
-    """Show a card: paper, formula, hyperparameters, properties, prose, status."""
+def show(name: Annotated[str, typer.Argument(help="Id of a loss, or 'a + b'.")]) -> None:
+    """Show a card: paper, formula, hyperparameters, properties, prose, status.
+
+    Of losses made of others, the loss and the cards of these.
+    """
+    if name.isidentifier():
+        _show(name)
+        return
+    print(repr(registry.get_loss(name)))
+    for one in expression.ids(name):
+        print()
+        _show(one)
+
+
+def _show(name: str) -> None:
     entry, card = registry.find(name), registry.get_card(name)
     paper = card.paper
     print(f"{card.name} ({card.id}), {registry.status(entry)}")

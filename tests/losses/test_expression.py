@@ -10,7 +10,7 @@ from lossatlas.contract.inputs import batch
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.base import Sum
-from lossatlas.losses.expression import Term, parse, write
+from lossatlas.losses.expression import Term, ids, parse, write
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ from lossatlas.losses.expression import Term, parse, write
         ("focal()", [(1, "focal", {})]),
         ("  a\n  + b ", [(1, "a", {}), (1, "b", {})]),
         ("1e-3 * a", [(1e-3, "a", {})]),
+        ("a - 2 * (b - c)", [(1, "a", {}), (-2, "b", {}), (2, "c", {})]),
+        ("a - 0 * b", [(1, "a", {}), (0, "b", {})]),
+        ("w(a)", [(1, "w", {"loss": "a"})]),
+        ("w(f(gamma=3.0), b=1)", [(1, "w", {"loss": "f(gamma=3)", "b": 1})]),
+        ("a+.1*w(w(a - b),b=2)", [(1, "a", {}), (0.1, "w", {"loss": "w(a - b)", "b": 2})]),
     ],
 )
 def test_terms_are_read(text: str, terms: list[tuple[float, str, dict[str, float]]]) -> None:
@@ -41,6 +46,11 @@ def test_terms_are_read(text: str, terms: list[tuple[float, str, dict[str, float
         ('a(how="b c", on=True)', "a(how='b c', on=True)"),
         ("(a + 3*b) / 4", "0.25 * a + 0.75 * b"),
         ("0 * a", "0 * a"),
+        ("a-2*(b+c)", "a - 2 * b - 2 * c"),
+        ("a - (b - c)", "a - b + c"),
+        ("a - 0 * b", "a + 0 * b"),
+        ("w( f( gamma=3.0 ),b=.50 )", "w(f(gamma=3), b=0.5)"),
+        ("w(b=1, loss='2*f')", "w(2 * f, b=1)"),
     ],
 )
 def test_a_sum_has_one_spelling(text: str, spelling: str) -> None:
@@ -58,8 +68,11 @@ def test_a_sum_has_one_spelling(text: str, spelling: str) -> None:
         ("1e999 * mae", r"the weight inf is not in \[0, inf\)"),
         ("9" * 400 + " * mae", "is no sum of losses"),
         ("9" * 5000 + " * mae", "is no sum of losses"),
-        ("nce - mae", r"'-' is not legal \(ids are written with '_'\)"),
-        ("cross-entropy", r"'-' is not legal \(ids are written with '_'\)"),
+        ("nce -", "is no sum of losses"),
+        ("w(a, b)", r"'w\(a, b\)' is not legal"),
+        ("w(*a)", r"'\*a' is not legal"),
+        ("w(a, loss='b')", "w is given the same hyperparameter twice"),
+        ("w(loss='a b')", "is no sum of losses"),
         ("nce * mae", "'nce \\* mae' has no number for a weight"),
         ("True * mae", "'True \\* mae' has no number for a weight"),
         ("1j * mae", "has no number for a weight"),
@@ -134,6 +147,17 @@ def test_one_loss_with_hyperparameters_is_that_loss() -> None:
         ("2 * nt_xent", "2 \\* nt_xent: losses can be added when all are of logits .* two_view"),
         ("1e200 * (1e200 * focal)", r"a weight must be a number in \[0, inf\), not inf"),
         ("sum + focal", "there is no loss 'sum'"),
+        (
+            "cross-entropy",
+            r"no loss 'cross-entropy'; ids are written with '_', as in cross_entropy",
+        ),
+        ("0 * focal - mae", r"0 \* focal - mae: a difference needs a part with a weight above 0"),
+        ("mae - soft_target_kl", "losses can be added .* class_index, distribution"),
+        ("flooding(soft_target_kl) + mae", "losses can be added .* class_index, distribution"),
+        ("focal(mae)", "focal has no hyperparameter 'loss'; legal: gamma"),
+        ("flooding(mea)", "flooding: there is no loss 'mea'; did you mean mae"),
+        ("flooding(nt_xent)", "flooding: loss must be a loss of logits, .* not 'nt_xent'"),
+        ("flooding(loss=3)", "flooding: loss must be a loss of logits, .* not int"),
     ],
 )
 def test_parts_that_cannot_be_built_or_added(text: str, says: str) -> None:
@@ -157,6 +181,10 @@ def test_no_loss_can_be_called_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         registry.find("sum")
 
 
+def test_ids_are_the_losses_named() -> None:
+    assert ids("a + w(a - w(b), c=1)") == ["a", "w", "b"]
+
+
 def test_sources_are_the_files_of_all_parts() -> None:
     def source(name: str) -> Path:
         return registry.find(name).code
@@ -164,6 +192,8 @@ def test_sources_are_the_files_of_all_parts() -> None:
     assert registry.sources(get_loss("focal")) == [source("focal")]
     both = registry.sources(get_loss("focal + 2 * cross_entropy + focal(gamma=1)"))
     assert both == [source("focal"), source("cross_entropy")]
+    inner = registry.sources(get_loss("flooding(mae - 0.1 * focal)"))
+    assert set(inner) == {source("flooding"), source("mae"), source("focal")}
 
 
 def test_sources_of_a_loss_made_of_others_hold_theirs(

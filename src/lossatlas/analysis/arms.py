@@ -25,7 +25,7 @@ from lossatlas.pages.escape import printable
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
-SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum")
+SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "teacher")
 TRIALS = {"synthetic": "synthetic images", "smoke": "smoke recipe"}  # data and recipes
 ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
 
@@ -222,8 +222,8 @@ def _arms(
         mine = [row for row in by_loss[loss] if is_finished(row)]
         mine.sort(key=lambda row: row.get("started", 0))
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
-        # The terms of a sum are its name, even where all runs share them.
-        usual = {"loss.terms": None, **defaults.get(loss, {})}
+        # The terms of a sum are its name, even where all runs share them; so is what is wrapped.
+        usual = {"loss.terms": None, "loss.loss": None, **defaults.get(loss, {})}
         varying = [
             k
             for k in (*own, *SETTINGS)

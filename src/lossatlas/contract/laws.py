@@ -284,7 +284,18 @@ def each_limit(card: Card) -> dict[str, tuple[Any, ...]]:
     }
 
 
-@law(times(each_limit, "mean", "sum", "none"))
+def each_shared_reduction(card: Card) -> dict[str, tuple[Any, ...]]:
+    """Each limit in each reduction; by the mean alone if only one of the two is of the batch."""
+    return {
+        f"{case}-{reduction}": (limit, reduction)
+        for case, (limit,) in each_limit(card).items()
+        for reduction in ("mean", "sum", "none")
+        if reduction == "mean"
+        or (per(card) == "batch") == (registry.get_class(limit.equals).per == "batch")
+    }
+
+
+@law(each_shared_reduction)
 def limits_hold(card: Card, limit: cards.Limit, reduction: str) -> None:
     exact = limit.tolerance <= 1e-9  # what is only approached strays at large scores
     for k, scale in itertools.product((2, 5), (1.0, 10.0, 1e3) if exact else (1.0, 10.0)):

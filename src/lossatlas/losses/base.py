@@ -4,6 +4,7 @@ A loss file defines `per_sample`; everything a caller may rely on beyond it is d
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, cast
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lossatlas.cards import EMBEDDING_TARGETS
-from lossatlas.losses import needs
+from lossatlas.losses import needs, registry
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -24,7 +25,7 @@ class Loss(nn.Module):
     keyword arguments are the hyperparameters. What they need beyond inputs and target they name
     (see `needs`): facts as keyword-only parameters of `setup`, moments as those of `per_sample`,
     parts of the network in `parts`. Buffers move only in training mode, inside `per_sample`.
-    Losses can be added and weighted: `NCE() + 0.1 * RCE()`, `sum([a, b])` and `a / 2` are losses.
+    Losses can be added, subtracted and weighted: `NCE() + 0.1 * RCE()`, `sum([a, b])`, `a - b / 2`.
 
     Attributes:
         parts: the parts of a network that the loss needs.
@@ -145,27 +146,32 @@ class Loss(nn.Module):
     def __add__(self, other: "Loss") -> "Sum":
         return Sum(self, other) if isinstance(other, Loss) else NotImplemented
 
+    def __sub__(self, other: "Loss") -> "Sum":
+        return Sum(self, other, weights=(1, -1)) if isinstance(other, Loss) else NotImplemented
+
     def __radd__(self, other: object) -> "Loss":
         # The built-in sum() begins with the number 0.
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __rmul__(self, weight: float) -> "Sum":
-        return Sum(self, weight=weight)
+        if not _is_number(weight) or not 0 <= weight < float("inf"):
+            raise ValueError(f"a weight must be a number in [0, inf), not {weight!r}")
+        return Sum(self, weights=(weight,))
 
     def __mul__(self, weight: float) -> "Sum":
-        return Sum(self, weight=weight)
+        return self.__rmul__(weight)
 
     def __truediv__(self, divisor: float) -> "Sum":
         if not _is_number(divisor) or not divisor > 0:
             raise ValueError(f"a loss can be divided by a number in (0, inf), not {divisor!r}")
-        return Sum(self, weight=1 / divisor)
+        return self.__rmul__(1 / divisor)
 
     def __repr__(self) -> str:
         """`Focal(gamma=3.0)`: the hyperparameters that are not at their defaults."""
         shown = {}
         for key, parameter in inspect.signature(type(self)).parameters.items():
             value = getattr(self, key, None)  # as the constructor has converted it
-            if not isinstance(value, int | float | str):
+            if not isinstance(value, int | float | str | Loss):
                 value = (self.given or {}).get(key, parameter.default)
             if value != parameter.default:
                 shown[key] = value
@@ -318,80 +324,150 @@ class EmbeddingLoss(Loss):
                 raise ValueError(f"labels must be classes 0 to {k - 1}; they hold {wrong[0]}")
 
 
-class Sum(LogitLoss):
-    """A weighted sum of losses of logits; `2 * a + b` makes one.
+class Composite(LogitLoss):
+    """A loss of logits made of others: what they need, own and remember is its own.
 
-    A registered loss that is such a sum derives from it and hands its weighted parts to
-    `__init__`. The reduction of the parts does not matter; sums of sums are flattened.
+    Its value belongs to a batch if that of a part does.
 
     Raises:
-        ValueError: a part is no loss of logits, the parts' targets differ, or a weight is not a
-            finite number of at least zero.
+        ValueError: a part is no loss of logits, or the parts' targets or outputs differ.
     """
 
-    def __init__(self, *parts: Loss, weight: float = 1.0):
-        super().__init__()
-        if not _is_number(weight) or not 0 <= weight < float("inf"):
-            raise ValueError(f"a weight must be a number in [0, inf), not {weight!r}")
-        self.losses = nn.ModuleList()
-        self.weights: list[float] = []
-        for part in parts:
-            # A registered sum, such as SCE, stays one part: it may hold more than its terms.
-            for inner, loss in part.terms() if type(part) is Sum else [(1.0, part)]:
-                self.weights.append(float(weight) * inner)
-                self.losses.append(loss)
-        kinds = sorted({part.target for part in parts})
+    def adopt(self, *losses: Loss) -> None:
+        """Take over what the parts need; to be called once they are there."""
+        kinds = sorted({loss.target for loss in losses})
         if len(kinds) != 1 or kinds[0] in EMBEDDING_TARGETS:
             raise ValueError(
                 "losses can be added when all are of logits and one target; "
                 f"these are of {', '.join(kinds) or 'none'}"
             )
-        if type(self) is Sum:
-            self.target = kinds[0]  # type: ignore[misc]
-        losses = [part for _, part in self.terms()]
-        self.requires = tuple(
-            word for word in needs.NEEDS if any(word in p.requires for p in losses)
-        )
-        self.moment_names = tuple(dict.fromkeys(w for p in losses for w in p.moment_names))
+        if len({loss.extra_outputs for loss in losses}) > 1:
+            raise ValueError("losses of K logits and of K + 1 cannot be added")
+        self.target = kinds[0]  # type: ignore[misc]
+        words = {word for loss in (self, *losses) for word in loss.requires}
+        self.requires = tuple(word for word in needs.NEEDS if word in words)
+        moments = [word for loss in (self, *losses) for word in loss.moment_names]
+        self.moment_names = tuple(dict.fromkeys(moments))
+        if any(loss.per == "batch" for loss in losses):
+            self.per = "batch"  # type: ignore[misc]
+        for learner in losses:
+            if learner.owns:
+                self.owns += learner.owns  # type: ignore[misc]
+                self.lr_factor = learner.lr_factor  # type: ignore[misc]
+            if "distance_head" in learner.requires:
+                self.prototypes = learner.prototypes  # type: ignore[misc]
 
-    def __repr__(self) -> str:
-        """`2 * Focal(gamma=3.0) + CrossEntropy()`; `SCE(alpha=0.5)` where that is known."""
-        if self.given is not None:
-            return super().__repr__()
-        return " + ".join(
-            repr(part) if weight == 1 else f"{weight:.12g} * {part!r}"
-            for weight, part in self.terms()
-        )
+    def inner(self) -> list[Loss]:
+        """The losses that stand directly in it."""
+        raise NotImplementedError
 
-    def terms(self) -> list[tuple[float, Loss]]:
-        """Weight and loss of each part."""
-        return list(zip(self.weights, cast(Iterable[Loss], self.losses), strict=True))
-
-    def provide(self, **facts: Any) -> "Sum":
+    def provide(self, **facts: Any) -> "Composite":
         """See `Loss.provide`; every part takes what it needs."""
         super().provide(**facts)
-        for _, part in self.terms():
+        for part in self.inner():
             part.provide(**facts)
         return self
 
     def check_facts(self, k: int) -> None:
         """See `Loss.check_facts`; asks every part."""
-        for _, part in self.terms():
+        super().check_facts(k)
+        for part in self.inner():
             part.check_facts(k)
 
     def end_epoch(self, **given: Any) -> None:
         """See `Loss.end_epoch`; every part takes what it names."""
-        for _, part in self.terms():
-            part.end_epoch(**{key: given[key] for key in needs.keywords(part.end_epoch)})
+        for part in self.inner():
+            words = given if isinstance(part, Composite) else needs.keywords(part.end_epoch)
+            part.end_epoch(**{key: given[key] for key in words})
+
+
+def _values(loss: Loss, logits: Tensor, target: Tensor, moments: dict[str, Any]) -> Tensor:
+    """A part's values, given the moments of the whole."""
+    return loss.per_sample(logits, target, **{key: moments[key] for key in loss.moment_names})
+
+
+class Sum(Composite):
+    """A weighted sum of losses of logits; `2 * a - b` makes one.
+
+    A registered loss that is such a sum derives from it and hands its weighted parts to
+    `__init__`. The reduction of the parts does not matter; sums of sums are flattened. Where a part
+    has one value a batch, the others count with their means.
+
+    Raises:
+        ValueError: see `Composite`; or a weight is no finite number, or none is above 0 and one
+            below.
+    """
+
+    def __init__(self, *parts: Loss, weights: Iterable[float] = ()):
+        super().__init__()
+        self.losses = nn.ModuleList()
+        self.weights: list[float] = []
+        for part, weight in zip(parts, weights or [1.0] * len(parts), strict=True):
+            # A registered sum, such as SCE, stays one part: it may hold more than its terms.
+            for inner, loss in part.terms() if type(part) is Sum else [(1.0, part)]:
+                self.weights.append(float(weight) * inner)
+                self.losses.append(loss)
+        if not all(math.isfinite(weight) for weight in self.weights):
+            raise ValueError(f"a weight must be a number in [0, inf), not {max(self.weights)!r}")
+        if min(self.weights, default=0.0) < 0 and max(self.weights) <= 0:
+            raise ValueError("a difference needs a part with a weight above 0")
+        self.adopt(*self.inner())
+
+    def __repr__(self) -> str:
+        """`2 * Focal(gamma=3.0) - CrossEntropy()`; `SCE(alpha=0.5)` where that is known."""
+        if self.given is not None:
+            return super().__repr__()
+        shown = ""
+        for weight, part in self.terms():
+            shown += (" - " if weight < 0 else " + ") if shown else "-" * (weight < 0)
+            shown += repr(part) if abs(weight) == 1 else f"{abs(weight):.12g} * {part!r}"
+        return shown
+
+    def terms(self) -> list[tuple[float, Loss]]:
+        """Weight and loss of each part."""
+        return list(zip(self.weights, self.inner(), strict=True))
+
+    def inner(self) -> list[Loss]:
+        """See `Composite.inner`."""
+        return list(cast(Iterable[Loss], self.losses))
 
     def per_sample(self, logits: Tensor, target: Tensor, **moments: Any) -> Tensor:
-        """Values (N,): the weighted sum of the parts' values."""
-        values = [
-            weight
-            * part.per_sample(logits, target, **{key: moments[key] for key in part.moment_names})
-            for weight, part in self.terms()
-        ]
+        """Values (N,), or one of the batch: the weighted sum of the parts' values."""
+        values = [weight * _values(part, logits, target, moments) for weight, part in self.terms()]
+        if self.per == "batch":
+            values = [value.mean() for value in values]
         return torch.stack(values).sum(0)
+
+
+class Wrapper(Composite):
+    """A loss around another one, which its constructor takes first, as `loss`.
+
+    A registered wrapper names its default there, `loss: Loss | str = "cross_entropy"`, and hands it
+    to `__init__`; its class attribute `target`, and its card, are those of that default.
+
+    Args:
+        loss: a loss of logits, or an id or expression, as `get_loss` reads it.
+
+    Raises:
+        ValueError: it is neither.
+    """
+
+    def __init__(self, loss: Loss | str):
+        super().__init__()
+        built = registry.get_loss(loss) if isinstance(loss, str) else loss
+        if not isinstance(built, LogitLoss):
+            came = f"{loss!r}" if isinstance(loss, str) else type(loss).__name__
+            raise ValueError(f"loss must be a loss of logits, or the text of one, not {came}")
+        self.loss = built
+        self.adopt(built)
+
+    def inner(self) -> list[Loss]:
+        """See `Composite.inner`."""
+        return [self.loss]
+
+    def wrapped(self, logits: Tensor, target: Tensor, **moments: Any) -> Tensor:
+        """Values of the wrapped loss: (N,), or one of the batch."""
+        return _values(self.loss, logits, target, moments)
 
 
 def check_target(kind: str, target: Tensor, n: int, k: int, values: bool = True) -> None:

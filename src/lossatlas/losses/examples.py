@@ -9,7 +9,7 @@ from lossatlas import cards
 from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
 from lossatlas.errors import UserError
 from lossatlas.losses import needs, quantities
-from lossatlas.losses.base import EmbeddingLoss, Loss, Sum
+from lossatlas.losses.base import Composite, EmbeddingLoss, Loss
 from lossatlas.losses.registry import get_card, get_class, get_loss
 
 
@@ -119,7 +119,7 @@ def _live(loss: Loss, k: int) -> None:
             target = labels if loss.target == "complementary" else lift(labels, loss.target, k)
         with torch.no_grad():
             loss(inputs, target)
-    words = needs.keywords(loss.end_epoch) if not isinstance(loss, Sum) else tuple(needs.NEEDS)
+    words = tuple(needs.NEEDS) if isinstance(loss, Composite) else needs.keywords(loss.end_epoch)
     given: dict[str, Any] = {}
     for word in words:
         make = needs.NEEDS[word].stand_in

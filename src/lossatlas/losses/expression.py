@@ -1,4 +1,4 @@
-"""Reads weighted sums of losses: `nce + 0.1 * rce`, `gce(q=0.5) + 2 * mae`."""
+"""Reads losses made of others: `nce + 0.1 * rce`, `gce(q=0.5) - mae`, `flooding(gce, b=0.1)`."""
 
 import ast
 from typing import NamedTuple
@@ -7,11 +7,15 @@ from lossatlas.errors import UserError
 from lossatlas.names import short
 
 Value = int | float | bool | str  # of a hyperparameter
+WRAPPED = "loss"  # the keyword for what a wrapper wraps, written first and without its name
 EXAMPLE = "write it like 'nce + 0.1 * rce' or 'gce(q=0.5) + 2 * mae'"
 
 
 class Term(NamedTuple):
-    """One loss of a sum: its weight, its id, and the hyperparameters that are not the default."""
+    """One loss of a sum: its weight, its id, and the hyperparameters that are not the default.
+
+    What a wrapper wraps is the hyperparameter `loss`, an expression in its one spelling.
+    """
 
     weight: float
     name: str
@@ -24,8 +28,8 @@ def parse(text: str) -> list[Term]:
     Ids, hyperparameters and weights are not looked up here, only read.
 
     Raises:
-        UserError: anything but losses, `+`, `*` by a number, `/` by one, and calls whose keywords
-            are numbers, text, True or False.
+        UserError: anything but losses, `+`, `-`, `*` by a number, `/` by one, and calls of at most
+            one expression, whose keywords are numbers, text, True or False.
     """
     if not text.strip():
         raise UserError(f"a sum of losses must not be empty; {EXAMPLE}")
@@ -39,7 +43,20 @@ def parse(text: str) -> list[Term]:
 
 def write(terms: list[Term]) -> str:
     """The one spelling of a sum, from which `parse` reads the same terms."""
-    return " + ".join(_write(term) for term in terms)
+    first, *more = terms
+    signs = (" - " if term.weight < 0 else " + " for term in more)
+    rest = (sign + _write(term) for sign, term in zip(signs, more, strict=True))
+    return _write(first) + "".join(rest)
+
+
+def ids(text: str) -> list[str]:
+    """The losses that an expression names, each once, a wrapper before what it wraps."""
+    found = []
+    for term in parse(text):
+        found.append(term.name)
+        if isinstance(wrapped := term.hyperparameters.get(WRAPPED), str):
+            found += ids(wrapped)
+    return list(dict.fromkeys(found))
 
 
 class _Illegal(Exception):
@@ -63,15 +80,20 @@ def _terms(node: ast.expr, weight: float) -> list[Term]:
             if number is None or not 0 < number < float("inf"):
                 raise _Illegal(f"'{ast.unparse(right)}' is no number above 0 to divide by")
             return _terms(left, float(weight / number))
-        case ast.BinOp(op=ast.Sub()):
-            raise _Illegal("'-' is not legal (ids are written with '_')")
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return _terms(left, weight) + _terms(right, -weight)
         case ast.Name(id=name):
-            return [Term(weight, name, {})]
-        case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
+            return [Term(weight or 0.0, name, {})]  # -0.0 is 0.0
+        case ast.Call(func=ast.Name(id=name), args=[*args], keywords=keywords) if len(
+            args
+        ) < 2 and not any(isinstance(inner, ast.Constant) for inner in args):
+            wrapped = dict((WRAPPED, write(_terms(inner, 1.0))) for inner in args)  # noqa: C402
             given = dict(_keyword(name, keyword) for keyword in keywords)
-            if len(given) < len(keywords):
+            if len(given) < len(keywords) or given.keys() & wrapped:
                 raise _Illegal(f"{name} is given the same hyperparameter twice")
-            return [Term(weight, name, given)]
+            if isinstance(text := given.get(WRAPPED), str):
+                wrapped[WRAPPED] = write(parse(text))
+            return [Term(weight or 0.0, name, {**wrapped, **given, **wrapped})]
         case _:
             raise _Illegal(f"{short(ast.unparse(node))} is not legal")
 
@@ -96,9 +118,12 @@ def _number(node: ast.expr) -> int | float | None:
 
 
 def _write(term: Term) -> str:
-    given = ", ".join(f"{key}={_short(value)}" for key, value in term.hyperparameters.items())
+    given = ", ".join(
+        str(value) if key == WRAPPED else f"{key}={_short(value)}"
+        for key, value in term.hyperparameters.items()
+    )
     loss = f"{term.name}({given})" if given else term.name
-    return loss if term.weight == 1 else f"{_short(term.weight)} * {loss}"
+    return loss if abs(term.weight) == 1 else f"{_short(abs(term.weight))} * {loss}"
 
 
 def _short(value: Value) -> str:

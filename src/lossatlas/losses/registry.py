@@ -201,8 +201,8 @@ def hyperparameters(name: str) -> dict[str, tuple[Any, Any]]:
 def get_loss(name: str, reduction: str = "mean", **hyperparameters: Any) -> "Loss":
     """Build the loss `name` with a reduction in {mean, sum, none} and its hyperparameters.
 
-    `name` may also be a weighted sum, "nce + 0.1 * rce" or "gce(q=0.5) + 2 * mae"; the
-    hyperparameters then stand in its terms.
+    `name` may also be made of several, "nce + 0.1 * rce", "gce(q=0.5) - 2 * mae" or
+    "flooding(gce, b=0.1)"; the hyperparameters then stand in its terms.
 
     Raises:
         UserError: unknown loss, reduction or hyperparameter, a value outside its range, an
@@ -268,11 +268,13 @@ def _is_packaged(cls: type) -> bool:
 def _build_sum(text: str) -> "Loss":
     from lossatlas.losses.base import Sum
 
+    if (meant := text.strip().replace("-", "_")) in index() and meant != text:
+        raise UserError(f"there is no loss {text!r}; ids are written with '_', as in {meant}")
     terms = expression.parse(text)
     parts = [_build(term.name, term.hyperparameters) for term in terms]
     try:
-        weighted = [term.weight * part for term, part in zip(terms, parts, strict=True)]
-        return parts[0] if terms[0].weight == 1 == len(terms) else Sum(*weighted)
+        weights = [term.weight for term in terms]
+        return parts[0] if weights == [1.0] else Sum(*parts, weights=weights)
     except ValueError as error:
         raise UserError(f"{text}: {error}") from error
 
@@ -545,7 +547,7 @@ def blamed() -> Iterator[None]:
 
 def _misfit(cls: Any) -> str | None:
     """What keeps a registered object from being a loss, or None."""
-    from lossatlas.losses.base import EmbeddingLoss, LogitLoss
+    from lossatlas.losses.base import EmbeddingLoss, LogitLoss, Wrapper
 
     if not (isinstance(cls, type) and issubclass(cls, LogitLoss | EmbeddingLoss)):
         name = getattr(cls, "__name__", cls)
@@ -564,7 +566,13 @@ def _misfit(cls: Any) -> str | None:
             f"{cls.__name__}.requires is not typed: name the needs as keyword-only parameters of "
             "setup or per_sample, or in parts"
         )
-    for key, parameter in inspect.signature(cls).parameters.items():
+    signature = inspect.signature(cls).parameters
+    if issubclass(cls, Wrapper) != (expression.WRAPPED in signature):
+        return (
+            f"{cls.__name__}: the argument 'loss' is that of a Wrapper, the loss that it wraps; "
+            "every Wrapper has it, and nothing else"
+        )
+    for key, parameter in signature.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             return (
                 f"{cls.__name__}: '{parameter}' is no hyperparameter; give each a name of its own"

@@ -62,6 +62,7 @@ class Start(_Schema):
     batch_size: Count | None = None
     lr: Positive | None = None
     lr_source: str | None = None
+    teacher: Name | None = None
     sweep: Name | None = None
     momentum: Number | None = None
     weight_decay: Amount | None = None

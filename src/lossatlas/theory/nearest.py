@@ -274,7 +274,8 @@ def _from_file(path: Path) -> Function:
 
 def _candidate(name: str, kind: str, mine: Fingerprint) -> Candidate | None:
     """The known loss, or None where it is of another kind than the proposal."""
-    if kind_of(registry.get_class(name).target) != kind:
+    cls = registry.get_class(name)
+    if kind_of(cls.target) != kind or (kind == "logits" and cls.per == "batch"):
         return None
     candidate = Candidate(name)
     if candidate.default.gradients.shape != mine.gradients.shape:

@@ -90,7 +90,7 @@ def _of_parts(subject: Subject, prop: str) -> str | None:
 
     may still be that of the whole sum: the theorems that the parts' cards name are tried on it.
     """
-    if len(subject.parts) == 1 or prop in ADDITIVE:
+    if subject.summands and (len(subject.parts) == 1 or prop in ADDITIVE):
         texts = [prove(part, prop) for _, part in subject.parts]
         if all(texts):
             return "; ".join(

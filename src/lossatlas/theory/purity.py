@@ -14,8 +14,11 @@ def impurity(subject: Subject) -> str | None:
     """Why the loss is no function of its inputs, in a clause; None where nothing was found.
 
     Values of one batch are computed several times, which must not change them. Those of a loss on
-    logits are also computed one by one, in another order, and beside other samples.
+    logits are also computed one by one, in another order, and beside other samples. A loss that is
+    declared to be no function of one sample is not looked at.
     """
+    if not subject.on_embeddings and not subject.of_samples:
+        return None
     return subject.memo("impurity", lambda: _random(subject) or _entangled(subject))
 
 

@@ -35,7 +35,7 @@ class Subject:
         card: what the paper says, or None.
         loss: the module behind the function, or None for a bare function.
         hyperparameters: by name, as the loss has them.
-        parts: positive weights and losses, where the loss is written as a sum of others.
+        parts: weights, none of them 0, and losses, where it is written as a sum of others.
     """
 
     name: str
@@ -74,6 +74,11 @@ class Subject:
         if self.parts:
             return _agreed([part.bayes_rule for _, part in self.parts])
         return self.card.bayes_rule if self.card else "accuracy"
+
+    @property
+    def summands(self) -> tuple[tuple[float, "Subject"], ...]:
+        """The parts, where all weights are positive: what is true of sums is not of differences."""
+        return self.parts if all(weight > 0 for weight, _ in self.parts) else ()
 
     @property
     def weight(self) -> float:
@@ -127,10 +132,10 @@ class Subject:
                     labels = torch.arange(k)
                     if self.target != "complementary":
                         labels = lift(labels, self.target, k)
-                    width = k + (0 if self.loss is None else self.loss.extra_outputs)
-                    values = one.function(torch.zeros(k, width, dtype=torch.float64), labels)
-                    whole = self.loss is not None and self.loss.per == "batch"
-                    if values.shape != (() if whole else (k,)):
+                    outputs = k + (self.loss.extra_outputs if self.loss else 0)
+                    values = one.function(torch.zeros(k, outputs, dtype=torch.float64), labels)
+                    per_batch = self.loss is not None and self.loss.per == "batch"
+                    if values.shape != (() if per_batch else (k,)):
                         return f"values of shape {tuple(values.shape)} came for {k} samples"
         except Exception as error:
             return blame(error, self.loss)
@@ -205,7 +210,7 @@ def examine(name: str, k: int = CLASSES, class_counts: tuple[float, ...] | None 
     if name.isidentifier():
         return _term(expression.Term(1.0, name, {}), k, class_counts)
     loss, given = _ready(name, k, class_counts)
-    parts = [(t.weight, _term(t, k, class_counts)) for t in expression.parse(name) if t.weight > 0]
+    parts = [(t.weight, _term(t, k, class_counts)) for t in expression.parse(name) if t.weight]
     return Subject(name, loss, loss.target, k, given, None, loss, parts=tuple(parts))
 
 
@@ -262,10 +267,19 @@ def _term(term: expression.Term, k: int, class_counts: tuple[float, ...] | None)
     loss, given = _ready(written, k, class_counts)
     entry = registry.index().get(term.name)
     card = cards.read(entry.card) if entry and entry.card.is_file() else None
+    wrapped = term.hyperparameters.get(expression.WRAPPED)
+    if card and isinstance(wrapped, str):
+        card = _around(card, examine(wrapped, k, class_counts))
     defaults = {key: h.default for key, h in card.hyperparameters.items()} if card else {}
     return Subject(
         written, loss, loss.target, k, given, card, loss, defaults | term.hyperparameters
     )
+
+
+def _around(card: cards.Card, inner: Subject) -> cards.Card:
+    """A wrapper's card without its claims, which are of its default loss, around another one."""
+    said = {"link": inner.link or "none", "bayes_rule": inner.bayes_rule or "accuracy"}
+    return card.model_copy(update={**said, "properties": {}, "limits": []})
 
 
 def _ready(

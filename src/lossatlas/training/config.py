@@ -41,6 +41,7 @@ HEAD = ("head_scale", "projector_width", "projector_dim")  # what stands on any 
 AIRNET = ("arch", "airnet")
 SLURM = ("name", "slurm")
 CIFAR10_TRAIN = 50_000  # images
+KEPT = 10_000  # training images, not augmented, whose outputs go into the evaluation bundle
 
 # The defaults below stand in the ids of runs that were made: change none, and add no field to the
 # groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
@@ -139,6 +140,8 @@ class Config:  # what a loss, a scenario or a data set has for fields, its own s
     launcher: LauncherConf = field(default_factory=LauncherConf)
     seed: int = number("[0, 9007199254740992]", 0)  # what a float holds: tables have it as one
     holdout: int = number("[0, 999998]", 0)  # images to select on; then no test image is looked at
+    teacher: str | None = legal_if("the id of a finished run", is_name, None)  # whose logits
+    keep_train: int = number("[1, 1000000]", KEPT)  # training images whose outputs the bundle holds
     threads: int = number("[1, 1024]", 1)
     accelerator: str = choice("auto", "cpu", "gpu", default="auto")
     runs: str | None = legal_if("the path of a folder", is_line, None)
@@ -148,7 +151,7 @@ class Config:  # what a loss, a scenario or a data set has for fields, its own s
 def resolve(cfg: Any) -> dict[str, Any]:
     """The configuration as plain data; raises UserError for a value that is missing or illegal.
 
-    A sum of losses is spelt in one way, so that its spelling makes no other experiment.
+    An expression is spelt in one way, so that how it was typed makes no other experiment.
     """
     with our_words():
         config: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -163,8 +166,9 @@ def resolve(cfg: Any) -> dict[str, Any]:
     if config["model"]["arch"] == "airnet":
         _check_airnet(config["model"])
     loss = config["loss"]
-    if loss["name"] == registry.SUM:
-        loss["terms"] = expression.write(expression.parse(loss["terms"]))
+    key = "terms" if loss["name"] == registry.SUM else expression.WRAPPED
+    if isinstance(text := loss.get(key), str):
+        loss[key] = expression.write(expression.parse(text))
     return config
 
 

@@ -14,8 +14,6 @@ from lossatlas.losses.quantities import one_hot
 from lossatlas.seeds import derive
 from lossatlas.training.config import Config
 
-SUBSET = 10_000  # training images, not augmented, whose outputs go into the evaluation bundle
-
 
 class ImageData(pl.LightningDataModule):
     """Training images with the scenario's targets, and the images that the run is scored on.
@@ -46,7 +44,7 @@ class ImageData(pl.LightningDataModule):
                 f"holdout {cfg.holdout})"
             )
         self.train = pool.take(rest)
-        self.subset = self.train.take(torch.arange(min(SUBSET, len(rest)), device=device))
+        self.subset = self.train.take(torch.arange(min(cfg.keep_train, len(rest)), device=device))
         self.scored = pool.take(held) if cfg.holdout else self._images(source, "test", device)
         if cfg.recipe.test_limit is not None and not cfg.holdout:
             few = min(cfg.recipe.test_limit, len(self.scored.labels))

@@ -15,7 +15,7 @@ from lossatlas.losses import registry, source
 from lossatlas.losses.base import Loss
 from lossatlas.names import folder
 from lossatlas.results import store
-from lossatlas.training import provide
+from lossatlas.training import provide, teacher
 
 
 def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
@@ -28,7 +28,9 @@ def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
             run store.
     """
     root = folder(Path(config["runs"] or store.runs_dir()), "runs")
-    sources = registry.sources(loss or build_loss(config["loss"]))
+    loss = loss or build_loss(config["loss"])
+    teacher.check_named(config, loss)
+    sources = registry.sources(loss)
     return root, store.run_id(config, registry.digest(*sources))
 
 

@@ -25,8 +25,11 @@ class Diverged(ArithmeticError):
 class LossModule(pl.LightningModule):
     """What both kinds share: the optimiser, the running training loss, and its check.
 
-    `results` holds the numbers of the last validation and epoch.
+    `results` holds the numbers of the last validation and epoch, `teacher_logits` those
+    of the training images, (N, K), where there is a teacher.
     """
+
+    teacher_logits: Tensor
 
     def __init__(
         self, network: Network, loss: Loss, recipe: RecipeConf, seed: int, num_classes: int

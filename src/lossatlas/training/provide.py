@@ -81,6 +81,7 @@ MOMENTS: dict[str, Callable[[Step], Any]] = {
     "keys": _keys,
     "features": lambda step: step.features,
     "head_weight": lambda step: step.module.network.head.weight,
+    "teacher_logits": lambda step: step.module.teacher_logits[step.batch.indices],
     "randomness": _randomness,
 }
 

@@ -34,7 +34,7 @@ from lossatlas.results import disk, store
 from lossatlas.results.disk import NoSpace
 from lossatlas.results.lease import MAX_DEATHS, Lease, Lost
 from lossatlas.seeds import derive
-from lossatlas.training import machine, mirrors, provide, stop
+from lossatlas.training import machine, mirrors, provide, stop, teacher
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.identity import build_loss, outdated, place
@@ -82,6 +82,8 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
         return found
     one_process()
     device = pick_device(cfg.accelerator)
+    if cfg.teacher is not None:
+        teacher.check(config, root)
     mirrors.check(cfg.logger.name)
     start = _start_row(run, cfg, config, loss, device, lr_source, sweep)
     try:
@@ -281,6 +283,9 @@ def _train(
     with disk.room():
         data = ImageData(cfg, loss.target, views, device)
     module = build_module(cfg, loss, data).to(device)
+    if cfg.teacher is not None:
+        root = folder.parents[1]
+        module.teacher_logits = teacher.logits(cfg.teacher, root, data.train.indices).to(device)
     extra: dict[str, Any] = {"parameters": sum(p.numel() for p in module.parameters())}
     extra |= {"effective_noise": data.effective_noise(), "train_size": len(data.train.labels)}
     extra["num_classes"] = len(data.classes)
@@ -370,6 +375,7 @@ def _start_row(
         "batch_size": cfg.recipe.batch_size,
         "lr": cfg.recipe.lr,
         "lr_source": lr_source,
+        **({"teacher": cfg.teacher} if cfg.teacher else {}),
         "sweep": sweep,
         "momentum": cfg.recipe.momentum,
         "weight_decay": cfg.recipe.weight_decay,

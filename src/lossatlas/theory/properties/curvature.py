@@ -89,8 +89,8 @@ def convex_in_logits(subject: Subject) -> Finding:
 
 def _certified(subject: Subject) -> Certificate:
     """A certificate of convexity; of a sum with positive weights, one of each part."""
-    if subject.parts:
-        found = [(part.name, _certified(part)) for _, part in subject.parts]
+    if subject.summands:
+        found = [(part.name, _certified(part)) for _, part in subject.summands]
         if all(one.text for _, one in found):
             return Certificate("; ".join(f"{name}: {one.text}" for name, one in found), None)
         return next(one for _, one in found if not one.text)

@@ -75,7 +75,8 @@ def strictly_proper(subject: Subject) -> Finding:
 
 def _no_argmax(subject: Subject) -> float:
     """How far a Fenchel-Young loss, or a part of the sum, is from the theorem's hypotheses."""
-    return max(fenchel_young.test(one) for one in ([p for _, p in subject.parts] or [subject]))
+    parts = [part for _, part in subject.summands]
+    return max(fenchel_young.test(one) for one in parts or [subject])
 
 
 def _ignores_shifts(subject: Subject, s: Tensor, q: Tensor) -> bool:

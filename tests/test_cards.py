@@ -259,6 +259,7 @@ class Agrees:
 
     target = "class_index"
     requires: tuple[str, ...] = ()
+    gradient = ""
 
     def __init__(self, scale: float = 1.0): ...
 
@@ -287,6 +288,12 @@ class OtherNeeds(Agrees):
     requires = ("num_classes",)
 
 
+class HoldsFixed(Agrees):
+    """Differs in what its gradient holds fixed."""
+
+    gradient = "the weight"
+
+
 @pytest.mark.parametrize(
     ("cls", "found"),
     [
@@ -294,7 +301,8 @@ class OtherNeeds(Agrees):
         (OtherDefault, ["default of scale: card 1.0, code 2.0"]),
         (OtherName, ["hyperparameters: card ['scale'], code ['size']"]),
         (OtherTarget, ["target: card class_index, code distribution"]),
-        (OtherNeeds, ["requires: card [], code ('num_classes',)"]),
+        (OtherNeeds, ["requires: card [], code ['num_classes']"]),
+        (HoldsFixed, ["gradient: card False, code True"]),
     ],
 )
 def test_differences_between_card_and_code(tmp_path: Path, cls: type, found: list[str]) -> None:

@@ -380,7 +380,8 @@ def _sections(body: str) -> dict[str, str]:
 
 def _first(error: ValidationError) -> str:
     first, *more = error.errors()
-    field = ".".join(f"{part!s:.80}" for part in first["loc"])
+    # Where several types are legal, pydantic puts the one it tried last into the path.
+    field = ".".join(f"{part!s:.80}" for part in first["loc"] if "[" not in str(part))
     came = "" if first["type"] == "missing" else f" (came: {str(first['input'])[:80]!r})"
     others = f"; and {len(more)} more" if more else ""
     return f"field '{field}': {first['msg']}{came}{others}"

@@ -11,10 +11,13 @@ from lossatlas.training.data import ImageData
 from training.commands import SMOKE
 
 COUNTING = (
-    "type(self).seen = self.class_counts\n"
+    "type(self).seen = getattr(self, 'counts', None)\n"
     "        return torch.nn.functional.cross_entropy(logits, target, reduction='none')"
 )
-NEEDS = "target = 'class_index'; requires = ('class_counts',); seen = None"
+NEEDS = (
+    "target = 'class_index'; seen = None\n"
+    "    def setup(self, *, class_counts): self.counts = class_counts"
+)
 CPU = torch.device("cpu")
 
 

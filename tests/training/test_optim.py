@@ -28,8 +28,12 @@ def test_norms_learn_faster_with_the_same_decay_per_step():
     net[0].bias.requires_grad = False
     loss = nn.Module()
     loss.centers = nn.Parameter(torch.zeros(2))
-    other, norm = build_optimiser([net, loss], RECIPE).param_groups
+    loss.lr_factor = 100.0
+    other, norm, own = build_optimiser(net, loss, RECIPE).param_groups
     assert [tuple(p.shape) for p in norm["params"]] == [(4,), (4,)]
-    assert len(other["params"]) == 4  # conv weight, linear weight and bias, the loss's own
+    assert len(other["params"]) == 3  # conv weight, linear weight and bias
+    assert own["params"] == [loss.centers]
+    assert own["lr"] == 50.0
+    assert own["lr"] * own["weight_decay"] == pytest.approx(other["lr"] * other["weight_decay"])
     assert norm["lr"] == 16 * other["lr"] == 8.0
     assert norm["lr"] * norm["weight_decay"] == pytest.approx(other["lr"] * other["weight_decay"])

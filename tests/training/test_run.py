@@ -97,13 +97,14 @@ def test_a_failure_is_a_row_with_a_reason_and_is_tried_again(make_cfg, own_loss,
 @pytest.mark.parametrize(
     ("base", "target", "need"),
     [
-        ("LogitLoss", "class_index", "epoch_progress"),
-        ("EmbeddingLoss", "two_view", "class_counts"),
+        ("LogitLoss", "class_index", "held_out"),
+        ("EmbeddingLoss", "two_view", "features"),
     ],
 )
 def test_a_loss_that_needs_what_nobody_provides_is_refused(base, target, need, make_cfg, own_loss):
-    head = f"target = '{target}'; requires = ('{need}',)"
-    own_loss("needy", "return logits.sum(1)", base=base, head=head)
+    method = "end_epoch" if need == "held_out" else "per_sample"
+    body = f"return logits.sum(1)\n\n    def {method}(self, *given, {need}): ..."
+    own_loss("needy", body, base=base, head=f"target = '{target}'")
     with pytest.raises(UserError, match=f"'needy' requires {need}, which the runner does not"):
         run.execute(make_cfg("loss=needy"))
 

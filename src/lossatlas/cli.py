@@ -108,14 +108,14 @@ def _broken(entry: registry.Entry, why: str) -> dict[str, str]:
 
 
 def _facts(entry: registry.Entry) -> dict[str, str]:
-    card = registry.read_card(entry) if entry.card.is_file() else None
+    card = registry.facts(entry) if entry.card.is_file() else None
     return {
         "id": entry.id,
         "status": registry.status(entry),
         "family": entry.family,
         "target": card.target if card else "?",
         "name": card.name if card else "(no card)",
-        "citation": card.paper.citation if card else f"no card at {entry.card}",
+        "citation": card.citation if card else f"no card at {entry.card}",
     }
 
 
@@ -386,11 +386,12 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Table of runs: state, main numbers or reason; how far sweeps are and when they will end."""
-    from lossatlas.results import listing
+    from lossatlas.results import listing, store
 
     def gather() -> listing.Listing:
         return listing.gather(path, sweep, state.split(",") if state else [], only, since)
 
+    store.tell_earlier(path or store.runs_dir())
     if as_json:
         print(gather().table.to_json(orient="records", indent=1))
     elif follow:
@@ -415,6 +416,7 @@ def report(
 
     tuned = resources.folder("conf") / "tuned"
     tables = tuned if tuned.is_dir() else None
+    store.tell_earlier(path or store.runs_dir())
     print(build(path or store.runs_dir(), folder(out, "--out"), tables, only, sweep))
 
 

@@ -6,7 +6,7 @@ so there is no YAML per loss and a misspelt keyword is refused.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from functools import cache, cached_property
 from typing import Any
 
@@ -38,8 +38,9 @@ AIRNET = ("arch", "airnet")
 SLURM = ("name", "slurm")
 CIFAR10_TRAIN = 50_000  # images
 
-# The defaults below stand in the ids of runs that were made: change none, and add no field to the
-# groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
+# The id of a run hashes what differs from the defaults below. A new field may be added: its default
+# is what was done before there was the field. A default is never changed, for the ids of runs that
+# were made with it would name another experiment.
 
 
 @dataclass
@@ -163,9 +164,8 @@ def resolve(cfg: Any) -> dict[str, Any]:
     _check_images(config)
     if config["model"]["arch"] == "airnet":
         _check_airnet(config["model"])
-    loss = config["loss"]
-    if loss["name"] == registry.SUM:
-        loss["terms"] = expression.write(expression.parse(loss["terms"]))
+    if config["loss"]["name"] == registry.SUM:
+        config["loss"]["terms"] = expression.write(registry.terms(config["loss"]))
     return config
 
 
@@ -257,6 +257,17 @@ def loss_node(name: str) -> type:
     for key, (kind, default) in registry.hyperparameters(name).items():
         fields.append((key, kind, MISSING if default is inspect.Parameter.empty else default))
     return make_dataclass(name, fields)
+
+
+def node(group: str, chosen: Mapping[str, Any]) -> type:
+    """The schema of what was chosen of a group of the configuration, a dataclass.
+
+    Raises:
+        UserError: a loss that is not there, or whose file cannot be used.
+    """
+    if group == "loss":
+        return SumConf if chosen["name"] == registry.SUM else loss_node(chosen["name"])
+    return next(each.type for each in fields(Config) if each.name == group)  # type: ignore[return-value]
 
 
 def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> float:

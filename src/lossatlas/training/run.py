@@ -4,7 +4,6 @@ import hashlib
 import logging
 import platform
 import shutil
-import sys
 import time
 import traceback
 import warnings
@@ -24,7 +23,7 @@ from lossatlas.data.scenarios import hits
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
-from lossatlas.losses import expression, process, registry
+from lossatlas.losses import process, registry
 from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
@@ -36,7 +35,7 @@ from lossatlas.seeds import derive
 from lossatlas.training import machine, mirrors, stop
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
-from lossatlas.training.identity import build_loss, outdated, place
+from lossatlas.training.identity import build_loss, place
 from lossatlas.training.journal import Checkpoints, Journal, usable
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
 from lossatlas.training.stop import Interrupted
@@ -74,11 +73,10 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
     config = resolve(cfg)
     loss = build_loss(config["loss"])
     root, run = place(config)
+    if sweep is None:
+        store.tell_earlier(root)
     if store.is_finished(root, run):
-        found = store.read_row(root / run) or {}
-        for sentence in outdated([(config["loss"], found)]) if sweep is None else []:
-            print(f"lossatlas: {sentence}", file=sys.stderr)
-        return found
+        return store.read_row(root / run) or {}
     device = pick_device(cfg.accelerator)
     mirrors.check(cfg.logger.name)
     start = _start_row(run, cfg, config, loss, device, lr_source, sweep)
@@ -355,10 +353,8 @@ def _start_row(
 
 def _family(conf: dict[str, Any]) -> str:
     """The family of a loss; of a sum, the families of its terms."""
-    names = [conf["name"]]
-    if conf["name"] == registry.SUM:
-        names = [term.name for term in expression.parse(conf["terms"])]
-    return " + ".join(dict.fromkeys(registry.find(name).family for name in names))
+    families = (registry.find(term.name).family for term in registry.terms(conf))
+    return " + ".join(dict.fromkeys(families))
 
 
 def _from_epochs(folder: Path, cfg: Config) -> dict[str, Any]:

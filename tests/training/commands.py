@@ -10,7 +10,9 @@ TINY = [
     "model.widths=[8,8,8]",
 ]  # fmt: skip
 # The files of a finished run.
-FINISHED = {"row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors"}
+FINISHED = {
+    "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors", "loss.py",
+}  # fmt: skip
 COMMAND = [sys.executable, "-m", "lossatlas.cli"]
 
 

@@ -234,20 +234,22 @@ def from_config(conf: Mapping[str, Any]) -> "Loss":
     Raises:
         UserError: as `get_loss`.
     """
+    name, hyperparameters = request(conf)
+    return get_loss(name, **hyperparameters)
+
+
+def request(conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What `get_loss` is asked for by a run's group `loss`: a name or sum, and hyperparameters."""
     if conf["name"] == SUM:
-        return get_loss(conf["terms"])
-    return get_loss(conf["name"], **_hyperparameters(conf))
+        return conf["terms"], {}
+    return conf["name"], {key: value for key, value in conf.items() if key != "name"}
 
 
 def terms(conf: Mapping[str, Any]) -> list[expression.Term]:
     """The losses of a run's group `loss`: those of a sum, or the one. Raises UserError."""
     if conf["name"] == SUM:
         return expression.parse(conf["terms"])
-    return [expression.Term(1.0, conf["name"], _hyperparameters(conf))]
-
-
-def _hyperparameters(conf: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in conf.items() if key != "name"}
+    return [expression.Term(1.0, *request(conf))]
 
 
 def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":

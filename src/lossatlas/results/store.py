@@ -5,7 +5,7 @@
         config.yaml           the resolved configuration
         epochs.jsonl          one line an epoch
         bundle.safetensors    logits, features, labels and indices (absent if it failed)
-        loss/                 the files that its loss's digest covers
+        loss.py               the loss's file; beside it loss_<name>.py, what its digest covers too
     runs/.running/<run_id>/   the same, while it is being made, with a checkpoint and a lease
     runs/.sweeps/<name>/      a sweep: its plan, its file, the logs of its workers
 
@@ -20,7 +20,7 @@ import shutil
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -141,10 +141,7 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
     for pattern in ("*.ckpt", "*.part"):
         for leftover in lease.folder.glob(pattern):
             leftover.unlink()
-    for path in lease.folder.iterdir():  # on the disk before it is called finished
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    sync(lease.folder)  # before it is called finished
     final = root / lease.folder.name
     _check_place(final)
     lease.release()
@@ -158,6 +155,14 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
         raise UserError(f"{final}: the run cannot be moved there ({error.strerror})") from None
     for late in final.glob("lease.*"):  # of a process that came while we moved, and is lost
         late.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Wait until the files of a folder are on the disk."""
+    for path in folder.iterdir():
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def fail(root: Path, row: dict[str, Any]) -> None:
@@ -198,6 +203,16 @@ def write_json(path: Path, value: Any) -> None:
     beside = path.with_name(path.name + ".part")
     beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)
+
+
+def keep_source(folder: Path, files: Sequence[Path]) -> None:
+    """Copy the files of a loss into the folder of its run: the first as `loss.py`."""
+    kept: dict[str, Path] = {}
+    for i, file in enumerate(files):
+        name = f"loss_{file.stem}.py" if i else "loss.py"
+        kept[name if name not in kept else f"loss_{file.stem}_{i}.py"] = file
+    for name, file in kept.items():
+        (folder / name).write_bytes(file.read_bytes())
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:

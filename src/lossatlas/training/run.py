@@ -23,7 +23,7 @@ from lossatlas.data.scenarios import hits
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
-from lossatlas.losses import process, registry
+from lossatlas.losses import behaviour, process, registry, source
 from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models.airnet import AirNet
 from lossatlas.models.heads import LinearHead, projector
@@ -121,6 +121,8 @@ def _make(
     try:
         with mirrors.mirrored(cfg, folder, start) as mirror:
             row = start | _attempt(cfg, config, loss, lease, device, start, mirror)
+            if row["state"] != "failed":  # afterwards: a loss may remember that it was called
+                row["behaviour"] = behaviour.of(config["loss"])
             row["wall_s"] = round(time.perf_counter() - begun, 2)
             row |= _from_epochs(folder, cfg)
             if mirror:
@@ -148,6 +150,7 @@ def _attempt(
             store.write_json(lease.folder / "start.json", start)
             text = OmegaConf.to_yaml(OmegaConf.create(config))
             (lease.folder / "config.yaml").write_text(text, encoding="utf-8")
+            store.keep_source(lease.folder, source.files(loss))
         torch.set_num_threads(cfg.threads)
         with process.undisturbed(registry.changes(loss)):
             return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
@@ -336,6 +339,7 @@ def _start_row(
         "batch_size": cfg.recipe.batch_size,
         "lr": cfg.recipe.lr,
         "lr_source": lr_source,
+        "source": source.digest(loss),
         "sweep": sweep,
         "momentum": cfg.recipe.momentum,
         "weight_decay": cfg.recipe.weight_decay,

@@ -71,7 +71,7 @@ def closure(
 ) -> list[Path]:
     """`paths`, then what they import, directly or not, that is no installed package.
 
-    Nothing is imported: a name is looked for beside and above the file, then on `sys.path`. Of this
+    Nothing is imported: a name is looked for on `sys.path`, then beside and above the file. Of this
     package, only what stands in `rooms` counts, and no module that is named in `without`.
     """
     found = {os.path.realpath(path): path for path in paths}
@@ -148,38 +148,41 @@ def _places(
     name: str, file: Path, rooms: tuple[str, ...], without: tuple[str, ...]
 ) -> Iterator[str]:
     first, *inner = name.split(".")
+    folders: list[str]
     if first == "lossatlas":
         if not name.startswith(tuple(f"{room}." for room in rooms)) or name in without:
             return
         folders = [str(resources.PACKAGE.parent)]
     elif first in sys.stdlib_module_names or str(file).startswith(OURS):
         return
+    elif (known := _on_path(first, tuple(sys.path))) is None:
+        folders = [*map(str, list(file.parents)[:4])]
+    elif not set(INSTALLED) & set(known.split(os.sep)):
+        folders = [known]
     else:
-        folders = [*map(str, list(file.parents)[:4]), *_on_path(first, tuple(sys.path))]
+        return
     for folder in folders:
         inside = os.path.join(folder, first, *inner)
         for place in (f"{inside}.py", os.path.join(inside, "__init__.py")):
             if os.path.isfile(place):
-                place = os.path.realpath(place)
-                if not set(INSTALLED) & set(place.split(os.sep)):
-                    yield place
+                yield os.path.realpath(place)
 
 
-def _on_path(package: str, path: tuple[str, ...]) -> tuple[str, ...]:
-    """The folder on `sys.path` in which an import finds a package or module; none if none does."""
+def _on_path(package: str, path: tuple[str, ...]) -> str | None:
+    """The folder on `sys.path` in which an import finds a package or module, or None."""
     if (package, path) not in _found:
         try:
             spec = importlib.util.find_spec(package)
         except (ImportError, ValueError):
             spec = None
         if spec is None or spec.origin is None:
-            return ()  # its file may come to be there
+            return None  # its file may come to be there
         parents = Path(spec.origin).parents
-        _found[package, path] = (str(parents[spec.submodule_search_locations is not None]),)
+        _found[package, path] = str(parents[spec.submodule_search_locations is not None])
     return _found[package, path]
 
 
-_found: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+_found: dict[tuple[str, tuple[str, ...]], str] = {}
 
 
 def _own(loss: Any) -> list[Path]:

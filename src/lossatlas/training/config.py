@@ -229,7 +229,8 @@ def register_configs() -> None:
     """Put the schema, a node for each registered loss and one for sums into Hydra's ConfigStore."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    usable = [e.id for e in registry.index().values() if registry.code_fault(e) is None]
+    # No file is read here: a broken one is told to whoever names it.
+    usable = [entry.id for entry in registry.index().values() if entry.fault is None]
     store.repo["loss"] = {f"{name}.yaml": LossNode(name) for name in usable}
     store.store(group="loss", name=registry.SUM, node=SumConf)
     OmegaConf.register_new_resolver("tuned", tuned, replace=True)
@@ -240,6 +241,9 @@ class LossNode(ConfigNode):
 
     def __init__(self, name: str):
         self.name, self.group, self.package, self.provider = f"{name}.yaml", "loss", None, None
+
+    def __deepcopy__(self, _: Any) -> "LossNode":
+        return self  # Hydra copies the whole store for each composition, and changes nothing in it
 
     @cached_property
     def node(self) -> Any:  # type: ignore[override]

@@ -9,6 +9,7 @@ import pytest
 
 from lossatlas import list_losses
 from lossatlas.results import store
+from rows import whole
 from training.commands import TINY
 
 
@@ -109,6 +110,36 @@ def test_runs_of_an_empty_folder_and_a_broken_row(command, tmp_path):
     assert out.startswith("damaged  x  x/row.json: is not JSON (")
     assert out.splitlines()[-1] == "1 damaged"
     assert store.read_epochs(folder) == []
+
+
+def test_a_store_of_the_earlier_version_is_named_and_left_alone(command, tmp_path):
+    old = "cross_entropy-clean-smoke-s0-0123456789"
+    root = tmp_path / "runs"
+    for folder in (root / old, root / ".running" / old.replace("s0", "s1")):
+        folder.mkdir(parents=True)
+        store.write_json(folder / "row.json", whole(folder.name))
+    plan = root / ".sweeps" / "old-0a1b2c" / "plan.jsonl"
+    plan.parent.mkdir(parents=True)
+    plan.write_text(f'{{"run_id":"{old}","config":{{}},"target":"x","lr_source":"given"}}\n')
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    said = f"lossatlas: {root}: 2 runs of an earlier version are left alone, for "
+    code, out, err = command("runs")
+    assert (code, out) == (0, "no such runs; 'lossatlas train' makes runs\n")
+    assert err.startswith(said)
+    assert len(err.splitlines()) == 1
+    with pytest.warns(UserWarning, match="2 runs of an earlier version"):
+        assert store.load(root).empty
+    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
+    assert command("train", "-m", "--plan", *tiny)[2].startswith(said)
+    code, out, err = command("train", *tiny)
+    assert code == 0
+    assert err.startswith(said)
+    assert command("runs", "--sweep", "old")[0] == 2
+    code, _, err = command("report", "-o", "page")
+    assert code == 0
+    assert err.startswith(said)
+    assert {path: path.read_bytes() for path in before} == before
+    assert old not in (tmp_path / "page" / "REPORT.md").read_text()
 
 
 def test_train_help_shows_groups_and_losses(command):

@@ -36,16 +36,16 @@ def test_a_sweep_says_brackets_and_colons_as_they_are(capsys):
 
 def test_a_reason_of_any_text_keeps_the_listing_whole(command, tmp_path):
     for seed, reason in enumerate(("[/x] :smile:\n\x1b[2J", "\u202eevil", "fine")):
-        folder = tmp_path / "runs" / f"loss-clean-quick-s{seed}-0123456789"
+        folder = tmp_path / "runs" / f"loss-clean-quick-s{seed}-0123456789ab"
         folder.mkdir(parents=True)
         row = whole(folder.name, state="failed", reason=reason)
         store.write_json(folder / "row.json", row)
     code, out, err = command("runs")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "failed  loss-clean-quick-s0-0123456789  [/x] :smile: \\x1b[2J",
-        "failed  loss-clean-quick-s1-0123456789  \\u202eevil",
-        "failed  loss-clean-quick-s2-0123456789  fine",
+        "failed  loss-clean-quick-s0-0123456789ab  [/x] :smile: \\x1b[2J",
+        "failed  loss-clean-quick-s1-0123456789ab  \\u202eevil",
+        "failed  loss-clean-quick-s2-0123456789ab  fine",
         "3 failed",
     ]
 

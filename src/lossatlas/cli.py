@@ -16,7 +16,7 @@ from lossatlas.aligned import aligned
 from lossatlas.errors import TRACEBACK, UserError, tell
 from lossatlas.losses import expression, registry
 from lossatlas.names import folder
-from lossatlas.terminal import forgive
+from lossatlas.terminal import forgive, printable
 
 app = typer.Typer(
     help="Loss Atlas: a survey of loss functions that runs.",
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Fetch or verify CIFAR-10.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+runs_app = typer.Typer(invoke_without_command=True)
+app.add_typer(runs_app, name="runs")
 INTERRUPTED = 130
 HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -108,14 +110,14 @@ def _broken(entry: registry.Entry, why: str) -> dict[str, str]:
 
 
 def _facts(entry: registry.Entry) -> dict[str, str]:
-    card = registry.read_card(entry) if entry.card.is_file() else None
+    card = registry.facts(entry) if entry.card.is_file() else None
     return {
         "id": entry.id,
         "status": registry.status(entry),
         "family": entry.family,
         "target": card.target if card else "?",
         "name": card.name if card else "(no card)",
-        "citation": card.paper.citation if card else f"no card at {entry.card}",
+        "citation": card.citation if card else f"no card at {entry.card}",
     }
 
 
@@ -394,8 +396,9 @@ def work(
     join(sweep, path, workers)
 
 
-@app.command()
+@runs_app.callback()
 def runs(
+    context: typer.Context,
     path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
     sweep: Annotated[str | None, typer.Option(help="The runs of this sweep.")] = None,
     state: Annotated[str | None, typer.Option(help="Only these: done, failed, ... (a,b).")] = None,
@@ -405,17 +408,42 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Table of runs: state, main numbers or reason; how far sweeps are and when they will end."""
-    from lossatlas.results import listing
+    if context.invoked_subcommand is not None:
+        return
+    from lossatlas.results import listing, store
 
     def gather() -> listing.Listing:
         return listing.gather(path, sweep, state.split(",") if state else [], only, since)
 
+    store.tell_earlier(path or store.runs_dir())
     if as_json:
         print(gather().table.to_json(orient="records", indent=1))
     elif follow:
         listing.follow(gather)
     else:
         print("\n".join(listing.lines(gather())))
+
+
+@runs_app.command()
+def adopt(
+    context: typer.Context,
+    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+) -> None:
+    """Keep finished runs whose loss reads differently today but does the same, under new ids."""
+    from lossatlas.results import store
+    from lossatlas.training.adopt import adopt as adopted
+
+    assert context.parent is not None
+    root = path or context.parent.params["path"] or store.runs_dir()
+    if not root.is_dir():
+        raise UserError(f"{root}: there is no such folder of runs; 'lossatlas train' makes runs")
+    store.tell_earlier(root)
+    counts: Counter[str] = Counter()
+    for outcome in adopted(root.resolve()):
+        counts[outcome.what.rstrip(":")] += 1
+        if outcome.says:
+            print(printable(str(outcome)), flush=True)
+    print(", ".join(f"{counts[what]} {what}" for what in ("adopted", "refused", "unchanged")))
 
 
 @app.command()
@@ -434,6 +462,7 @@ def report(
 
     tuned = resources.folder("conf") / "tuned"
     tables = tuned if tuned.is_dir() else None
+    store.tell_earlier(path or store.runs_dir())
     print(build(path or store.runs_dir(), folder(out, "--out"), tables, only, sweep))
 
 

@@ -183,35 +183,3 @@ def test_no_loss_can_be_called_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_ids_are_the_losses_named() -> None:
     assert ids("a + w(a - w(b), c=1)") == ["a", "w", "b"]
-
-
-def test_sources_are_the_files_of_all_parts() -> None:
-    def source(name: str) -> Path:
-        return registry.find(name).code
-
-    assert registry.sources(get_loss("focal")) == [source("focal")]
-    both = registry.sources(get_loss("focal + 2 * cross_entropy + focal(gamma=1)"))
-    assert both == [source("focal"), source("cross_entropy")]
-    inner = registry.sources(get_loss("flooding(mae - 0.1 * focal)"))
-    assert set(inner) == {source("flooding"), source("mae"), source("focal")}
-
-
-def test_sources_of_a_loss_made_of_others_hold_theirs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
-    folder = tmp_path / "losses" / "margin"
-    folder.mkdir(parents=True)
-    (folder / "made_of_others.py").write_text(
-        "from lossatlas.losses.base import Sum\n"
-        "from lossatlas.losses.likelihood.cross_entropy import CrossEntropy\n"
-        "from lossatlas.losses.likelihood.focal import Focal\n"
-        "from lossatlas.losses.registry import register\n\n\n"
-        "class Half(Focal): ...\n\n\n"
-        "@register\nclass Made(Sum):\n    target = 'class_index'\n\n"
-        "    def __init__(self):\n        super().__init__(CrossEntropy(), 0.5 * Half())\n"
-    )
-    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
-    names = ("made_of_others", "cross_entropy", "focal")
-    expected = {registry.find(name).code for name in names}
-    assert set(registry.sources(get_loss("made_of_others"))) == expected

@@ -151,13 +151,14 @@ def test_status_follows_the_ledger_and_the_files(add_loss: AddLoss) -> None:
     card = add_card(file)
     entry = registry.find("score_verified")
     assert registry.status(entry) == "draft"
-    entry.ledger.write_text(json.dumps({"score_verified": registry.digest(file, card)}))
+    entry.ledger.write_text(json.dumps({"score_verified": registry.digest(entry)}))
     assert registry.status(entry) == "verified"
-    for edited in (file, card):
+    for edited, more in ((file, "edited = 1\n"), (card, "\n")):
         text = edited.read_text()
-        edited.write_text(text + "\n")
+        edited.write_text(text + more)
         assert registry.status(entry) == "draft"
         edited.write_text(text)
+    file.write_text(f"# a comment\n{file.read_text()}")
     assert registry.status(entry) == "verified"
 
 

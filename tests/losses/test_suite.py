@@ -133,9 +133,7 @@ def test_the_ledger_takes_what_holds_and_drops_what_does_not(own: Path) -> None:
     (own / "papers/verified.json").write_text('{"gone": "1"}')
     held = suite.Outcome("own", [], 1, own, True)
     (ledger,) = suite.record([held])
-    assert json.loads(ledger.read_text()) == {
-        "own": registry.digest(registry.find("own").code, registry.find("own").card)
-    }
+    assert json.loads(ledger.read_text()) == {"own": registry.digest(registry.find("own"))}
     assert registry.status(registry.find("own")) == "verified"
     suite.record([held._replace(has_reference=False)])
     assert list(json.loads(ledger.read_text())) == ["own"]

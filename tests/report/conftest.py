@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         root, "soft_target_kl", "ambiguous_pets", 0, "failed", reason="out of memory | in step 7"
     )
     add_run(root, "focal", "clean", 7, holdout=5000, test_accuracy=0.999)
-    waiting = root / ".running" / "label_smoothing-clean-quick-s2-0000000001"
+    waiting = root / ".running" / "label_smoothing-clean-quick-s2-000000000001"
     waiting.mkdir(parents=True)
     store.write_json(
         waiting / "start.json", {"run_id": waiting.name, "loss": "label_smoothing", "seed": 2}

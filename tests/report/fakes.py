@@ -28,7 +28,7 @@ def add_run(
 ) -> Path:
     """One run folder; `changes` overwrite fields of its row."""
     family, target = TARGETS.get(loss, ("likelihood", "class_index"))
-    folder = root / f"{loss}-{scenario}-quick-s{seed}-{len(loss):010x}"
+    folder = root / f"{loss}-{scenario}-quick-s{seed}-{len(loss):012x}"
     folder.mkdir(parents=True)
     row: dict[str, Any] = {
         "run_id": folder.name, "loss": loss, "family": family, "target": target,

@@ -52,7 +52,7 @@ def markdown(report: Path) -> str:
 @pytest.fixture
 def few(runs: Path, tmp_path: Path) -> Path:
     """One run of cross-entropy alone, quick to build from."""
-    kept = "cross_entropy-clean-quick-s0-000000000d"
+    kept = "cross_entropy-clean-quick-s0-00000000000d"
     shutil.copytree(runs / kept, tmp_path / "runs" / kept)
     return tmp_path / "runs"
 
@@ -178,7 +178,7 @@ def test_failed_diverged_and_unfinished_runs_appear_with_their_reason(html, mark
 
 
 def test_a_running_run_is_shown_without_its_clock(few, tmp_path):
-    folder = few / ".running" / "focal-clean-quick-s1-0000000001"
+    folder = few / ".running" / "focal-clean-quick-s1-000000000001"
     folder.mkdir(parents=True)
     start = {"run_id": folder.name, "loss": "focal", "seed": 1, "started": 0.0}
     store.write_json(folder / "start.json", start)

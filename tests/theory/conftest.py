@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from lossatlas import memo
 from lossatlas.theory import records
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of verdicts in that cache."""
-    monkeypatch.setenv(records.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(memo.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache" / "lossatlas" / records.FOLDER

@@ -17,7 +17,9 @@ TINY = [
 # As many images and epochs as `recipe=smoke` has, from which something is learned.
 SMOKE = ["data.n_train=2000", "data.n_test=500", "recipe.epochs=2"]
 # The files of a finished run.
-FINISHED = {"row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors"}
+FINISHED = {
+    "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors", "loss.py",
+}  # fmt: skip
 
 
 class Started:

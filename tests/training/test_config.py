@@ -7,8 +7,8 @@ from omegaconf import OmegaConf
 
 from lossatlas import legal
 from lossatlas.errors import UserError
-from lossatlas.results import store
-from lossatlas.training.config import Config, check_names, resolve
+from lossatlas.training import identity
+from lossatlas.training.config import Config, check_names, node, resolve
 from lossatlas.training.wording import our_words
 
 
@@ -34,26 +34,54 @@ def test_every_field_says_what_is_legal():
 @pytest.mark.parametrize(
     ("overrides", "run_id"),
     [
-        ([], "cross_entropy-clean-quick-s0-3a9e6ca3a8"),
-        (["loss=focal", "loss.gamma=3", "seed=1"], "focal-clean-quick-s1-83c485b38f"),
-        (["loss=gce", "scenario=symmetric_noise"], "gce-symmetric_noise-quick-s0-55095fb41e"),
-        (["loss=nt_xent", "recipe=long"], "nt_xent-clean-long-s0-b66de577d8"),
-        (["scenario=long_tail"], "cross_entropy-long_tail-quick-s0-"),
+        ([], "cross_entropy-clean-quick-s0-741c76ec1f40"),
+        (["loss=focal", "loss.gamma=3", "seed=1"], "focal-clean-quick-s1-12476bd34254"),
+        (["loss=nt_xent", "recipe=long"], "nt_xent-clean-long-s0-3052d0def5f2"),
         (
-            ["scenario=ambiguous_pets", "loss=soft_target_kl", "holdout=5000", "recipe.epochs=1"],
-            "soft_target_kl-ambiguous_pets-quick-s0-4c4bca1cc5",
+            ["recipe=standard", "threads=2", "recipe.epochs=1"],
+            "cross_entropy-clean-standard-s0-30bf22f61eeb",
         ),
-        (
-            ["data=synthetic", "recipe=smoke", "model.widths=[8,8,8]"],
-            "cross_entropy-clean-smoke-s0-88091b9327",
-        ),
-        (["recipe=standard", "threads=2"], "cross_entropy-clean-standard-s0-20b006b43e"),
-        (["loss=sum", "loss.terms='nce + 0.1 * rce'"], "sum-clean-quick-s0-5fdb0e89f7"),
-        (["recipe.lr=1"], "cross_entropy-clean-quick-s0-ccad71fce6"),
+        (["loss=sum", "loss.terms='nce + 0.1 * rce'"], "sum-clean-quick-s0-34e31c179bb5"),
+        (["recipe.lr=1", "holdout=5000"], "cross_entropy-clean-quick-s0-d13e509cb02f"),
     ],
 )
-def test_ids_are_what_they_were_before_fields_had_ranges(overrides, run_id, compose):
-    assert store.run_id(resolve(compose(*overrides)), "0").startswith(run_id)
+def test_no_default_of_the_schema_was_changed(overrides, run_id, compose):
+    assert identity.run_id(resolve(compose(*overrides)), "0") == run_id
+
+
+def test_a_new_field_moves_no_id_until_it_is_used(compose, monkeypatch):
+    before = resolve(compose("loss=focal"))
+    expected = identity.run_id(before, "0")
+
+    def wider(group, chosen):
+        more = [("fresh", bool, True), ("deep", dict, dataclasses.field(default_factory=dict))]
+        return dataclasses.make_dataclass("Wider", more, bases=(node(group, chosen),))
+
+    monkeypatch.setattr(identity, "node", wider)
+    groups = [key for key, value in before.items() if isinstance(value, dict)]
+    assert {"loss", "scenario", "data", "model", "recipe"} < set(groups)
+    after = {
+        key: value | {"fresh": True, "deep": {}} if key in groups else value
+        for key, value in before.items()
+    }
+    assert identity.run_id(after, "0") == expected
+    for group in groups:
+        used = after | {group: after[group] | {"fresh": False}}
+        assert (identity.run_id(used, "0") == expected) == (group in ("logger", "launcher"))
+
+
+def test_what_a_run_is_made_with_is_in_its_id_and_nothing_else(compose):
+    config = resolve(compose("loss=focal", "scenario=symmetric_noise"))
+    expected = identity.run_id(config, "0")
+    assert identity.run_id(config, "1") != expected
+    for group, key, value in (
+        ("loss", "gamma", 3.0), ("scenario", "probability", 0.1), ("model", "name", "mine"),
+        ("recipe", "test_limit", 100), ("data", "n_test", 1),
+    ):  # fmt: skip
+        assert identity.run_id(config | {group: config[group] | {key: value}}, "0") != expected
+    assert identity.run_id(config | {"holdout": 10}, "0") != expected
+    other = {"runs": "/x", "accelerator": "gpu", "progress": False, "logger": {"name": "wandb"}}
+    assert identity.run_id(config | other, "0") == expected
 
 
 @pytest.mark.parametrize(

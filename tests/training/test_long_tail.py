@@ -7,7 +7,6 @@ from lossatlas import list_losses, results
 from lossatlas.data import cifar10, scenarios
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.results import store
 from lossatlas.training import run
 from lossatlas.training.config import resolve
 from lossatlas.training.data import ImageData
@@ -140,16 +139,3 @@ def test_an_illegal_tail_is_one_sentence_and_leaves_no_row(overrides, said, make
     with pytest.raises(UserError, match=said):
         run.execute(make_cfg(*overrides))
     assert results.load().empty
-
-
-def test_fields_that_are_unset_do_not_change_the_id(make_cfg):
-    config = resolve(make_cfg())
-    name = store.run_id(config, "source")
-    config["scenario"]["imbalance"] = None
-    assert store.run_id(config, "source") == name
-    config["scenario"]["imbalance"] = 10.0
-    assert store.run_id(config, "source") != name
-    config["recipe"]["test_limit"] = None  # of other groups they count
-    other = store.run_id(config, "source")
-    del config["recipe"]["test_limit"]
-    assert store.run_id(config, "source") != other

@@ -9,11 +9,11 @@ from lossatlas.analysis import arms
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.report import content
-from lossatlas.results import progress, store
+from lossatlas.results import progress
 from lossatlas.training import run
 from lossatlas.training.config import resolve
 from lossatlas.training.data import ImageData
-from lossatlas.training.identity import place
+from lossatlas.training.identity import place, run_id
 
 
 def make(path, k, each, name=None, seed=0):
@@ -116,7 +116,7 @@ def test_costs_ids_and_commands_know_such_data(make_cfg, tmp_path):
     tail = {"name": "long_tail", "imbalance": 2.0}
     assert progress.images(config | {"scenario": tail}) == 60 + 30
     moved = config | {"data": config["data"] | {"path": "/elsewhere"}}
-    assert store.run_id(config, "") == store.run_id(moved, "")
+    assert run_id(config, "") == run_id(moved, "")
     assert content._lasting(f"data=arrays {file} runs=/x") == ["data=arrays", "data.path=x.npz"]
 
 

@@ -12,7 +12,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import process, registry
 from lossatlas.training import run
 from lossatlas.training.config import resolve
-from lossatlas.training.identity import outdated, place
+from lossatlas.training.identity import place
 
 CE = "return torch.nn.functional.cross_entropy(logits, target, reduction='none')"
 CHANGES = {
@@ -144,30 +144,3 @@ def test_learned_weights_of_a_logit_loss_are_refused(make_cfg, own_loss):
         run.execute(make_cfg("loss=learning"))
     with pytest.raises(UserError, match=r"\(parts.0.scale\)"):
         run.execute(make_cfg("loss=sum", "loss.terms=learning + cross_entropy"))
-
-
-def test_an_edited_helper_is_named_where_the_old_row_comes_back(make_cfg, own_loss, capsys):
-    file = own_loss("helped", "return helped_by.value(logits, target)")
-    helper, deeper = file.with_name("_deeper.py"), file.parents[2] / "helped_by.py"
-    deeper.write_text(
-        "import torch\ndef value(logits, target):\n    " + CE.replace("return", "return 2 *")
-    )
-    helper.touch()
-    file.write_text(
-        "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parents[2]))\n"
-        "import helped_by\n" + file.read_text()
-    )
-    try:
-        cfg = make_cfg("loss=helped")
-        row = run.execute(cfg)
-        assert row["state"] == "done"
-        os.utime(deeper, (0, row["started"] - 100))
-        assert run.execute(cfg) == row
-        assert "newer" not in capsys.readouterr().err
-        os.utime(deeper, (0, row["started"] + 100))
-        assert run.execute(cfg) == row
-        assert f"lossatlas: {deeper} is newer than 1 finished run" in capsys.readouterr().err
-        assert len(outdated([(resolve(cfg)["loss"], row)] * 3)) == 1
-    finally:
-        sys.path.remove(str(file.parents[2]))
-        sys.modules.pop("helped_by", None)

@@ -9,7 +9,7 @@ from lossatlas import list_losses, results
 from lossatlas.data import cifar10
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
-from lossatlas.losses import registry
+from lossatlas.losses import registry, source
 from lossatlas.results import store
 from lossatlas.training import identity, run
 from lossatlas.training.config import resolve
@@ -31,7 +31,11 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets", *SOME, *own))
     assert row["state"] == "done", row["reason"]
     folder = tmp_path / "runs" / row["run_id"]
-    assert {f.name for f in folder.iterdir()} == FINISHED
+    kept = {f.name for f in folder.glob("loss_*.py")}  # what the loss computes with
+    assert {f.name for f in folder.iterdir()} - kept == FINISHED
+    assert (folder / "loss.py").read_bytes() == registry.find(name).code.read_bytes()
+    assert len(kept) == len(source.files(name)) - 1
+    assert (row["source"], len(row["behaviour"].split()) >= 6) == (source.digest(name), True)
     assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
     test = bundle.load(folder / "bundle.safetensors")
     if row["target"] == "two_view":
@@ -222,6 +226,3 @@ def test_the_row_says_what_it_was_made_with(make_cfg):
     assert set(store.COLUMNS) <= set(table.columns)
     assert table.loc[0, "loss.epsilon"] == 0.2
     assert json.loads((store.runs_dir() / row["run_id"] / "row.json").read_text()) == row
-    assert registry.digest(registry.find("focal").code) != registry.digest(
-        registry.find("focal").card
-    )

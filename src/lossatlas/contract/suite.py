@@ -139,7 +139,7 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
         if outcome.broken:
             ledgers[entry.ledger].pop(outcome.loss, None)
         elif outcome.has_reference:
-            ledgers[entry.ledger][outcome.loss] = registry.digest(entry.code, entry.card)
+            ledgers[entry.ledger][outcome.loss] = registry.digest(entry)
     for path, ledger in ledgers.items():
         beside = path.with_suffix(".part")
         try:

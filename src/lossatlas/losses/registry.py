@@ -4,7 +4,6 @@ A root is a folder with `papers/<family>/<id>.md` and `losses/<family>/<id>.py`.
 first root; `LOSSATLAS_PATH` and the entry-point group `lossatlas.losses` add a user's own.
 """
 
-import ast
 import difflib
 import hashlib
 import importlib
@@ -17,8 +16,7 @@ import os
 import re
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
@@ -26,9 +24,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from lossatlas import cards, resources
+from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError
-from lossatlas.losses import expression, needs
+from lossatlas.losses import expression, needs, source
 from lossatlas.losses.annotations import field_type
 
 if TYPE_CHECKING:
@@ -60,6 +58,14 @@ class Entry(NamedTuple):
     ledger: Path
     module: str
     fault: str | None = None
+
+
+class Facts(NamedTuple):
+    """What a list shows of a card."""
+
+    target: str
+    name: str
+    citation: str
 
 
 class Scan(NamedTuple):
@@ -140,20 +146,19 @@ def code_fault(entry: Entry) -> str | None:
     if entry.fault is not None:
         return entry.fault
     try:
-        source = entry.code.read_bytes()
-        with warnings.catch_warnings():  # of escapes in strings; whoever imports it sees them
-            warnings.simplefilter("ignore")
-            ast.parse(source)
+        content = entry.code.read_bytes()
+        if source.read(entry.code).imports is None:
+            source.parse(content)  # for what is wrong
     except Exception as error:
         return _cannot(entry.code, "be imported", error)
-    return None if b"register" in source else f"{entry.code}: {UNREGISTERED}"
+    return None if b"register" in content else f"{entry.code}: {UNREGISTERED}"
 
 
 def fault(entry: Entry) -> str | None:
     """What is wrong with a loss's code or card, as far as reading them tells; or None."""
     try:
         if (wrong := code_fault(entry)) is None and entry.card.is_file():
-            read_card(entry)
+            facts(entry)
     except UserError as error:
         return str(error)
     return wrong
@@ -223,6 +228,23 @@ def get_loss(name: str, reduction: str = "mean", **hyperparameters: Any) -> "Los
     return loss
 
 
+def from_config(conf: Mapping[str, Any]) -> "Loss":
+    """The loss of a run's group `loss`: `name` and hyperparameters, or `sum` and its `terms`.
+
+    Raises:
+        UserError: as `get_loss`.
+    """
+    name, hyperparameters = request(conf)
+    return get_loss(name, **hyperparameters)
+
+
+def request(conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What `get_loss` is asked for by a run's group `loss`: a name or sum, and hyperparameters."""
+    if conf["name"] == SUM:
+        return conf["terms"], {}
+    return conf["name"], {key: value for key, value in conf.items() if key != "name"}
+
+
 def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
     cls = get_class(name)
     legal = list(inspect.signature(cls).parameters)
@@ -285,7 +307,7 @@ def has_card(name: str) -> bool:
     if entry is None or entry.fault or not entry.card.is_file():
         return False
     try:
-        read_card(entry)
+        facts(entry)
     except UserError:
         return False
     return True
@@ -310,6 +332,23 @@ def _card(path: Path, _changed: int, _size: int) -> cards.Card:
     return cards.read(path)
 
 
+def facts(entry: Entry) -> Facts:
+    """What a list shows of an entry's card; raises UserError when it is missing or wrong.
+
+    Reading a card takes milliseconds, and a list has hundreds.
+    """
+    if not entry.card.is_file() or entry.card.stat().st_size > yamls.MAX_BYTES:
+        read_card(entry)  # says what is wrong
+    return Facts(
+        *memo.of(f"card {entry.family}/{entry.id}", entry.card.read_bytes(), lambda: _facts(entry))
+    )
+
+
+def _facts(entry: Entry) -> Facts:
+    card = read_card(entry)
+    return Facts(card.target, card.name, card.paper.citation)
+
+
 def list_losses(family: str | None = None, target: str | None = None) -> list[str]:
     """Ids of the losses of a family and target type (None: all).
 
@@ -332,42 +371,32 @@ def list_losses(family: str | None = None, target: str | None = None) -> list[st
 
 
 def status(entry: Entry) -> str:
-    """`verified` if the contract suite passed on exactly these two files, else `draft`.
+    """`verified` if the contract suite passed on exactly this code and card, else `draft`.
 
     The ledger `papers/verified.json` holds the digests with which the suite last passed.
     """
     try:
-        recorded = json.loads(entry.ledger.read_bytes())[entry.id]
-        return "verified" if recorded == digest(entry.code, entry.card) else "draft"
-    except (OSError, ValueError, LookupError, TypeError):
+        recorded = _ledger(entry.ledger.read_bytes())[entry.id]
+        return "verified" if recorded == digest(entry) else "draft"
+    except (OSError, ValueError, LookupError, TypeError, UserError):
         return "draft"
 
 
-def digest(*files: Path) -> str:
-    """A short SHA-256 of the files' contents, one after the other."""
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+@lru_cache(maxsize=8)
+def _ledger(content: bytes) -> Any:
+    return json.loads(content)
 
 
-def sources(loss: "Loss") -> list[Path]:
-    """The files that define `loss`: those of its class, of the losses it derives from and adds up.
-
-    The base classes, which all losses share, are left out.
-    """
-    from lossatlas.losses.base import Loss
-
-    files = dict.fromkeys(
-        inspect.getfile(cls)
-        for part in loss.modules()
-        for cls in type(part).__mro__
-        if issubclass(cls, Loss) and cls.__module__ != Loss.__module__
-    )
-    return [Path(file) for file in files]
+def digest(entry: Entry) -> str:
+    """What the ledger holds of a loss: a digest of its code (see `source`) and its card's bytes."""
+    text = source.digest(entry.code).encode() + entry.card.read_bytes()
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def _target(entry: Entry) -> str | None:
     """The type of a loss's target: what its card says, else its code."""
     try:
-        return read_card(entry).target if entry.card.is_file() else get_class(entry.id).target
+        return facts(entry).target if entry.card.is_file() else get_class(entry.id).target
     except UserError:
         return None
 
@@ -516,7 +545,7 @@ def changes(loss: "Loss") -> list[str]:
     """What importing or building this loss changed of the process, a sentence a file."""
     return [
         f"{file} changes {', '.join(_changed[file])}"
-        for file in sources(loss)
+        for file in source.files(loss)
         if _changed.get(file)
     ]
 

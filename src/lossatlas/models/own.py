@@ -5,7 +5,6 @@ features (N, D); what stands on them, a linear head or a projector, is the atlas
 asking.
 """
 
-import hashlib
 import importlib
 import importlib.util
 import re
@@ -47,9 +46,7 @@ def digest(arch: str) -> str:
             f"model.arch {arch}: there is no module {module} that is a file; install its package, "
             "or name its folder in PYTHONPATH"
         )
-    file = Path(spec.origin)
-    texts = [path.read_bytes() for path in (file, *source.helpers([file]))]
-    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
+    return source.digest_of(source.closure([Path(spec.origin)]))
 
 
 def build(arch: str, images: Tensor) -> nn.Module:

@@ -83,7 +83,7 @@ def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[
 def _csv(rows: list[arms.Row]) -> Iterator[str]:
     """The lines of results.csv, one by one: as a whole, large tables take as much again."""
     ended = [row for row in rows if row["state"] not in (*OPEN, "damaged")]
-    fields = set().union(*ended)
+    fields = set().union(*ended) - {"behaviour"}  # for comparing code, not for reading
     columns = [c for c in COLUMNS if c in fields] + sorted(fields - set(COLUMNS))
     # Fields that some runs lack made pandas turn their integers into floats.
     whole = [c for c in columns if all(_is_whole(row[c]) for row in ended if c in row)]
@@ -92,7 +92,7 @@ def _csv(rows: list[arms.Row]) -> Iterator[str]:
     writer.writerow({c: csv_cell(c) for c in columns})
     for row in ended:
         whole_ones = {c: int(row[c]) for c in whole if c in row}
-        writer.writerow({c: csv_cell(v) for c, v in (row | whole_ones).items()})
+        writer.writerow({c: csv_cell(v) for c, v in (row | whole_ones).items() if c in fields})
         yield line.getvalue()
         line.seek(0)
         line.truncate()

@@ -153,7 +153,7 @@ def assemble(name: str, measured: Sequence[Experiments], linked: Collection[str]
         },
         **_experiments(card, colour, measured),
         "bibtex": bibtex(card.paper),
-        "digest": registry.digest(entry.code, entry.card),
+        "digest": registry.digest(entry),
         "source": records.source_digest(name),
         "todo": card.todo,
     }

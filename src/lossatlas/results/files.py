@@ -63,6 +63,7 @@ class Start(_Schema):
     lr: Positive | None = None
     lr_source: str | None = None
     teacher: Name | None = None
+    source: str | None = None
     sweep: Name | None = None
     momentum: Number | None = None
     weight_decay: Amount | None = None
@@ -90,6 +91,8 @@ class Row(Start):
     lr: Positive
     holdout: Whole
     reason: str | None = None
+    behaviour: str | None = None
+    adopted_from: str | None = None
     test_accuracy: Share | None = None
     best_test_accuracy: Share | None = None
     test_nll: Amount | None = None

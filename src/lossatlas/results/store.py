@@ -5,20 +5,22 @@
         config.yaml           the resolved configuration
         epochs.jsonl          one line an epoch
         bundle.safetensors    logits, features, labels and indices (absent if it failed)
+        loss.py               the loss's file; beside it loss_<name>.py, what its digest covers too
     runs/.running/<run_id>/   the same, while it is being made, with a checkpoint and a lease
     runs/.sweeps/<name>/      a sweep: its plan, its file, the logs of its workers
 
-A run's id ends in a digest of its configuration (without paths, logging and devices) and of the
-source of its loss, so the same experiment has the same folder however it was spelt.
+A run's id ends in a digest of its configuration (without paths, logging and devices) and of its
+loss's code, so the same experiment has the same folder however it was spelt. The form of the id is
+the store's version: runs whose ids have another form are named, and left alone.
 """
 
-import hashlib
 import json
 import os
 import shutil
+import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from lossatlas.results import files
 from lossatlas.results.disk import FULL
 from lossatlas.results.files import Damaged
 from lossatlas.results.lease import Lease, Lost, acquire, holder
-from lossatlas.results.table import collect, damaged_row, read_row
+from lossatlas.results.table import collect, damaged_row, is_earlier, read_row
 from lossatlas.terminal import printable
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
@@ -56,16 +58,19 @@ def runs_dir() -> Path:
     return Path(os.environ.get("LOSSATLAS_RUNS") or "runs").expanduser().resolve()
 
 
-def run_id(config: dict[str, Any], source_digest: str) -> str:
-    """`<loss>-<scenario>-<recipe>-s<seed>-<10 hex digits>` of a resolved configuration."""
-    canonical = {key: value for key, value in config.items() if key not in VOLATILE}
-    # A field of another scenario, unset here, must not change the ids of this one's runs.
-    canonical["scenario"] = {k: v for k, v in config["scenario"].items() if v is not None}
-    canonical["data"] = {k: v for k, v in config["data"].items() if f"data.{k}" not in VOLATILE}
-    text = json.dumps([canonical, source_digest], sort_keys=True, separators=(",", ":"))
-    tail = hashlib.sha256(text.encode()).hexdigest()[:10]
-    names = (config[group]["name"] for group in ("loss", "scenario", "recipe"))
-    return "-".join([*names, f"s{config['seed']}", tail])
+def earlier(root: Path) -> str | None:
+    """A sentence on the runs of an earlier version of the store below `root`, if there are any."""
+    n = sum(is_earlier(name) for folder in (root, root / RUNNING) for name in names(folder))
+    if not n:
+        return None
+    what = "1 run of an earlier version is" if n == 1 else f"{n} runs of an earlier version are"
+    return f"{root}: {what} left alone, for their ids cover less; delete or move what is of no use"
+
+
+def tell_earlier(root: Path) -> None:
+    """Print that sentence to stderr, if there is one."""
+    if (sentence := earlier(root)) is not None:
+        print(printable(f"lossatlas: {sentence}"), file=sys.stderr)
 
 
 def is_finished(root: Path, run: str) -> bool:
@@ -136,10 +141,7 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
     for pattern in ("*.ckpt", "*.part"):
         for leftover in lease.folder.glob(pattern):
             leftover.unlink()
-    for path in lease.folder.iterdir():  # on the disk before it is called finished
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    sync(lease.folder)  # before it is called finished
     final = root / lease.folder.name
     _check_place(final)
     lease.release()
@@ -153,6 +155,14 @@ def publish(root: Path, lease: Lease, row: dict[str, Any]) -> None:
         raise UserError(f"{final}: the run cannot be moved there ({error.strerror})") from None
     for late in final.glob("lease.*"):  # of a process that came while we moved, and is lost
         late.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Wait until the files of a folder are on the disk."""
+    for path in folder.iterdir():
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def fail(root: Path, row: dict[str, Any]) -> None:
@@ -193,6 +203,16 @@ def write_json(path: Path, value: Any) -> None:
     beside = path.with_name(path.name + ".part")
     beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)
+
+
+def keep_source(folder: Path, files: Sequence[Path]) -> None:
+    """Copy the files of a loss into the folder of its run: the first as `loss.py`."""
+    kept: dict[str, Path] = {}
+    for i, file in enumerate(files):
+        name = f"loss_{file.stem}.py" if i else "loss.py"
+        kept[name if name not in kept else f"loss_{file.stem}_{i}.py"] = file
+    for name, file in kept.items():
+        (folder / name).write_bytes(file.read_bytes())
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
@@ -276,11 +296,13 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
     Returns:
         At least the columns `COLUMNS` (accuracies and ECE as fractions, times in seconds), each
         hyperparameter as `loss.<name>`, and what else the rows hold. Runs in work have state
-        "running", runs cut off "interrupted", both with a reason. Damaged runs are left out, with
-        a warning that names them.
+        "running", runs cut off "interrupted", both with a reason. Damaged runs and those of an
+        earlier version are left out, with a warning.
     """
     damaged: list[Mapping[str, Any]] = []
     found = _read(path, damaged)
+    if (sentence := earlier(runs_dir() if path is None else Path(path).resolve())) is not None:
+        warnings.warn(sentence, stacklevel=2)
     if damaged:
         told = "; ".join(row["reason"] for row in damaged)
         warnings.warn(f"{len(damaged)} damaged runs are left out: {told}", stacklevel=2)
@@ -297,7 +319,8 @@ def _read(path: str | Path | None, left_out: list[Mapping[str, Any]] | None) -> 
     published: list[str] = []
     # Listed before the finished runs are, and looked at after them: a run that is published
     # meanwhile is seen at least once.
-    found = collect(root, _going(root, sorted(names(root / RUNNING)), published), left_out)
+    going = sorted(name for name in names(root / RUNNING) if not is_earlier(name))
+    found = collect(root, _going(root, going, published), left_out)
     found = found.reindex(columns=[*COLUMNS, *(c for c in found.columns if c not in COLUMNS)])
     twice = found["run_id"].isin(published) & found["run_id"].duplicated(keep="last")
     return found[~twice].reset_index(drop=True) if twice.any() else found

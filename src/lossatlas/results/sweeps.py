@@ -21,6 +21,7 @@ import yaml
 from lossatlas.errors import UserError
 from lossatlas.results import files
 from lossatlas.results.files import Damaged
+from lossatlas.results.table import is_earlier
 
 SWEEPS = ".sweeps"
 PLAN = "plan.jsonl"
@@ -116,14 +117,10 @@ def ids(folder: Path) -> list[str]:
     Raises:
         Damaged: they are not those that the plan was written with.
     """
-    path, begin = folder / PLAN, len('{"run_id":"')
+    path = folder / PLAN
     try:
         with files.opened(path) as file:
-            found = [
-                line[begin : line.find(b'"', begin)].decode()
-                for line in file
-                if not line.startswith(_LEFT_OUT_LINE)
-            ]
+            found = [_id(line).decode() for line in file if not line.startswith(_LEFT_OUT_LINE)]
     except (OSError, UnicodeDecodeError):
         found = []
     if _digest(found) != folder.name.rpartition("-")[2]:
@@ -165,15 +162,30 @@ def _digest(run_ids: Iterable[str]) -> str:
 
 
 def folders(root: Path) -> list[Path]:
-    """All sweeps of a store, those planned last at the end."""
+    """All sweeps of a store, those planned last at the end; none of an earlier version."""
     found = []
     for path in (root / SWEEPS).glob("*"):
+        if _is_earlier(path / PLAN):
+            continue
         try:
             found.append(((path / PLAN).stat().st_mtime, path))
         except OSError:  # no plan, or one that nobody can read
             if (path / PLAN).is_symlink():
                 found.append((0.0, path))
     return [path for _, path in sorted(found)]
+
+
+def _is_earlier(plan: Path) -> bool:
+    try:
+        with files.opened(plan) as file:
+            return is_earlier(_id(file.readline(1000)))
+    except (OSError, Damaged):
+        return False
+
+
+def _id(line: bytes) -> bytes:
+    begin = len('{"run_id":"')
+    return line[begin : line.find(b'"', begin)]
 
 
 def find(root: Path, name: str) -> Path:

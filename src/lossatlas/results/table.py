@@ -35,7 +35,10 @@ from lossatlas.terminal import printable
 CACHE = ".rows.parquet"
 VERSION = {b"lossatlas.rows": b"2"}  # another one where columns or the schema come to differ
 DIGEST, FOOTER = 32, 8  # bytes of a SHA-256; the end of a parquet file: its footer's length, a mark
-RUN = re.compile(rb".+-s\d+-[0-9a-f]{10}", re.DOTALL)  # what a run's folder is called
+DIGITS = 12  # hexadecimal ones at the end of a run's id
+RUN = re.compile(rb".+-s\d+-[0-9a-f]{%d}" % DIGITS, re.DOTALL)  # what a run's folder is called
+# In the first version of the store an id had ten digits, and covered less of a loss's code.
+EARLIER = re.compile(rb".+-s\d+-[0-9a-f]{10}", re.DOTALL)
 CHUNK = 1000  # rows that are Python objects at a time: what fits the processor's cache is faster
 # Beside these are the fields of the rows, named by JSON texts, which begin with a quote.
 STAMP = pa.schema([("folder", pa.binary()), ("mtime_ns", pa.int64()), ("size", pa.int64())])
@@ -80,6 +83,11 @@ def collect(
     return table
 
 
+def is_earlier(name: str | bytes) -> bool:
+    """Whether this is the id of a run of the first version of the store, which nothing reads."""
+    return EARLIER.fullmatch(os.fsencode(name)) is not None
+
+
 def read_row(folder: Path | str) -> dict[str, Any] | None:
     """The row of the run in `folder`; None if it has none. Raises Damaged."""
     path = f"{folder}/row.json"
@@ -103,7 +111,7 @@ def _stamps(root: Path, damaged: list[Row]) -> pa.Table:
     names, times, sizes = [], [], []
     folder = os.fsencode(root)
     for name in sorted(os.listdir(folder)) if root.is_dir() else ():
-        if not name.startswith(b"."):
+        if not name.startswith(b".") and not is_earlier(name):
             path = b"%b/%b/row.json" % (folder, name)
             try:
                 found = _state(path)

@@ -5,12 +5,12 @@
 
 A record is a line. The first are those that the project keeps; only a maintainer's `make verdicts`
 writes them. What a user's command finds is kept in the second place. Both are read.
-A record carries the digest of the check that made it; the file carries that of the loss. Both cover
-whatever the code imports from this package, so neither an edited loss nor an edited checker can
-pass for the old one.
+A record carries the digest of the check that made it, with all that the check imports from this
+package's mathematics; the file carries that of the loss (see `losses.source`), of the theorems that
+its card names, and of its claims. So neither an edited loss nor an edited checker can pass for the
+old one.
 """
 
-import ast
 import hashlib
 import json
 import os
@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-from lossatlas import cards, resources
+from lossatlas import cards, memo, resources
 from lossatlas.errors import UserError
 from lossatlas.losses import registry, source
 from lossatlas.theory import design, proof
@@ -42,7 +42,6 @@ from lossatlas.threads import one_thread
 
 Record = dict[str, Any]
 FOLDER = "verdicts"
-CACHE_VARIABLE = "XDG_CACHE_HOME"
 # What the card tells the checker; its prose and examples do not matter here.
 FIELDS = {"target", "link", "bayes_rule", "requires", "hyperparameters", "properties", "limits"}
 
@@ -194,8 +193,8 @@ def problem_of(record: Record) -> str | None:
 
 
 def source_digest(name: str) -> str:
-    """Digest of what a loss's verdicts depend on: its code and the theorems of its card, with all
-    that these import here, and its claims."""
+    """Digest of what a loss's verdicts depend on: its code, that of its limits, its claims, and the
+    theorems that these name."""
     entry = registry.find(name)
     others: list[str] = []
     proofs: set[str] = set()
@@ -208,9 +207,9 @@ def source_digest(name: str) -> str:
             if other not in registry.index():
                 raise UserError(f"{entry.card}: field 'limits': there is no loss {other!r}")
         proofs = proof.NAMES.intersection(claim.proof for claim in card.properties.values())
-    files = [_files(entry.code), *(_files(registry.find(other).code) for other in others)]
-    files += [_files(proof.FOLDER / f"{theorem}.py") for theorem in sorted(proofs)]
-    text = json.dumps(facts, sort_keys=True) + "".join(_hash(f) for group in files for f in group)
+    theorems = [_digest(f"lossatlas.theory.theorems.{theorem}") for theorem in sorted(proofs)]
+    codes = [source.digest(each) for each in (name, *others)]
+    text = json.dumps([facts, codes, theorems], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -225,35 +224,10 @@ def _checks() -> dict[str, Check]:
 
 @cache
 def _digest(module: str) -> str:
+    """Digest of a check or theorem: of all the atlas's mathematics that its module imports."""
     path = resources.PACKAGE.parent / (module.replace(".", "/") + ".py")
-    return hashlib.sha256("".join(map(_hash, _files(path))).encode()).hexdigest()[:16]
-
-
-@cache
-def _files(path: Path) -> tuple[Path, ...]:
-    """A file and all files of the atlas's mathematics that it imports, directly or not."""
-    found: dict[Path, None] = {}
-    todo = [path]
-    while todo:
-        file = todo.pop()
-        if file in found or not file.is_file():
-            continue
-        found[file] = None
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lossatlas."):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                todo += [
-                    resources.PACKAGE.parent / (name.replace(".", "/") + ".py")
-                    for name in names
-                    if name and name.startswith(("lossatlas.theory.", "lossatlas.losses."))
-                    and name != "lossatlas.losses.registry"
-                ]  # fmt: skip
-    return tuple(sorted({*found, *source.helpers(found)}))  # also a user's own, outside the atlas
-
-
-@cache
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    rooms = ("lossatlas.theory", "lossatlas.losses")
+    return source.digest_of(source.closure([path], rooms, ("lossatlas.losses.registry",)))
 
 
 def _kept(name: str) -> Path | None:
@@ -267,12 +241,9 @@ def _cached(name: str) -> Path | None:
     kept = _kept(name)
     if kept is None:
         return None
-    try:
-        root = Path(os.environ.get(CACHE_VARIABLE) or "~/.cache").expanduser()
-    except RuntimeError:
-        return None
     mark = hashlib.sha256(os.fsencode(kept)).hexdigest()[:8]
-    return root / "lossatlas" / FOLDER / f"{name}-{mark}.json"
+    root = memo.folder()
+    return root and root / FOLDER / f"{name}-{mark}.json"
 
 
 def _save(name: str, records: dict[str, Record], place: Path | None) -> None:

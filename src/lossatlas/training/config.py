@@ -7,7 +7,7 @@ and a misspelt keyword is refused.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import asdict, dataclass, field, fields, make_dataclass
 from functools import cache, cached_property
 from typing import Any
 
@@ -43,8 +43,9 @@ SLURM = ("name", "slurm")
 CIFAR10_TRAIN = 50_000  # images
 KEPT = 10_000  # training images, not augmented, whose outputs go into the evaluation bundle
 
-# The defaults below stand in the ids of runs that were made: change none, and add no field to the
-# groups of scenario, data, model and recipe, nor to Config, that VOLATILE does not name.
+# The id of a run hashes what differs from the defaults below. A new field may be added: its default
+# is what was done before there was the field. A default is never changed, for the ids of runs that
+# were made with it would name another experiment.
 
 
 @dataclass
@@ -247,7 +248,8 @@ def register_configs() -> None:
     store.repo["scenario"] = {}
     for name in scenarios.names():
         store.store(group="scenario", name=name, node=scenarios.schema(name))
-    usable = [e.id for e in registry.index().values() if registry.code_fault(e) is None]
+    # No file of a loss is read here: a broken one is told to whoever names it.
+    usable = [entry.id for entry in registry.index().values() if entry.fault is None]
     store.repo["loss"] = {f"{name}.yaml": LossNode(name) for name in usable}
     store.store(group="loss", name=registry.SUM, node=SumConf)
     OmegaConf.register_new_resolver("tuned", tuned, replace=True)
@@ -258,6 +260,9 @@ class LossNode(ConfigNode):
 
     def __init__(self, name: str):
         self.name, self.group, self.package, self.provider = f"{name}.yaml", "loss", None, None
+
+    def __deepcopy__(self, _: Any) -> "LossNode":
+        return self  # Hydra copies the whole store for each composition, and changes nothing in it
 
     @cached_property
     def node(self) -> Any:  # type: ignore[override]
@@ -275,6 +280,22 @@ def loss_node(name: str) -> type:
     for key, (kind, default) in registry.hyperparameters(name).items():
         fields.append((key, kind, MISSING if default is inspect.Parameter.empty else default))
     return make_dataclass(name, fields)
+
+
+def node(group: str, chosen: Mapping[str, Any]) -> type:
+    """The schema of what was chosen of a group of the configuration, a dataclass.
+
+    Raises:
+        UserError: a loss or scenario that is not there, or whose file cannot be used.
+    """
+    if group == "loss":
+        return SumConf if chosen["name"] == registry.SUM else loss_node(chosen["name"])
+    if group == "scenario":
+        return scenarios.schema(chosen["name"])
+    if group == "data":
+        kind: type = sets.SCHEMAS[chosen["name"]]
+        return kind
+    return next(each.type for each in fields(Config) if each.name == group)  # type: ignore[return-value]
 
 
 def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> float:

@@ -3,9 +3,9 @@
 It stays apart from `run`, which imports what trains, so that a plan is there a few seconds sooner.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from numbers import Real
+import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from lossatlas.losses import registry, source
 from lossatlas.losses.base import Loss
 from lossatlas.names import folder
 from lossatlas.results import store
+from lossatlas.results.table import DIGITS
 from lossatlas.training import provide, teacher
+from lossatlas.training.config import Config, node
 
 
 def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
     """The run store and the run's id of a resolved configuration; `loss`, if it is built already.
 
-    The id depends on the source of the loss and of its parts: an edited loss is another experiment.
+    The id depends on the code of the loss and of its parts: an edited loss is another experiment.
 
     Raises:
         UserError: there is no such loss, it requires what no runner provides, or there can be no
@@ -30,38 +32,46 @@ def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
     root = folder(Path(config["runs"] or store.runs_dir()), "runs")
     loss = loss or build_loss(config["loss"])
     teacher.check_named(config, loss)
-    sources = registry.sources(loss)
-    return root, store.run_id(config, registry.digest(*sources))
+    return root, run_id(config, source.digest(loss))
 
 
-def outdated(made: Iterable[tuple[dict[str, Any], Mapping[str, Any]]]) -> list[str]:
-    """What finished runs do not show of later edits, a sentence each file.
+def run_id(config: dict[str, Any], source_digest: str) -> str:
+    """`<loss>-<scenario>-<recipe>-s<seed>-<12 hex digits>` of a resolved configuration.
 
-    Args:
-        made: the group `loss` of each run's configuration, and its row.
+    The digits are a digest of the loss's code and of what the configuration says beyond the
+    schema's defaults. So a new field moves no id, as long as its default is what was done before
+    there was the field, and a default is never changed: the old ids would name other experiments.
     """
-    sources: dict[str, list[Path]] = {}
-    runs: Counter[Path] = Counter()
-    for conf, row in made:
-        if (key := str(conf)) not in sources:
-            sources[key] = source.helpers(registry.sources(build_loss(conf)))
-        started = row.get("started")
-        if isinstance(started, Real):
-            runs.update(file for file in sources[key] if file.stat().st_mtime > float(started))
-    return [
-        f"{file} is newer than {n} finished run{'s' * (n > 1)} of losses that import it; ids do "
-        "not cover it, so delete the runs' folders to make them again"
-        for file, n in runs.items()
-    ]
+    text = json.dumps([_chosen(config), source_digest], sort_keys=True, separators=(",", ":"))
+    tail = hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+    names = (config[group]["name"] for group in ("loss", "scenario", "recipe"))
+    return "-".join([*names, f"s{config['seed']}", tail])
+
+
+def _chosen(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a configuration makes another experiment: names, and values that are no default."""
+    values = {key: value for key, value in config.items() if key not in store.VOLATILE}
+    values["data"] = {k: v for k, v in config["data"].items() if f"data.{k}" not in store.VOLATILE}
+    groups = {key: value for key, value in values.items() if isinstance(value, dict)}
+    defaults = {key: asdict(node(key, value)()) for key, value in groups.items()}
+    return _differing(values, asdict(Config()) | defaults)
+
+
+def _differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in values.items():
+        usual = defaults.get(key)
+        if isinstance(value, dict) and isinstance(usual, dict):
+            if inner := _differing(value, usual):
+                found[key] = inner
+        elif key == "name" or key not in defaults or value != usual:
+            found[key] = value
+    return found
 
 
 def build_loss(conf: dict[str, Any]) -> Loss:
     """The loss of a configuration; raises UserError for what no runner provides yet."""
-    hyperparameters = {key: value for key, value in conf.items() if key != "name"}
-    if conf["name"] == registry.SUM:
-        loss = registry.get_loss(conf["terms"])
-    else:
-        loss = registry.get_loss(conf["name"], **hyperparameters)
+    loss = registry.from_config(conf)
     if missing := provide.lacking(loss):
         raise UserError(
             f"loss {conf['name']!r} requires {', '.join(missing)}, "

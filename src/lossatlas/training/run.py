@@ -5,7 +5,6 @@ import logging
 import os
 import platform
 import shutil
-import sys
 import time
 import traceback
 import warnings
@@ -23,7 +22,7 @@ import lossatlas
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.evaluation.probes import knn_accuracy, linear_probe_accuracy
-from lossatlas.losses import expression, process, registry
+from lossatlas.losses import behaviour, expression, process, registry, source
 from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.models import own
 from lossatlas.models.airnet import AirNet
@@ -37,7 +36,7 @@ from lossatlas.seeds import derive
 from lossatlas.training import machine, mirrors, provide, stop, teacher
 from lossatlas.training.config import Config, ModelConf, resolve
 from lossatlas.training.data import ImageData
-from lossatlas.training.identity import build_loss, outdated, place
+from lossatlas.training.identity import build_loss, place
 from lossatlas.training.journal import Checkpoints, Journal, usable
 from lossatlas.training.modules import Classifier, Diverged, Embedder, LossModule
 from lossatlas.training.stop import Interrupted
@@ -75,11 +74,10 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
     config = resolve(cfg)
     loss = build_loss(config["loss"])
     root, run = place(config)
+    if sweep is None:
+        store.tell_earlier(root)
     if store.is_finished(root, run):
-        found = store.read_row(root / run) or {}
-        for sentence in outdated([(config["loss"], found)]) if sweep is None else []:
-            print(f"lossatlas: {sentence}", file=sys.stderr)
-        return found
+        return store.read_row(root / run) or {}
     one_process()
     device = pick_device(cfg.accelerator)
     if cfg.teacher is not None:
@@ -127,6 +125,8 @@ def _make(
     try:
         with mirrors.mirrored(cfg, folder, start) as mirror:
             row = start | _attempt(cfg, config, loss, lease, device, start, mirror)
+            if row["state"] != "failed":  # afterwards: a loss may remember that it was called
+                row["behaviour"] = behaviour.of(config["loss"])
             row["wall_s"] = round(time.perf_counter() - begun, 2)
             row |= _from_epochs(folder, cfg)
             if mirror:
@@ -154,6 +154,7 @@ def _attempt(
             store.write_json(lease.folder / "start.json", start)
             text = OmegaConf.to_yaml(OmegaConf.create(config))
             (lease.folder / "config.yaml").write_text(text, encoding="utf-8")
+            store.keep_source(lease.folder, source.files(loss))
         torch.set_num_threads(cfg.threads)
         with process.undisturbed(registry.changes(loss)):
             return {"state": "done", "reason": None} | _train(cfg, loss, lease, device, mirror)
@@ -376,6 +377,7 @@ def _start_row(
         "lr": cfg.recipe.lr,
         "lr_source": lr_source,
         **({"teacher": cfg.teacher} if cfg.teacher else {}),
+        "source": source.digest(loss),
         "sweep": sweep,
         "momentum": cfg.recipe.momentum,
         "weight_decay": cfg.recipe.weight_decay,

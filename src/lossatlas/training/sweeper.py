@@ -118,7 +118,6 @@ class ResumableSweeper(Sweeper):
         # Not before: Hydra imports this file while it looks for plug-ins, with warnings set aside.
         from lossatlas.training import pool
         from lossatlas.training.config import Config, LauncherConf
-        from lossatlas.training.identity import outdated
 
         threads, launcher = self.master.threads, self.master.launcher
         legal.check_field(Config, "threads", threads)
@@ -132,6 +131,7 @@ class ResumableSweeper(Sweeper):
         members = progress.members(plan, table)
         size = launcher.workers or (pool.default_size(threads) if local else 1)
         console = terminal.console()
+        store.tell_earlier(root)
         if self.plan_only:
             print(_table(members, costs, self._again))
             ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
@@ -149,9 +149,6 @@ class ResumableSweeper(Sweeper):
         console.print(f"{len(plan)} runs in {root}: {ended}, {len(missing)} to do")
         for line in _told(left_out):
             console.print(line, markup=False)
-        kept = [m for m in members if m.state in ("done", *RETRIED) and not self._again(m)]
-        for sentence in outdated((m.planned.config["loss"], m.row) for m in kept):
-            console.print(f"lossatlas: {sentence}", markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
         if missing:
             sweeps.limit_failures(folder, self.max_failures)

@@ -6,7 +6,7 @@ from pathlib import Path
 from lossatlas.results import listing, store, sweeps
 from rows import whole
 
-RUNS = [f"loss-clean-quick-s{seed}-0123456789" for seed in range(150)]
+RUNS = [f"loss-clean-quick-s{seed}-0123456789ab" for seed in range(150)]
 CONFIG = {
     "loss": {"name": "ce"}, "recipe": {"name": "quick", "epochs": 2, "batch_size": 64},
     "model": {"name": "m"}, "data": {"name": "d"}, "holdout": 0, "threads": 1,

@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Without bytecode files each process would compile torch and Lightning again, 10 s of CPU time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: survey report publish-survey tune test verify verdicts book lint format bench setup clean
+.PHONY: survey report publish-survey tune test verify verdicts book lists lint format bench setup clean
 
 survey: setup          ## fetch CIFAR-10, train the losses, write reports/local/report/
 	$(BIN)/lossatlas data fetch
@@ -27,6 +27,10 @@ tune: setup            ## the learning-rate grid of every loss, stored in conf/t
 
 verify: setup          ## hold every loss to the contract and record which kept it
 	$(BIN)/lossatlas test --all --jobs 2 --record
+	$(MAKE) lists
+
+lists: setup           ## the lists of losses, needs and calls in README.md and docs/
+	$(BIN)/python tests/test_docs.py
 
 verdicts: setup        ## decide the mathematics of every loss whose code or checker changed
 	$(BIN)/lossatlas check --all --jobs 2 --record

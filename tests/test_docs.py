@@ -1,34 +1,99 @@
-"""The pages of docs/: their code runs, and their tables are those of the code.
+"""The documents: their code runs, and their tables and lists are those of the code.
 
-`python tests/test_docs.py` writes the tables anew.
+`make lists` writes the tables and lists anew.
 """
 
 import re
+import textwrap
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
 
-from lossatlas import resources
+import pytest
+
+from lossatlas import cards, resources
+from lossatlas.losses import registry
 from lossatlas.losses.needs import NEEDS
 
-PAGE = resources.CHECKOUT / "docs" / "losses.md"
+README = resources.CHECKOUT / "README.md"
+LOSSES = resources.CHECKOUT / "docs" / "losses.md"
 
 
-def with_tables(text: str) -> str:
-    """The page with the table of needs as the code has it."""
+def _packaged() -> list[registry.Entry]:
+    """The losses of this package, without a user's own."""
+    return [e for e in registry.index().values() if e.module.startswith("lossatlas.losses.")]
+
+
+def _family_table() -> str:
+    """How many losses there are, and which, by family and whether they are verified."""
+    rows, counts = [], {"verified": 0, "draft": 0}
+    for family, members in groupby(_packaged(), lambda entry: entry.family):
+        found: dict[str, list[str]] = {"verified": [], "draft": []}
+        for entry in members:
+            found[registry.status(entry)].append(f"`{entry.id}`")
+        counts = {status: count + len(found[status]) for status, count in counts.items()}
+        shown = " ".join(found["verified"]), " ".join(found["draft"])
+        rows.append(f"| {family.replace('_', ' ')} | {shown[0]} | {shown[1]} |")
+    head = f"{counts['verified']} verified losses and {counts['draft']} drafts:"
+    return "\n".join([head, "", "| family | verified | draft |", "|---|---|---|", *rows])
+
+
+def _needs_table() -> str:
+    """Every word that a loss may need."""
     rows = [f"| `{word}` | {need.sort} | {need.says} |" for word, need in NEEDS.items()]
-    table = "\n".join(["| need | sort | what it is |", "|---|---|---|", *rows])
-    head, rest = text.split("<!-- needs -->")
-    return f"{head}<!-- needs -->\n{table}\n<!-- /needs -->" + rest.split("<!-- /needs -->")[1]
+    return "\n".join(["| need | sort | what it is |", "|---|---|---|", *rows])
 
 
-def test_the_table_of_needs_is_that_of_the_code() -> None:
-    text = PAGE.read_text()
-    assert text == with_tables(text), "run python tests/test_docs.py"
+def _calls() -> str:
+    """The calls of torch that the exact evaluator knows."""
+    from lossatlas.theory.exact import ALIASES, TABLE
+
+    names = sorted({*TABLE, *ALIASES} - {"same"})  # which is how the table says: does nothing
+    return textwrap.fill(" ".join(f"`{name}`" for name in names), 110)
 
 
-def test_the_code_runs() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 4
+GENERATED: list[tuple[Path, str, Callable[[], str]]] = [
+    (README, "losses", _family_table),
+    (LOSSES, "needs", _needs_table),
+    (LOSSES, "calls", _calls),
+]
+
+
+def anew(text: str, name: str, make: Callable[[], str]) -> str:
+    """The text with what `make` says between the markers of that name."""
+    first, last = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+    head, rest = text.split(first)
+    return head + first + make() + last + rest.split(last[1:])[1]
+
+
+@pytest.mark.parametrize(("page", "name", "make"), GENERATED, ids=lambda x: str(x)[-9:])
+def test_what_is_generated_is_what_the_code_says(page, name, make):
+    text = page.read_text()
+    assert text == anew(text, name, make), f"{page.name} is older than the code: make lists"
+
+
+def test_every_target_has_its_line():
+    table = LOSSES.read_text().split("| target | inputs |")[1].split("\n\n")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` ", table, re.MULTILINE)) == cards.TARGETS
+
+
+def test_the_code_runs():
+    blocks = re.findall(r"```python\n(.*?)```", LOSSES.read_text(), re.DOTALL)
+    assert len(blocks) == 8
     exec("\n".join(blocks), {"__name__": "docs"})
 
 
+def test_the_readme_is_short():
+    assert len(README.read_text().splitlines()) < 200
+
+
+def test_links_lead_to_files():
+    for page in (README, *resources.CHECKOUT.glob("*.md"), *LOSSES.parent.glob("*.md")):
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            if not link.startswith("http"):
+                assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text()))
+    for page, name, make in GENERATED:
+        page.write_text(anew(page.read_text(), name, make))

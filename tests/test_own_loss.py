@@ -6,19 +6,19 @@ from lossatlas import resources, scaffold
 from lossatlas.errors import UserError
 from training import commands
 
-README = resources.CHECKOUT / "README.md"
+PAGES = resources.CHECKOUT / "README.md", resources.CHECKOUT / "docs" / "add-a-loss.md"
 
 
 def fenced(language, starts):
-    """The block of the README in that language whose text starts so."""
-    blocks = README.read_text().split(f"```{language}\n")[1:]
+    """The block of the two pages in that language whose text starts so."""
+    blocks = [b for page in PAGES for b in page.read_text().split(f"```{language}\n")[1:]]
     found = [block.split("```")[0] for block in blocks if block.startswith(starts)]
     assert len(found) == 1, f"{len(found)} blocks start with {starts!r}"
     return found[0]
 
 
-def test_the_walk_through_of_the_readme(tmp_path, monkeypatch):
-    """`new`, fill in as the README does, then list, show, train, report and the contract suite."""
+def test_the_walk_through_of_the_documents(tmp_path, monkeypatch):
+    """`new`, fill in as the documents do, then list, show, train, report and the contract suite."""
     monkeypatch.chdir(tmp_path)
     runs, path = tmp_path / "runs", str(tmp_path / "mine")
 

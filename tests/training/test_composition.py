@@ -126,7 +126,7 @@ def test_parentheses_without_quotes_of_their_own_are_explained(command):
 
 
 def test_a_pattern_over_losses_leaves_sums_out(command, tmp_path):
-    pattern = "loss=glob([su*,soft_t*])"
+    pattern = "loss=glob([sum*,soft_t*])"
     code, _, err = command("train", "-m", *TINY, pattern)
     assert code == 0, err
     assert set(results.load(tmp_path / "runs")["loss"]) == {"soft_target_kl"}

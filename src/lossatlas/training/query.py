@@ -39,6 +39,12 @@ def value_of(overrides: list[str]) -> str | None:
     return values[-1] if values and any(map(_CALL.fullmatch, _parts(values[-1]))) else None
 
 
+def latest(overrides: list[str]) -> list[str]:
+    """The overrides without those of `loss` that a later one replaces: Hydra reads no query."""
+    said = [text for text in overrides if _LOSS.fullmatch(text)]
+    return [text for text in overrides if text not in said[:-1] or text is said[-1]]
+
+
 def without(overrides: list[str]) -> list[str]:
     """The overrides but for those of the group `loss`."""
     return [text for text in overrides if not _LOSS.fullmatch(text)]

@@ -187,6 +187,7 @@ class ResumableSweeper(Sweeper):
         root = store.runs_dir()
         grids = []
         for words in self._grids(arguments):
+            words = query.latest(words)
             value = query.value_of(words)
             asked = None if value is None else query.read(value)
             if asked is not None:

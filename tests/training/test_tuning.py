@@ -6,7 +6,7 @@ import yaml
 
 from lossatlas import resources
 from lossatlas.cards import EMBEDDING_TARGETS
-from lossatlas.contract.inputs import make
+from lossatlas.contract.inputs import make, shape
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.examples import lift
@@ -137,9 +137,12 @@ def test_a_card_s_steepness_is_that_of_the_gradient():
     labels = torch.randint(10, (500,), generator=generator)
 
     def steepness(name):
-        inputs = logits.clone().requires_grad_()
-        target = lift(labels, registry.get_card(name).target, 10)
-        make(name, "sum", 10)(inputs, target).backward()
+        card = registry.get_card(name)
+        more = shape(card)["extra"]  # outputs beyond one a class
+        inputs = torch.cat([logits, logits[:, :more]], 1).requires_grad_()
+        loss = make(name, "sum", 10)
+        value = loss(inputs, lift(labels, card.target, 10))
+        (value * (len(logits) if loss.per == "batch" else 1)).backward()
         return inputs.grad.norm(dim=1).mean()
 
     one = steepness("cross_entropy")

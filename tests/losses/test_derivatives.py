@@ -6,23 +6,26 @@ from torch import Tensor
 
 import lossatlas
 from lossatlas import cards
-from lossatlas.contract.inputs import DIMENSION, batch, every_target, extremes, make
+from lossatlas.contract.inputs import batch_of, every_target, extremes_of, make, shape
 
 SIZES = (50.0, 1e3, 1e6, 1e30)
 # A norm stands in a denominator: at the zero vector there is no second derivative to have.
-NORMS = ("logit_norm", "nt_xent")
+NORMS = ("logit_norm", "nt_xent", "supcon_out", "moco_infonce", "byol", "proxy_anchor")
 
 
-def inputs(kind: str, where: str) -> tuple[Tensor, Tensor | None]:
+def inputs(name: str, where: str) -> tuple[Tensor, Tensor | None]:
+    card = lossatlas.get_card(name)
     if where == "ordinary":
-        return batch(kind)
+        return batch_of(card)
     if where in ("tied", "zero"):
         fill = 3.0 if where == "tied" else 0.0
-        if kind in cards.EMBEDDING_TARGETS:
-            return torch.full((2, 6, DIMENSION), fill, dtype=torch.float64), batch(kind)[1]
-        target = every_target(kind, 5)
-        return torch.full((len(target), 5), fill, dtype=torch.float64), target
-    return extremes(kind, float(where))
+        if card.target in cards.EMBEDDING_TARGETS:
+            z, labels = batch_of(card)
+            return torch.full_like(z, fill), labels
+        target = every_target(card.target, 5)
+        outputs = 5 + shape(card)["extra"]
+        return torch.full((len(target), outputs), fill, dtype=torch.float64), target
+    return extremes_of(card, float(where))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -30,7 +33,7 @@ def inputs(kind: str, where: str) -> tuple[Tensor, Tensor | None]:
 @pytest.mark.parametrize("name", lossatlas.list_losses())
 def test_no_derivative_is_nan(name: str, where: str, dtype: torch.dtype) -> None:
     loss = make(name, "sum")
-    x, target = inputs(loss.target, where)
+    x, target = inputs(name, where)
     x = x.to(dtype).requires_grad_()
     (first,) = torch.autograd.grad(loss(x, target), x, create_graph=True)
     assert not first.isnan().any()

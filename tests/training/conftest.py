@@ -13,6 +13,12 @@ from lossatlas.training.journal import Journal
 from training.commands import TINY
 
 
+def base(overrides):
+    """`TINY`, less the sizes of synthetic images where other images are chosen."""
+    other = any(text.startswith("data=") for text in overrides)
+    return [text for text in TINY if not (other and text.startswith("data"))]
+
+
 @pytest.fixture
 def make_cfg(tmp_path, monkeypatch):
     """Compose a tiny run: a few synthetic images, a second, its store under tmp_path."""
@@ -22,14 +28,7 @@ def make_cfg(tmp_path, monkeypatch):
         config.register_configs()
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(resources.folder("conf")), version_base="1.3"):
-            return hydra.compose(
-                "config",
-                [
-                    *TINY,
-                    "progress=false",
-                    *overrides,
-                ],
-            )
+            return hydra.compose("config", [*base(overrides), "progress=false", *overrides])
 
     return make
 

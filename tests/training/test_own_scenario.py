@@ -48,20 +48,20 @@ def test_a_file_is_all_that_a_scenario_takes(documented, make_cfg):
     cfg = make_cfg("scenario=few_labels", "scenario.per_class=40", *limit)
     config = resolve(cfg)
     assert config["scenario"] == {"name": "few_labels", "per_class": 40}
-    assert progress.images(config) == 400
+    assert progress.images(config) == 320
     row = run.execute(cfg)
     assert row["state"] == "done", row["reason"]
     assert (row["scenario"], row["scenario.per_class"], row["train_size"]) == (
         "few_labels",
         40,
-        400,
+        320,
     )
     assert results.load().loc[0, "scenario.per_class"] == 40
     [condition] = arms.conditions(arms.rows(results.load()), [])
     assert condition.setting == "few_labels, per_class 40"
     told = sentences.scenarios([(condition, [])])
     assert told[0].startswith("`few_labels, per_class 40`: ")
-    assert "only so many training images of each class are there; 400 training images" in told[0]
+    assert "only so many training images of each class are there; 320 training images" in told[0]
 
 
 def test_its_parameters_are_checked(documented, make_cfg):

@@ -142,5 +142,5 @@ def test_learned_weights_of_a_logit_loss_are_refused(make_cfg, own_loss):
         UserError, match=r"'learning' learns weights of its own \(scale\), but runs"
     ):
         run.execute(make_cfg("loss=learning"))
-    with pytest.raises(UserError, match=r"\(parts.0.scale\)"):
+    with pytest.raises(UserError, match=r"\(losses.0.scale\)"):
         run.execute(make_cfg("loss=sum", "loss.terms=learning + cross_entropy"))

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from lossatlas import list_losses, results
+from lossatlas import get_loss, list_losses, results
+from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.data import cifar10
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
@@ -20,12 +21,14 @@ SOME = [
     "data.n_train=640", "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
     "model.widths=[16,32,64]",
 ]  # fmt: skip
-CIFAR10 = ["data=cifar10", "data.n_train=0", "data.n_test=0"]
+CIFAR10 = ["data=cifar10"]
 # The gambler's loss keeps all its money unless it has first seen the classes.
-SETTINGS = {"deep_gamblers": ["loss.pretrain=1"]}
+# At the recipe's rate Barlow Twins stays at chance.
+SETTINGS = {"deep_gamblers": ["loss.pretrain=1"], "barlow_twins": ["recipe.lr=0.02"]}
+ALONE = [name for name in list_losses() if "teacher_logits" not in get_loss(name).requires]
 
 
-@pytest.mark.parametrize("name", list_losses())
+@pytest.mark.parametrize("name", ALONE)  # test_teacher trains with teachers
 def test_every_loss_trains(name, make_cfg, tmp_path):
     own = SETTINGS.get(name, ())
     row = run.execute(make_cfg(f"loss={name}", "scenario=ambiguous_pets", *SOME, *own))
@@ -38,7 +41,7 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     assert (row["source"], len(row["behaviour"].split()) >= 6) == (source.digest(name), True)
     assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
     test = bundle.load(folder / "bundle.safetensors")
-    if row["target"] == "two_view":
+    if row["target"] in EMBEDDING_TARGETS:
         assert test.logits is None
         assert 0.1 < row["knn_accuracy"] <= 1
         assert 0.1 < row["probe_accuracy"] <= 1
@@ -127,9 +130,9 @@ def test_a_run_in_other_hands_is_left_alone(make_cfg):
 def test_a_held_out_score_never_touches_the_test_set(make_cfg, monkeypatch):
     original = run.ImageData._images
 
-    def no_test(self, split, device):
+    def no_test(self, source, split, device):
         assert split == "train", "the test images were loaded"
-        return original(self, split, device)
+        return original(self, source, split, device)
 
     monkeypatch.setattr(run.ImageData, "_images", no_test)
     row = run.execute(make_cfg(*SMOKE, "holdout=200"))
@@ -155,9 +158,9 @@ def test_seeds_change_the_run_and_repeat_it(make_cfg, tmp_path):
     [
         ("recipe.epochs=0", "recipe.epochs must be a whole number in"),
         ("recipe.lr=-1", "recipe.lr must be a number in"),
-        ("scenario.probability=2", "scenario.probability is for ambiguous_pets, symmetric_noise"),
+        ("seed=-1", "seed must be a whole number in"),
         ("accelerator=tpu", "accelerator must be one of auto, cpu, gpu, not 'tpu'"),
-        ("model.arch=vgg", "model.arch must be one of airnet, resnet18, not 'vgg'"),
+        ("model.arch=vgg", "model.arch must be one of airnet, resnet18 or like"),
         ("holdout=310", "only 10 training images are left"),
         ("logger.name=paper", "logger.name must be one of none, wandb, tensorboard"),
     ],
@@ -182,10 +185,10 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
     row = run.execute(cfg)
     assert row["state"] == "done", row["reason"]
     assert row["effective_noise"] == pytest.approx(0.6, abs=0.01)
-    seen = registry.get_class("supervised").seen
+    seen = registry.get_class("supervised").seen[:5]  # then what it does is measured
     assert {number for number, _ in seen} == {views}
     data = run.ImageData(cfg, "two_view_labelled", views, torch.device("cpu"))
-    shown = [target for _, target in data.train_dataloader()]
+    shown = [batch.target for batch in data.train_dataloader()]
     assert all(torch.equal(a, b) for a, (_, b) in zip(shown, seen, strict=True))
     wrong = (data.train.target != data.train.labels).double().mean()
     assert wrong == row["effective_noise"]

@@ -62,7 +62,7 @@ def test_a_batch_gets_the_rows_of_its_images(make_cfg):
         (["teacher=T", "loss=mae"], "but loss 'mae' learns from no other network"),
         (["teacher=a/b"], "teacher must be the id of a finished run or null, not 'a/b'"),
         (["loss=nt_xent", "keep_train=20"], "keep_train is 20, but loss 'nt_xent' trains no class"),
-        (["teacher=T", "keep_train=0"], r"keep_train must be .*\[1, 50000\], not 0"),
+        (["teacher=T", "keep_train=0"], r"keep_train must be .*\[1, 1000000\], not 0"),
     ],
 )
 def test_a_wrong_teacher_is_one_sentence(overrides, says, taught):

@@ -79,8 +79,8 @@ def build_loss(conf: dict[str, Any]) -> Loss:
         )
     if loss.target not in EMBEDDING_TARGETS:
         learned = [
-            key
-            for part in loss.modules()
+            f"{place}.{key}".lstrip(".")
+            for place, part in loss.named_modules()
             for key, weight in part.named_parameters(recurse=False)
             if weight.requires_grad and key not in getattr(part, "owns", ())
         ]

@@ -32,7 +32,7 @@ FAULTS = {
     "extreme_inputs_hold_in_low_precision": (
         RETURN, "return (1 - log_p.exp().half() ** self.q).float() / self.q", "values at",
     ),
-    "confident_mistake_has_a_gradient": ("bounded: true", "bounded: unknown", "slope"),
+    "confident_mistake_has_a_gradient": ("bounded: true", "bounded: false", "slope"),
     "degenerate_logits_give_finite_values": (RETURN, "return 1 / logits.std(1)", "not finite"),
     "hyperparameter_outside_its_range_is_refused": (
         'in_range("q", q, "(0, 1]")', "q", "not refused",

@@ -436,7 +436,8 @@ def test_embeddings_are_compared_with_embeddings_only(tmp_path, monkeypatch):
     answer = nearest.nearest("own_nt_xent")
     assert "nt_xent(temperature=0.2)" in answer.verdict
     assert not {"cross_entropy", "focal"} & {match.loss for match in answer.matches}
-    assert list(answer.left_out) == ["own_broken"]
+    assert set(answer.left_out) == {"own_broken", "proxy_anchor"}
+    assert answer.left_out["proxy_anchor"] == "takes another number of views"
     assert "not compared: own_broken" in nearest.table(answer, 1)
 
 

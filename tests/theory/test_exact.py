@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import lossatlas
-from lossatlas.contract.inputs import batch, find_reference, reference_values
+from lossatlas.contract.inputs import batch_of, find_reference, reference_values
 from lossatlas.theory import exact
 from lossatlas.theory.subject import Subject, examine
 
@@ -148,11 +148,22 @@ def test_a_clamp_stays_in_the_code() -> None:
     assert float(clamped.at_50_digits([0.0, 1000.0, 0.0, 0.0], 0)) == pytest.approx(18.420681)
 
 
-@pytest.mark.parametrize("name", lossatlas.list_losses())
+PADS = pytest.mark.xfail(
+    strict=True, raises=exact.Unsupported, reason="its code uses F.pad, which has no 50-digit form"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=PADS if name == "proxy_anchor" else ())
+        for name in lossatlas.list_losses()
+    ],
+)
 def test_losses_at_50_digits(name: str) -> None:
     subject = examine(name, 5)
     for seed in range(2):
-        inputs, target = batch(subject.target, n=4, seed=seed)
+        inputs, target = batch_of(lossatlas.get_card(name), n=4, seed=seed)
         values = subject.function(inputs, target)
         if subject.on_embeddings:
             ours = subject.at_50_digits(inputs.tolist(), target)
@@ -162,9 +173,14 @@ def test_losses_at_50_digits(name: str) -> None:
                 assert float(ours) == pytest.approx(reference, rel=1e-13)
             continue
         assert target is not None
-        rows = zip(inputs.tolist(), target[:, None], strict=True)
-        ours = [float(subject.at_50_digits(s, y)) for s, y in rows]
+        assert subject.loss is not None
+        if subject.loss.per == "batch":  # one value, which no single row has
+            (whole,) = exact.evaluate(subject.loss.tried, inputs.tolist(), target)
+            ours, values = [float(whole)], values[None]
+        else:
+            rows = zip(inputs.tolist(), target[:, None], strict=True)
+            ours = [float(subject.at_50_digits(s, y)) for s, y in rows]
         assert ours == pytest.approx(values.tolist(), rel=1e-12, abs=1e-12)
         if find_reference(name) is not None:
-            reference = reference_values(name, inputs, target, {}).tolist()
+            reference = reference_values(name, inputs, target, {}).flatten().tolist()
             assert ours == pytest.approx(reference, rel=1e-13, abs=1e-14)

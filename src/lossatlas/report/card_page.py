@@ -181,6 +181,9 @@ def _figures(
 ) -> tuple[list[Picture], list[card_figures.Missing]]:
     if subject.on_embeddings:
         return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
+    if not subject.of_samples:
+        why = "its value is no function of one sample's scores of the classes"
+        return [], [card_figures.Missing("curves over scores", why)]
     if subject.k != CLASSES and (fault := subject.fault(2)):
         return [], [card_figures.Missing("curves over scores", f"fails for two classes: {fault}")]
     return card_figures.pictures(subject, colour, found)
@@ -194,13 +197,17 @@ def _links(paper: Paper) -> list[tuple[str, str]]:
 
 def _facts(card: Card, subject: Subject) -> list[tuple[str, str]]:
     """Which (x, y), and what comes out: a term and its description each."""
-    batch = card.target in EMBEDDING_TARGETS
+    embeds = card.target in EMBEDDING_TARGETS
+    batch = embeds or (subject.loss is not None and subject.loss.per == "batch")
+    scores = "K + 1" if "extra_output" in card.requires else "K"
     facts = [
         ("y", TARGETS[card.target]),
-        ("model's output", "embeddings" if batch else "K scores (logits), K ≥ 2"),
+        ("model's output", "embeddings" if embeds else f"{scores} scores (logits), K ≥ 2"),
         ("value", "of a whole batch" if batch else "of each sample"),
         ("needs besides", ", ".join(need.replace("_", " ") for need in card.requires) or "nothing"),
     ]
+    if card.gradient:
+        facts.append(("held fixed in the gradient", card.gradient))
     if not subject.on_embeddings:
         facts.insert(2, ("its probabilities", LINKS[card.link]))
         rule = "probability over prior" if card.bayes_rule == "balanced" else "probability"
@@ -298,7 +305,7 @@ def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str
 def _bounds(subject: Subject, found: Mapping[str, Any]) -> Table | None:
     """Constants that the checks found, and the loss at equal scores."""
     body = []
-    if not subject.on_embeddings:
+    if not subject.on_embeddings and subject.of_samples:
         margins = curves.margins(subject, [0.0])
         ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in margins.items())
         body.append(["at equal scores", ties, "computed"])

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import process, registry
-from lossatlas.losses.base import Loss
+from lossatlas.losses.base import EmbeddingLoss, Loss
 from lossatlas.losses.examples import ready
+from lossatlas.losses.needs import FEATURES
 
 CLASSES = (2, 4, 10)
-SAMPLES, FEATURES = 12, 8
+SAMPLES = 12
 SCALES = (0.5, 2.0, 8.0, 30.0)  # of the logits, in turn: from near the origin to far saturated
 STEPS = 3  # calls in training mode, for what a loss remembers from one to the next
 TOLERANCE = 1e-6  # relative
@@ -89,12 +89,10 @@ def _measure(loss: Loss, k: int, draw: np.random.RandomState) -> list[float]:
 def _points(loss: Loss, k: int, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
     """Inputs and targets of every kind of sample: each class, each scale."""
     samples = torch.arange(SAMPLES)
-    if loss.target in EMBEDDING_TARGETS:
-        views = getattr(loss, "views", 2)
-        return _drawn(draw, (views, SAMPLES, FEATURES)), samples // 2 % k
+    if isinstance(loss, EmbeddingLoss):
+        return _drawn(draw, (loss.views, SAMPLES, FEATURES)), samples // 2 % k
     scales = torch.tensor(SCALES, dtype=torch.float64)[samples % len(SCALES)]
-    outputs = k + getattr(loss, "extra_outputs", 0)
-    logits = scales[:, None] * _drawn(draw, (SAMPLES, outputs))
+    logits = scales[:, None] * _drawn(draw, (SAMPLES, k + loss.extra_outputs))
     if loss.target == "distribution":
         return logits, torch.softmax(2 * _drawn(draw, (SAMPLES, k)), 1)
     if loss.target == "label_set":  # of 1 to k - 1 classes

@@ -100,7 +100,7 @@ def test_a_run_that_went_on_has_one_whole_mirror(make_cfg, monkeypatch):
     (cut,) = store.runs_dir().glob(f".running/{identity.place(resolve(cfg))[1]}")
     records = read(cut)
     assert len(records["history"]) == 2
-    assert records["exit"] == [{"exit_code": 1, "runtime": pytest.approx(0, abs=60)}]
+    assert [record["exit_code"] for record in records["exit"]] == [1]
     compare(run.execute(cfg), "cross_entropy", ["confusion", "reliability"])
 
 

@@ -33,7 +33,7 @@ def integrable(subject: Subject) -> Finding:
     aside = [NEAR * torch.randn(logits.shape, generator=g, dtype=logits.dtype) for _ in range(4)]
     logits = logits + aside[0]
     here = _antisymmetric(what, logits, y, STEP / 2)
-    others = [_antisymmetric(what, logits + step, y, STEP) for step in (0.0, *aside[1:])]
+    others = [_antisymmetric(what, logits + step, y, STEP) for step in [0 * aside[0], *aside[1:]]]
     same = torch.stack([(other - here).abs() <= 0.5 * here.abs() for other in others]).all(0)
     size = torch.where(same, here.abs(), 0.0)
     at, pair = divmod(int(size.argmax()), size.shape[1])

@@ -237,5 +237,5 @@ def test_a_bound_far_down_is_respected() -> None:
 
 def test_code_without_a_second_derivative_is_said_to_have_none() -> None:
     hinge = torch.nn.MultiMarginLoss(reduction="none")
-    with pytest.raises(Unsupported, match="there is no second derivative: .*multi_margin_loss"):
+    with pytest.raises(Unsupported, match=r"there is no second derivative: .*multi_margin_loss"):
         convex_in_logits(Subject("theirs", hinge))

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import needs, registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, ready
+from lossatlas.losses.examples import batch, lift, ready
 
 Settings = dict[str, Any]
 DIMENSION = needs.FEATURES
@@ -65,18 +65,6 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator(torch.get_default_device()).manual_seed(seed)
 
 
-def random_target(kind: str, n: int, k: int, generator: torch.Generator) -> Tensor:
-    """A legal target of type `kind` for n rows of k classes."""
-    if kind == "distribution":
-        q = torch.softmax(2 * torch.randn(n, k, generator=generator, dtype=torch.float64), 1)
-        q[::2, 0] = 0  # every other row has an impossible class
-        return q / q.sum(1, keepdim=True)
-    if kind == "label_set":
-        inside = torch.rand(n, k, generator=generator).argsort(1)
-        return inside < torch.randint(1, k, (n, 1), generator=generator)
-    return torch.randint(k, (n,), generator=generator)
-
-
 def every_target(kind: str, k: int) -> Tensor:
     """A few targets of each sort: all classes, and what lies between them."""
     classes = torch.arange(k)
@@ -92,62 +80,43 @@ def every_target(kind: str, k: int) -> Tensor:
 
 
 def shape(card: cards.Card) -> dict[str, int]:
-    """What `batch` and `extremes` must know of a loss beyond its target."""
+    """Views of a loss of embeddings, or outputs beyond one a class of a loss of logits."""
     cls: Any = registry.get_class(card.id)
     extra = int("extra_output" in cls.requires)
     return {"views": cls.views} if card.target in cards.EMBEDDING_TARGETS else {"extra": extra}
 
 
-def batch_of(card: cards.Card, **options: Any) -> tuple[Tensor, Tensor | None]:
-    """`batch` for the loss of a card."""
-    return batch(card.target, **options, **shape(card))
+def batch_of(
+    card: cards.Card, n: int = 6, k: int = CLASSES, scale: float = 2.0, seed: int = 0
+) -> tuple[Tensor, Tensor | None]:
+    """A batch for the loss of a card; every other distribution has an impossible class."""
+    normal = partial(torch.randn, generator=seeded(seed), dtype=torch.float64)
+    inputs, target = batch(registry.get_class(card.id), n, k, normal)
+    if card.target == "distribution" and target is not None:
+        target[::2, 0] = 0
+        target /= target.sum(1, keepdim=True)
+    return scale * inputs, target
 
 
 def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
-    """`extremes` for the loss of a card."""
-    return extremes(card.target, size, **shape(card))
-
-
-def batch(
-    kind: str,
-    n: int = 6,
-    k: int = CLASSES,
-    scale: float = 2.0,
-    seed: int = 0,
-    views: int = 2,
-    extra: int = 0,
-) -> tuple[Tensor, Tensor | None]:
-    """Random float64 inputs and a target.
-
-    Logits (n, k + extra), or views (views, n, D) with labels of `CLASSES` classes.
-    """
-    generator = seeded(seed)
-    if kind in cards.EMBEDDING_TARGETS:
-        z = scale * torch.randn(views, n, DIMENSION, generator=generator, dtype=torch.float64)
-        return z, None if kind == "two_view" else torch.arange(n) // 2 % CLASSES
-    logits = scale * torch.randn(n, k + extra, generator=generator, dtype=torch.float64)
-    return logits, random_target(kind, n, k, generator)
-
-
-def extremes(
-    kind: str, size: float, k: int = CLASSES, views: int = 2, extra: int = 0
-) -> tuple[Tensor, Tensor | None]:
     """Logits up to ±size crossed with every sort of target, so right and wrong; or long vectors.
 
     The vectors are nearly the corners of a simplex, so that all their similarities are negative.
     """
-    if kind in cards.EMBEDDING_TARGETS:
-        noise, labels = batch(kind, n=3, scale=0.05, views=views)
-        corners = torch.arange(3 * views) % DIMENSION
-        z = torch.eye(DIMENSION, dtype=torch.float64)[corners].view(views, 3, DIMENSION) + noise
+    k, own = CLASSES, shape(card)
+    if "views" in own:
+        noise, labels = batch_of(card, n=3, scale=0.05)
+        corners = torch.arange(3 * own["views"]) % DIMENSION
+        z = torch.eye(DIMENSION, dtype=torch.float64)[corners].view(noise.shape) + noise
         return size * (z - z.mean((0, 1))), labels
+    extra = own["extra"]
     rows = torch.zeros(5, k + extra, dtype=torch.float64)
     rows[0, 0] = size
     rows[1, 0] = -size
     rows[2, 0], rows[2, 1:] = size, -size
     rows[3, :2], rows[3, 2:] = size, -size
     rows[4] = torch.linspace(-size, size, k + extra)
-    targets = every_target(kind, k)
+    targets = every_target(card.target, k)
     row, column = torch.meshgrid(torch.arange(5), torch.arange(len(targets)), indexing="ij")
     return rows[row.flatten()], targets[column.flatten()]
 

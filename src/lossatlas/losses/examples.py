@@ -1,6 +1,8 @@
 """Executes the worked examples of a card; the tests and the report both read the outcome."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -106,19 +108,34 @@ def _is_fact(loss: Loss, buffer: str) -> bool:
     return buffer.rpartition(".")[2] in loss.requires
 
 
+def batch(
+    loss: Loss | type[Loss], n: int, k: int, normal: Callable[[tuple[int, ...]], Tensor]
+) -> tuple[Tensor, Tensor | None]:
+    """A legal batch of n samples of k classes: random inputs, each class by turns.
+
+    Logits (n, k + extra outputs), or views (V, n, FEATURES) and two samples a class in turn; label
+    sets hold 1 to k - 1 classes. `normal` draws standard normal numbers of a shape, float64.
+    """
+    samples = torch.arange(n)
+    if loss.target in EMBEDDING_TARGETS:
+        z = normal((cast(EmbeddingLoss, loss).views, n, needs.FEATURES))
+        return z, None if loss.target == "two_view" else samples // 2 % k
+    logits = normal((n, k + ("extra_output" in loss.requires)))
+    if loss.target == "distribution":
+        return logits, torch.softmax(2 * normal((n, k)), 1)
+    if loss.target == "label_set":
+        sizes = 1 + samples % (k - 1)
+        return logits, (torch.arange(k) - samples[:, None]) % k < sizes[:, None]
+    return logits, samples % k
+
+
 def _live(loss: Loss, k: int) -> None:
     """Let a loss with state see three batches and the end of an epoch."""
     loss.train()
     for _ in range(3):
-        if isinstance(loss, EmbeddingLoss):
-            inputs = torch.randn(loss.views, 8, needs.FEATURES, dtype=torch.float64)
-            target = torch.arange(8) // 2
-        else:
-            inputs = 2 * torch.randn(4 * k, k + loss.extra_outputs, dtype=torch.float64)
-            labels = torch.arange(4 * k) % k
-            target = labels if loss.target == "complementary" else lift(labels, loss.target, k)
+        inputs, target = batch(loss, 4 * k, k, partial(torch.randn, dtype=torch.float64))
         with torch.no_grad():
-            loss(inputs, target)
+            loss(2 * inputs, target)
     words = tuple(needs.NEEDS) if isinstance(loss, Composite) else needs.keywords(loss.end_epoch)
     given: dict[str, Any] = {}
     for word in words:

@@ -16,7 +16,9 @@ from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import needs, registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, ready
+from lossatlas.losses.examples import ready
+from lossatlas.losses.kinds import KINDS
+from lossatlas.losses.targets import labelled, lift, pairs
 
 Settings = dict[str, Any]
 DIMENSION = needs.FEATURES
@@ -91,11 +93,21 @@ def every_target(kind: str, k: int) -> Tensor:
     return torch.cat([single, ~single]) if kind == "label_set" and k > 2 else single
 
 
+def on_embeddings(card: cards.Card) -> bool:
+    """Whether the loss is one of embeddings."""
+    return KINDS[card.target].on_embeddings
+
+
 def shape(card: cards.Card) -> dict[str, int]:
     """What `batch` and `extremes` must know of a loss beyond its target."""
     cls: Any = registry.get_class(card.id)
     extra = int("extra_output" in cls.requires)
-    return {"views": cls.views} if card.target in cards.EMBEDDING_TARGETS else {"extra": extra}
+    return {"views": cls.views} if on_embeddings(card) else {"extra": extra}
+
+
+def classes(card: cards.Card, inputs: Tensor) -> int:
+    """Of how many classes inputs are."""
+    return CLASSES if on_embeddings(card) else inputs.shape[1] - shape(card)["extra"]
 
 
 def batch_of(card: cards.Card, **options: Any) -> tuple[Tensor, Tensor | None]:
@@ -122,9 +134,10 @@ def batch(
     Logits (n, k + extra), or views (views, n, D) with labels of `CLASSES` classes.
     """
     generator = seeded(seed)
-    if kind in cards.EMBEDDING_TARGETS:
+    if KINDS[kind].on_embeddings:
         z = scale * torch.randn(views, n, DIMENSION, generator=generator, dtype=torch.float64)
-        return z, None if kind == "two_view" else torch.arange(n) // 2 % CLASSES
+        labels = pairs(kind, n)
+        return z, None if labels is None else labels % CLASSES
     logits = scale * torch.randn(n, k + extra, generator=generator, dtype=torch.float64)
     return logits, random_target(kind, n, k, generator)
 
@@ -136,7 +149,7 @@ def extremes(
 
     The vectors are nearly the corners of a simplex, so that all their similarities are negative.
     """
-    if kind in cards.EMBEDDING_TARGETS:
+    if KINDS[kind].on_embeddings:
         noise, labels = batch(kind, n=3, scale=0.05, views=views)
         corners = torch.arange(3 * views) % DIMENSION
         z = torch.eye(DIMENSION, dtype=torch.float64)[corners].view(views, 3, DIMENSION) + noise
@@ -152,16 +165,12 @@ def extremes(
     return rows[row.flatten()], targets[column.flatten()]
 
 
-def labelled(kind: str, classes: Tensor, k: int) -> Tensor:
-    """The target of type `kind` that class indices (or complementary labels) amount to."""
-    return classes if kind == "complementary" else lift(classes, kind, k)
-
-
 def wrong(kind: str, size: float, k: int = CLASSES, extra: int = 0) -> tuple[Tensor, Tensor]:
     """One confident mistake: all the score on class 0, which the target does not want."""
     logits = torch.zeros(1, k + extra, dtype=torch.float64)
     logits[0, 0] = size
-    return logits, labelled(kind, torch.tensor([0 if kind == "complementary" else 1]), k)
+    said = 0 if KINDS[kind].names == "wrong" else 1
+    return logits, labelled(kind, torch.tensor([said]), k)
 
 
 def find_reference(name: str) -> Callable[..., Any] | None:
@@ -189,26 +198,17 @@ def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Se
     card = lossatlas.get_card(name)
     stated = {key: h.default for key, h in card.hyperparameters.items()} | given
     exact = {key: mpf(value) for key, value in stated.items()}
-    k = CLASSES
-    if card.target not in cards.EMBEDDING_TARGETS:
-        k = inputs.shape[1] - shape(card)["extra"]
-    loss = make(name, "none", k, **given)
-    if card.target in cards.EMBEDDING_TARGETS:
-        labels = None if target is None else target.tolist()
-        values = function(
-            _mpf(inputs.tolist()), labels, **exact, **_besides(loss, function, inputs)
-        )
-        if loss.per == "batch":
-            return torch.tensor(float(values), dtype=torch.float64)
+    loss = make(name, "none", classes(card, inputs), **given)
+    exact |= _besides(loss, function, inputs)
+    rows = _mpf(inputs.tolist())
+    targets = None if target is None else [_plain(y) for y in target.tolist()]
+    if loss.kind.on_embeddings or loss.per == "batch":
+        values = function(rows, targets, **exact)
     else:
-        assert target is not None
-        exact |= _besides(loss, function, inputs)
-        rows = _mpf(inputs.tolist())
-        targets = [_plain(y) for y in target.tolist()]
-        if loss.per == "batch":
-            return torch.tensor(float(function(rows, targets, **exact)), dtype=torch.float64)
+        assert targets is not None
         values = [function(s, y, **exact) for s, y in zip(rows, targets, strict=True)]
-    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+    found = float(values) if loss.per == "batch" else [float(value) for value in values]
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def _besides(loss: Loss, function: Callable[..., Any], inputs: Tensor) -> dict[str, Any]:

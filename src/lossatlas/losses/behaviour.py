@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.losses import process, registry
-from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.losses.base import Loss
 from lossatlas.losses.examples import ready
 from lossatlas.losses.needs import FEATURES
 
@@ -89,7 +89,7 @@ def _measure(loss: Loss, k: int, draw: np.random.RandomState) -> list[float]:
 def _points(loss: Loss, k: int, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
     """Inputs and targets of every kind of sample: each class, each scale."""
     samples = torch.arange(SAMPLES)
-    if isinstance(loss, EmbeddingLoss):
+    if loss.kind.on_embeddings:
         return _drawn(draw, (loss.views, SAMPLES, FEATURES)), samples // 2 % k
     scales = torch.tensor(SCALES, dtype=torch.float64)[samples % len(SCALES)]
     logits = scales[:, None] * _drawn(draw, (SAMPLES, k + loss.extra_outputs))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lossatlas.data.batches import Batch
 from lossatlas.evaluation.metrics import hits
 from lossatlas.evaluation.probes import knn_accuracy
-from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.losses.base import Loss
 from lossatlas.models.parts import Network
 from lossatlas.training import provide
 from lossatlas.training.config import RecipeConf
@@ -71,8 +71,7 @@ class LossModule(pl.LightningModule):
             self._check()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        if isinstance(self.loss, EmbeddingLoss):
-            self.network.follow(self.loss.momentum(self.progress()))
+        self.network.follow(self.loss.momentum(self.progress()))
 
     def finish_epoch(self) -> dict[str, float]:
         """The numbers of the epoch that just ended; raises Diverged.

@@ -92,15 +92,13 @@ class LossModule(pl.LightningModule):
                 f"by step {self.trainer.global_step + 1}"
             )
 
-    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, Tensor]:
-        """Features (N, D) and outputs of the head for one plain batch."""
-        features = self.network.backbone(batch[0])
-        return features, self.network.head(features)[:, : self.outputs]
+    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, ...]:
+        """Features (N, D) for one plain batch, and logits (N, K) where the network gives them."""
+        return (self.network.backbone(batch[0]),)
 
-    @property
-    def outputs(self) -> int | None:
-        """How many of the head's outputs are judged; None: all."""
-        return self.num_classes
+    def untrained(self, trainer: pl.Trainer, data: pl.LightningDataModule) -> dict[str, float]:
+        """What the row says of the network before training."""
+        return {}
 
 
 class Classifier(LossModule):
@@ -133,11 +131,13 @@ class Classifier(LossModule):
         self.results["eval_nll"] = nn.functional.cross_entropy(logits, labels).item()
         self.results["eval_score"] = hits(logits, target).double().mean().item()
 
+    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, ...]:
+        features = self.network.backbone(batch[0])
+        return features, self.network.head(features)[:, : self.num_classes]
+
 
 class Embedder(LossModule):
     """Trains backbone and projector with a loss on views; watched by a kNN on the features."""
-
-    outputs = None
 
     def training_step(self, batch: Batch) -> Tensor:
         features = self.network.backbone(batch.inputs)
@@ -167,3 +167,10 @@ class Embedder(LossModule):
         self._features.clear()
         accuracy = knn_accuracy(train, train_labels, test, test_labels)
         self.results["knn_accuracy"] = accuracy
+
+    def untrained(self, trainer: pl.Trainer, data: pl.LightningDataModule) -> dict[str, float]:
+        trainer.validate(self, data, verbose=False)  # the zero line of the table
+        return {"knn_accuracy_untrained": self.results["knn_accuracy"]}
+
+
+MODULES: dict[str, type[LossModule]] = {"logits": Classifier, "embeddings": Embedder}

@@ -19,13 +19,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from lossatlas import resources
+from lossatlas.training.build import build_module, build_trainer
 from lossatlas.training.config import register_configs
 from lossatlas.training.data import ImageData
 from lossatlas.training.identity import build_loss
 from lossatlas.training.journal import Journal
 from lossatlas.training.modules import Classifier
 from lossatlas.training.optim import build_optimiser, triangle
-from lossatlas.training.run import build_module, build_trainer
 
 
 def main() -> None:

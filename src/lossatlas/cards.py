@@ -42,7 +42,7 @@ Property = Literal[
     "permutation_equivariant", "smooth", "asymmetric", "calibration_function", "probability_only",
     "noise_invariant_minimiser", "dominates_zero_one", "decreasing_in_score", "stable_in_float32",
     "stable_in_bfloat16", "stable_in_float16", "no_dead_gradient", "special_cases",
-    "target_algebra", "reduction_contract", "gradient_correct", "duplicate_invariant",
+    "target_algebra", "reduction_contract", "gradient_correct", "integrable", "duplicate_invariant",
     "batch_size_invariant", "collapse_is_minimal",
 ]  # fmt: skip
 Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "none"]
@@ -50,7 +50,6 @@ Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "none"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 TARGETS: tuple[str, ...] = get_args(Target)
 LOOSEST = 0.01  # tolerance of an example or a limit: beyond it equality says nothing
-EMBEDDING_TARGETS = ("two_view", "two_view_labelled", "labelled_embedding")
 SECTIONS = ("What it computes", "(x, y)", "Why it is different", "Traps")
 
 

@@ -7,8 +7,9 @@ import torch
 
 from lossatlas import list_losses
 from lossatlas.losses import examples, registry
-from lossatlas.losses.base import EmbeddingLoss, check_target
+from lossatlas.losses.base import EmbeddingLoss
 from lossatlas.losses.examples import batch, ready
+from lossatlas.losses.targets import check_target
 
 NORMAL = partial(torch.randn, dtype=torch.float64)
 

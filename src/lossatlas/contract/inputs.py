@@ -16,7 +16,9 @@ from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import needs, registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import batch, lift, ready
+from lossatlas.losses.examples import batch, ready
+from lossatlas.losses.kinds import KINDS
+from lossatlas.losses.targets import labelled, lift
 
 Settings = dict[str, Any]
 DIMENSION = needs.FEATURES
@@ -79,11 +81,21 @@ def every_target(kind: str, k: int) -> Tensor:
     return torch.cat([single, ~single]) if kind == "label_set" and k > 2 else single
 
 
+def on_embeddings(card: cards.Card) -> bool:
+    """Whether the loss is one of embeddings."""
+    return KINDS[card.target].on_embeddings
+
+
 def shape(card: cards.Card) -> dict[str, int]:
     """Views of a loss of embeddings, or outputs beyond one a class of a loss of logits."""
     cls: Any = registry.get_class(card.id)
     extra = int("extra_output" in cls.requires)
-    return {"views": cls.views} if card.target in cards.EMBEDDING_TARGETS else {"extra": extra}
+    return {"views": cls.views} if on_embeddings(card) else {"extra": extra}
+
+
+def classes(card: cards.Card, inputs: Tensor) -> int:
+    """Of how many classes inputs are."""
+    return CLASSES if on_embeddings(card) else inputs.shape[1] - shape(card)["extra"]
 
 
 def batch_of(
@@ -121,16 +133,12 @@ def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
     return rows[row.flatten()], targets[column.flatten()]
 
 
-def labelled(kind: str, classes: Tensor, k: int) -> Tensor:
-    """The target of type `kind` that class indices (or complementary labels) amount to."""
-    return classes if kind == "complementary" else lift(classes, kind, k)
-
-
 def wrong(kind: str, size: float, k: int = CLASSES, extra: int = 0) -> tuple[Tensor, Tensor]:
     """One confident mistake: all the score on class 0, which the target does not want."""
     logits = torch.zeros(1, k + extra, dtype=torch.float64)
     logits[0, 0] = size
-    return logits, labelled(kind, torch.tensor([0 if kind == "complementary" else 1]), k)
+    said = 0 if KINDS[kind].names == "wrong" else 1
+    return logits, labelled(kind, torch.tensor([said]), k)
 
 
 def find_reference(name: str) -> Callable[..., Any] | None:
@@ -158,26 +166,17 @@ def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Se
     card = lossatlas.get_card(name)
     stated = {key: h.default for key, h in card.hyperparameters.items()} | given
     exact = {key: mpf(value) for key, value in stated.items()}
-    k = CLASSES
-    if card.target not in cards.EMBEDDING_TARGETS:
-        k = inputs.shape[1] - shape(card)["extra"]
-    loss = make(name, "none", k, **given)
-    if card.target in cards.EMBEDDING_TARGETS:
-        labels = None if target is None else target.tolist()
-        values = function(
-            _mpf(inputs.tolist()), labels, **exact, **_besides(loss, function, inputs)
-        )
-        if loss.per == "batch":
-            return torch.tensor(float(values), dtype=torch.float64)
+    loss = make(name, "none", classes(card, inputs), **given)
+    exact |= _besides(loss, function, inputs)
+    rows = _mpf(inputs.tolist())
+    targets = None if target is None else [_plain(y) for y in target.tolist()]
+    if loss.kind.on_embeddings or loss.per == "batch":
+        values = function(rows, targets, **exact)
     else:
-        assert target is not None
-        exact |= _besides(loss, function, inputs)
-        rows = _mpf(inputs.tolist())
-        targets = [_plain(y) for y in target.tolist()]
-        if loss.per == "batch":
-            return torch.tensor(float(function(rows, targets, **exact)), dtype=torch.float64)
+        assert targets is not None
         values = [function(s, y, **exact) for s, y in zip(rows, targets, strict=True)]
-    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+    found = float(values) if loss.per == "batch" else [float(value) for value in values]
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def _besides(loss: Loss, function: Callable[..., Any], inputs: Tensor) -> dict[str, Any]:

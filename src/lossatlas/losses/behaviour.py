@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.losses import process, registry
-from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.losses.base import Loss
 from lossatlas.losses.examples import batch, ready
 
 CLASSES = (2, 4, 10)
@@ -76,7 +76,7 @@ def _at(conf: Mapping[str, Any], k: int) -> list[str]:
 
 def _measure(loss: Loss, k: int, draw: np.random.RandomState) -> list[float]:
     inputs, target = batch(loss, SAMPLES, k, partial(_drawn, draw))
-    if not isinstance(loss, EmbeddingLoss):
+    if not loss.kind.on_embeddings:
         inputs *= torch.tensor(SCALES, dtype=torch.float64).repeat(SAMPLES // len(SCALES))[:, None]
     inputs.requires_grad_()
     with torch.enable_grad():

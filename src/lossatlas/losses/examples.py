@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lossatlas import cards
-from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
+from lossatlas.cards import Card, Example
 from lossatlas.errors import UserError
 from lossatlas.losses import needs, quantities
-from lossatlas.losses.base import Composite, EmbeddingLoss, Loss
+from lossatlas.losses.base import Composite, Loss
+from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.registry import get_card, get_class, get_loss
+from lossatlas.losses.targets import pairs
 
 
 class Outcome(NamedTuple):
@@ -117,9 +119,10 @@ def batch(
     sets hold 1 to k - 1 classes. `normal` draws standard normal numbers of a shape, float64.
     """
     samples = torch.arange(n)
-    if loss.target in EMBEDDING_TARGETS:
-        z = normal((cast(EmbeddingLoss, loss).views, n, needs.FEATURES))
-        return z, None if loss.target == "two_view" else samples // 2 % k
+    if loss.views:
+        labels = pairs(loss.target, n)
+        z = normal((loss.views, n, needs.FEATURES))
+        return z, None if labels is None else labels % k
     logits = normal((n, k + ("extra_output" in loss.requires)))
     if loss.target == "distribution":
         return logits, torch.softmax(2 * normal((n, k)), 1)
@@ -144,24 +147,6 @@ def _live(loss: Loss, k: int) -> None:
             fact = needs.NEEDS[word].sort == "fact"
             given[word] = make(k) if fact else make(torch.zeros(1, k), k)
     loss.end_epoch(**given)
-
-
-def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
-    """Class indices (N,) int64 as the target of type `kind` that means the same.
-
-    A distribution becomes one-hot (N, K) float64, a label set one-element (N, K) bool; class
-    indices and the labels of embeddings stay as they are.
-
-    Raises:
-        ValueError: `kind` cannot express a known class.
-    """
-    if kind == "distribution":
-        return quantities.one_hot(target, num_classes).double()
-    if kind == "label_set":
-        return quantities.one_hot(target, num_classes)
-    if kind in ("class_index", *EMBEDDING_TARGETS):
-        return target
-    raise ValueError(f"a class index cannot be written as a target of type {kind!r}")
 
 
 def _run(card: Card, example: Example) -> Outcome:
@@ -194,8 +179,8 @@ def _measure(card: Card, example: Example) -> Tensor:
         return quantities.logsumexp(inputs)[0]
     if example.quantity == "softmax":
         return quantities.softmax(inputs)[0]
-    target = _target(card, example)
-    if target is None and (example.quantity == "margin" or card.target != "two_view"):
+    target, kind = _target(card, example), KINDS[card.target]
+    if target is None and (example.quantity == "margin" or kind.names != "nothing"):
         raise UserError(f"card {card.id}, example {example.says!r}: field 'target' is missing")
     if target is not None and example.quantity == "margin":
         return quantities.margin(inputs, target)[0]
@@ -233,11 +218,12 @@ def _target(card: Card, example: Example) -> Tensor | None:
         return None
     if isinstance(y, int):
         return torch.tensor([y])
-    if card.target in EMBEDDING_TARGETS:
+    kind = KINDS[card.target]
+    if kind.on_embeddings:
         return torch.tensor(y).long()
     many = example.logits is not None and isinstance(example.logits[0], list)
     rows: list[Any] = list(y) if many else [y]
-    if card.target in ("class_index", "complementary"):
+    if not kind.several:
         return torch.tensor(rows)
     if card.target == "label_set" and example.logits is not None:
         first = example.logits[0]

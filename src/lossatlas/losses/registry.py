@@ -28,6 +28,7 @@ from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import expression, needs, source
 from lossatlas.losses.annotations import field_type
+from lossatlas.losses.kinds import KINDS
 
 if TYPE_CHECKING:
     from lossatlas.losses.base import Loss
@@ -61,11 +62,16 @@ class Entry(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a list shows of a card."""
+    """What a list shows of a card: plain values of JSON."""
 
     target: str
     name: str
     citation: str
+    year: int
+    title: str
+    requires: list[str]
+    properties: dict[str, Any]
+    purpose: str
 
 
 class Scan(NamedTuple):
@@ -346,7 +352,12 @@ def facts(entry: Entry) -> Facts:
 
 def _facts(entry: Entry) -> Facts:
     card = read_card(entry)
-    return Facts(card.target, card.name, card.paper.citation)
+    prose = " ".join(card.prose.get("What it computes", "").split())
+    return Facts(
+        card.target, card.name, card.paper.citation, card.paper.year, card.paper.title,
+        card.requires, {name: claim.value for name, claim in card.properties.items()},
+        re.split(r"(?<=\.) (?=[A-Z])", prose, maxsplit=1)[0],
+    )  # fmt: skip
 
 
 def list_losses(family: str | None = None, target: str | None = None) -> list[str]:
@@ -581,9 +592,8 @@ def _misfit(cls: Any) -> str | None:
     if not (isinstance(cls, type) and issubclass(cls, LogitLoss | EmbeddingLoss)):
         name = getattr(cls, "__name__", cls)
         return f"{name} is registered, but derives neither from LogitLoss nor from EmbeddingLoss"
-    legal = [
-        t for t in cards.TARGETS if (t in cards.EMBEDDING_TARGETS) == issubclass(cls, EmbeddingLoss)
-    ]
+    inputs = "embeddings" if issubclass(cls, EmbeddingLoss) else "logits"
+    legal = [target for target, kind in KINDS.items() if kind.inputs == inputs]
     target = getattr(cls, "target", None)
     if not isinstance(target, str) or target not in legal:
         came = "is missing" if target is None else f"is {target!r}"

@@ -66,7 +66,7 @@ def rounds(cfg: DictConfig, n: int, device: torch.device) -> Iterator[dict[str, 
     On a CPU those of its own time, on a GPU those of the clock.
     """
     torch.set_num_threads(1)
-    data = ImageData(cfg, "class_index", 0, device)
+    data = ImageData(cfg, "class_index", (), device)
     steps = len(data.train_dataloader())
     for number in range(n + 1):
         pair = {}

@@ -187,7 +187,7 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
     assert row["effective_noise"] == pytest.approx(0.6, abs=0.01)
     seen = registry.get_class("supervised").seen[:5]  # then what it does is measured
     assert {number for number, _ in seen} == {views}
-    data = run.ImageData(cfg, "two_view_labelled", views, torch.device("cpu"))
+    data = run.ImageData(cfg, "two_view_labelled", ("strong",) * views, torch.device("cpu"))
     shown = [batch.target for batch in data.train_dataloader()]
     assert all(torch.equal(a, b) for a, (_, b) in zip(shown, seen, strict=True))
     wrong = (data.train.target != data.train.labels).double().mean()

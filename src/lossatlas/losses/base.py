@@ -32,6 +32,9 @@ class Loss(nn.Module):
         parts: the parts of a network that the loss needs.
         per: what a value of reduction "none" belongs to: a "sample", an "anchor", or the "batch".
         views: how many views of each sample a loss of embeddings is fed; 0 of a loss of logits.
+        strengths: how each view is augmented, "weak" or "strong"; empty if all are strong.
+        samples_per_class: batches are made of groups of so many samples of one class (PK batches);
+            1 if they are drawn at random.
         owns: the parameters that a loss of logits learns; embedding losses need not say.
         lr_factor: the rate of the loss's own parameters, in units of the network's.
         gradient: what is held fixed in the gradient, though the value depends on it; "" if nothing.
@@ -47,6 +50,8 @@ class Loss(nn.Module):
     parts: ClassVar[tuple[str, ...]] = ()
     per: ClassVar[str] = "sample"
     views: ClassVar[int] = 0
+    strengths: ClassVar[tuple[str, ...]] = ()
+    samples_per_class: int = 1
     owns: ClassVar[tuple[str, ...]] = ()
     lr_factor: ClassVar[float] = 1.0
     gradient: ClassVar[str] = ""
@@ -352,6 +357,7 @@ class Composite(LogitLoss):
         self.requires = tuple(word for word in needs.NEEDS if word in words)
         moments = [word for loss in (self, *losses) for word in loss.moment_names]
         self.moment_names = tuple(dict.fromkeys(moments))
+        self.samples_per_class = max(loss.samples_per_class for loss in (self, *losses))
         if any(loss.per == "batch" for loss in losses):
             self.per = "batch"  # type: ignore[misc]
         for learner in losses:

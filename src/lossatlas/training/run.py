@@ -177,7 +177,8 @@ def _train(job: _Job, lease: Lease, mirror: "mirrors.Mirror | None") -> dict[str
         )
     cfg, loss, device, folder = job.cfg, job.loss, job.device, lease.folder
     with disk.room():
-        data = ImageData(cfg, loss.target, loss.views, device)
+        views = loss.strengths or ("strong",) * loss.views
+        data = ImageData(cfg, loss.target, views, device, loss.samples_per_class)
     module = build_module(cfg, loss, data).to(device)
     if cfg.teacher is not None:
         said = teacher.logits(cfg.teacher, job.root, data.train.indices)

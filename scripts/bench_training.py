@@ -19,13 +19,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from lossatlas import resources
+from lossatlas.training.build import build_module, build_trainer
 from lossatlas.training.config import register_configs
 from lossatlas.training.data import ImageData
 from lossatlas.training.identity import build_loss
 from lossatlas.training.journal import Journal
 from lossatlas.training.modules import Classifier
 from lossatlas.training.optim import build_optimiser, triangle
-from lossatlas.training.run import build_module, build_trainer
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def rounds(cfg: DictConfig, n: int, device: torch.device) -> Iterator[dict[str, 
     On a CPU those of its own time, on a GPU those of the clock.
     """
     torch.set_num_threads(1)
-    data = ImageData(cfg, "class_index", 0, device)
+    data = ImageData(cfg, "class_index", (), device)
     steps = len(data.train_dataloader())
     for number in range(n + 1):
         pair = {}

@@ -50,7 +50,6 @@ Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "none"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 TARGETS: tuple[str, ...] = get_args(Target)
 LOOSEST = 0.01  # tolerance of an example or a limit: beyond it equality says nothing
-EMBEDDING_TARGETS = ("two_view", "two_view_labelled", "labelled_embedding")
 SECTIONS = ("What it computes", "(x, y)", "Why it is different", "Traps")
 
 

@@ -6,6 +6,7 @@ from string import Template
 from lossatlas import cards, resources
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.losses.kinds import KINDS
 
 TEMPLATES = resources.PACKAGE / "templates"
 GIVEN = {
@@ -41,7 +42,7 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> list[P
     files = {
         root / "papers" / family / f"{name}.md": "card.md",
         code_root / family / f"{name}.py": (
-            "embedding_loss.py.txt" if target in cards.EMBEDDING_TARGETS else "logit_loss.py.txt"
+            "embedding_loss.py.txt" if KINDS[target].on_embeddings else "logit_loss.py.txt"
         ),
     }
     files[resources.reference([*files][1])] = "reference.py.txt"
@@ -53,7 +54,7 @@ def write_loss(name: str, family: str, target: str, path: Path | None) -> list[P
         "family": family,
         "target": target,
         "cls": "".join(part.capitalize() for part in name.split("_")),
-        "inputs": "embeddings" if target in cards.EMBEDDING_TARGETS else "logits",
+        "inputs": KINDS[target].inputs,
         "given": GIVEN.get(target, "embeddings: list[list[list[mpf]]], labels: list[int] | None"),
         "value": "mpf" if target in GIVEN else "list[mpf]",
     }

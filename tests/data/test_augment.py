@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lossatlas.data import augment
-from lossatlas.data.batches import Images, PlainBatches, TrainBatches
+from lossatlas.data.batches import Images, PlainBatches, TrainBatches, grouped
 from lossatlas.data.cifar10 import PUBLISHED
 from lossatlas.seeds import derive
 
@@ -84,23 +84,26 @@ def test_some_views_are_grey_and_some_keep_their_colours():
 def test_an_epoch_can_be_made_again_and_differs_from_the_next():
     padded = augment.pad(PIXELS)
 
-    def epoch(number, seed=0, views=0):
-        batches = TrainBatches(IMAGES, padded, 16, seed, number, views)
+    def epoch(number, seed=0, views=(), per_class=1):
+        batches = TrainBatches(IMAGES, padded, 16, seed, number, views, per_class)
         assert len(batches) == len(list(batches)) == 2
         return [
             torch.cat([x.flatten(1) for x, _, _ in batches]),
             torch.cat([y for _, y, _ in batches]),
         ]
 
-    for views in (0, 1, 2, 3):
-        one, same, later, other = (epoch(n, s, views) for n, s in ((0, 0), (0, 0), (1, 0), (0, 1)))
+    sorts = [((), 1), ((), 4), (("strong",), 1), (("strong", "weak"), 2), (("weak",) * 3, 1)]
+    for views, per_class in sorts:
+        one, same, later, other = (
+            epoch(n, s, views, per_class) for n, s in ((0, 0), (0, 0), (1, 0), (0, 1))
+        )
         assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
         assert not torch.equal(one[0], later[0])
         assert not torch.equal(one[0], other[0])
-        assert len(one[0]) == max(views, 1) * len(one[1])
+        assert len(one[0]) == max(len(views), 1) * len(one[1])
 
 
-@pytest.mark.parametrize("views", [0, 1, 2])
+@pytest.mark.parametrize("views", [(), ("strong",), ("weak", "strong")])
 def test_every_loss_sees_the_targets_of_the_scenario(views):
     """Never the true labels: a supervised loss on embeddings learns from the wrong ones, too."""
     target = (IMAGES.labels + 1) % 10
@@ -111,6 +114,42 @@ def test_every_loss_sees_the_targets_of_the_scenario(views):
     for i, (_, seen, rows) in enumerate(batches):
         assert torch.equal(rows, order[16 * i : 16 * (i + 1)])
         assert torch.equal(seen, target[rows])
+
+
+def test_a_weak_view_is_a_crop_mirrored_or_not_and_a_strong_one_is_not():
+    padded = augment.pad(PIXELS)
+    (batch,) = TrainBatches(IMAGES, padded, 40, 0, 0, ("weak", "strong"))
+    weak, strong = batch.inputs.unflatten(0, (2, 40))
+    windows = [padded[:, i : i + 32, j : j + 32] for i in range(5) for j in range(5)]
+    windows += [window.flip(2) for window in windows]
+    every = torch.stack([augment.normalise(window, PUBLISHED) for window in windows])[
+        :, batch.indices
+    ]
+    assert (every == weak).flatten(2).all(2).any(0).all()
+    assert not (every == strong).flatten(2).all(2).any()
+    mirrored = (every == weak).flatten(2).all(2).nonzero()[:, 0] >= 25
+    assert 5 < mirrored.sum() < 35
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+def test_batches_of_groups_hold_so_many_samples_of_a_class(size):
+    wrong = torch.tensor([0] * 3 + [1] * 14 + [2] * 23)[torch.randperm(40, generator=GENERATOR)]
+    images = IMAGES._replace(target=wrong)  # the labels in use, not the true ones
+    batches = TrainBatches(images, augment.pad(PIXELS), 8, 0, 0, (), size)
+    assert len(batches) == len(list(batches)) == 5
+    for _, target, rows in batches:
+        assert torch.equal(target, wrong[rows])
+        assert all(len(group.unique()) == 1 for group in target.split(size))
+
+
+def test_groups_leave_no_row_out_and_come_in_random_order():
+    classes, generator = torch.arange(40) % 10, torch.Generator().manual_seed(0)
+    rows = grouped(torch.arange(40), classes, 4, generator)
+    assert sorted(rows.tolist()) == list(range(40))
+    firsts = classes[rows[::4]].tolist()
+    assert sorted(firsts) == list(range(10)) != firsts
+    assert len(grouped(torch.arange(40), classes, 3, generator)) == 60  # 4 rows fill 2 groups
+    assert grouped(torch.tensor([5]), classes, 3, generator).tolist() == [5, 5, 5]
 
 
 def test_plain_batches_cover_everything_in_order():

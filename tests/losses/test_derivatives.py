@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 import lossatlas
-from lossatlas import cards
 from lossatlas.contract.inputs import batch_of, every_target, extremes_of, make, shape
+from lossatlas.losses.kinds import KINDS
 
 SIZES = (50.0, 1e3, 1e6, 1e30)
 # A norm stands in a denominator: at the zero vector there is no second derivative to have.
@@ -19,7 +19,7 @@ def inputs(name: str, where: str) -> tuple[Tensor, Tensor | None]:
         return batch_of(card)
     if where in ("tied", "zero"):
         fill = 3.0 if where == "tied" else 0.0
-        if card.target in cards.EMBEDDING_TARGETS:
+        if KINDS[card.target].on_embeddings:
             z, labels = batch_of(card)
             return torch.full_like(z, fill), labels
         target = every_target(card.target, 5)

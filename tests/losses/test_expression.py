@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lossatlas import get_loss
-from lossatlas.contract.inputs import batch
+from lossatlas import get_card, get_loss
+from lossatlas.contract.inputs import batch_of
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.base import Sum
@@ -110,7 +110,7 @@ def test_a_mistake_is_one_sentence(text: str, says: str) -> None:
 
 
 def test_get_loss_builds_the_sum() -> None:
-    logits, target = batch("class_index", n=20)
+    logits, target = batch_of(get_card("cross_entropy"), n=20)
     loss = get_loss("focal(gamma=3) + 0.5 * (cross_entropy + 4 * crammer_singer_hinge)", "none")
     assert isinstance(loss, Sum)
     assert loss.reduction == "none"
@@ -126,7 +126,7 @@ def test_one_loss_with_hyperparameters_is_that_loss() -> None:
     loss = get_loss("focal(gamma=3)", "sum")
     assert type(loss) is registry.get_class("focal")
     assert loss.reduction == "sum"
-    logits, target = batch("class_index")
+    logits, target = batch_of(get_card("cross_entropy"))
     twice = get_loss("2 * focal(gamma=3)", "sum")(logits, target)
     torch.testing.assert_close(twice, 2 * loss(logits, target))
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from lossatlas import get_loss
-from lossatlas.contract.inputs import batch
+from lossatlas import get_card, get_loss
+from lossatlas.contract.inputs import batch_of
 from lossatlas.losses.base import Loss, Sum
 
 
 def data() -> tuple[Tensor, Tensor]:
-    logits, target = batch("class_index", n=20)
+    logits, target = batch_of(get_card("cross_entropy"), n=20)
     assert target is not None
     return logits, target
 
@@ -115,7 +115,7 @@ def test_sum_has_the_target_of_its_parts() -> None:
     kl = get_loss("soft_target_kl")
     total = kl + 2 * kl
     assert total.target == "distribution"
-    logits, q = batch("distribution")
+    logits, q = batch_of(get_card("soft_target_kl"))
     assert q is not None
     torch.testing.assert_close(total(logits, q), 3 * kl(logits, q))
     with pytest.raises(ValueError, match="target must be floating point"):

@@ -8,13 +8,13 @@ import torch
 
 import lossatlas
 from lossatlas import get_loss
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.contract.inputs import batch_of, make
 from lossatlas.losses import registry
+from lossatlas.losses.kinds import KINDS
 
 NAMES = lossatlas.list_losses()
 CLASSES = {name: registry.get_class(name) for name in NAMES}
-SAMPLES = [n for n, c in CLASSES.items() if c.target not in EMBEDDING_TARGETS and c.per == "sample"]
+SAMPLES = [n for n, c in CLASSES.items() if c.per == "sample" and not KINDS[c.target].on_embeddings]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -100,5 +100,5 @@ def test_the_proxies_are_learned_and_labels_without_a_proxy_refused():
     z = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(0))
     loss(z, torch.tensor([0, 0, 2, 2, 2])).backward()
     assert (proxies.grad.norm(dim=1) > 0).all()  # class 1 is pushed, though it is not there
-    with pytest.raises(ValueError, match="labels must be classes 0 to 2; they hold 3"):
+    with pytest.raises(ValueError, match="labels must hold class indices 0 to 2; 3 is none"):
         loss(z, torch.tensor([0, 0, 2, 2, 3]))

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lossatlas import get_loss
-from lossatlas.contract.inputs import batch
+from lossatlas import get_card, get_loss
+from lossatlas.contract.inputs import batch_of
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.base import LogitLoss, Loss, Sum, Wrapper
@@ -50,7 +50,7 @@ class Doubled(Wrapper):
 
 
 def data() -> tuple[Tensor, Tensor]:
-    logits, target = batch("class_index", n=8, k=3)
+    logits, target = batch_of(get_card("cross_entropy"), n=8, k=3)
     assert target is not None
     return logits, target
 
@@ -110,7 +110,7 @@ def test_a_sum_with_a_part_of_the_batch_has_one_value() -> None:
 
 def test_a_wrapper_has_the_target_of_what_it_wraps() -> None:
     loss = get_loss("flooding(soft_target_kl, b=0.1)")
-    logits, q = batch("distribution")
+    logits, q = batch_of(get_card("soft_target_kl"))
     assert loss.target == "distribution"
     assert loss(logits, q) > 0
     with pytest.raises(ValueError, match="target must be floating point"):

@@ -148,18 +148,7 @@ def test_a_clamp_stays_in_the_code() -> None:
     assert float(clamped.at_50_digits([0.0, 1000.0, 0.0, 0.0], 0)) == pytest.approx(18.420681)
 
 
-PADS = pytest.mark.xfail(
-    strict=True, raises=exact.Unsupported, reason="its code uses F.pad, which has no 50-digit form"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=PADS if name == "proxy_anchor" else ())
-        for name in lossatlas.list_losses()
-    ],
-)
+@pytest.mark.parametrize("name", lossatlas.list_losses())
 def test_losses_at_50_digits(name: str) -> None:
     subject = examine(name, 5)
     for seed in range(2):

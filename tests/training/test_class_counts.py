@@ -29,7 +29,7 @@ def test_counts_are_those_of_the_labels_in_training(overrides, make_cfg, own_los
     own_loss("counting", COUNTING, head=NEEDS)
     cfg = make_cfg("loss=counting", *overrides)
     assert run.execute(cfg)["state"] == "done"
-    labels = ImageData(cfg, "class_index", 0, CPU).train.target
+    labels = ImageData(cfg, "class_index", (), CPU).train.target
     seen = registry.get_class("counting").seen[0]
     assert seen.tolist() == [(labels == k).sum().item() for k in range(10)]
     assert seen.sum() == len(labels) == (200 if overrides[1:] else 320)
@@ -37,9 +37,9 @@ def test_counts_are_those_of_the_labels_in_training(overrides, make_cfg, own_los
 
 def test_uncertain_labels_are_shared_out(make_cfg):
     cfg = make_cfg("scenario=ambiguous_pets")
-    known = ImageData(cfg, "class_index", 0, CPU).train.labels
+    known = ImageData(cfg, "class_index", (), CPU).train.labels
     for kind in ("label_set", "distribution"):
-        data = ImageData(cfg, kind, 0, CPU)
+        data = ImageData(cfg, kind, (), CPU)
         counts = data.class_counts()
         assert counts.sum() == len(known)
         others = [k for k in range(10) if k not in (3, 5)]
@@ -67,7 +67,7 @@ def test_balanced_softmax_trains_and_a_sum_hands_the_counts_on(make_cfg):
 
 def test_a_class_without_a_sample_is_one_sentence_and_leaves_no_row(make_cfg):
     cfg = make_cfg("loss=balanced_softmax", "recipe.batch_size=4", "recipe.train_limit=8")
-    labels = ImageData(cfg, "class_index", 0, CPU).train.target
+    labels = ImageData(cfg, "class_index", (), CPU).train.target
     assert len(labels.unique()) < 10
     with pytest.raises(UserError, match="training images of every class, but of the 8 in use") as e:
         run.execute(cfg)

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 def data(cfg, kind="class_index"):
     resolve(cfg)
-    return ImageData(cfg, kind, 0, CPU)
+    return ImageData(cfg, kind, (), CPU)
 
 
 @pytest.mark.parametrize("kind", ["class_index", "distribution", "label_set", "two_view"])

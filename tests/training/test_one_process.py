@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lossatlas.errors import UserError
-from lossatlas.training import run
+from lossatlas.training import machine, run
+from lossatlas.training.build import build_trainer
 
 
 def test_one_of_several_processes_is_refused(make_cfg, monkeypatch, tmp_path):
@@ -13,7 +14,7 @@ def test_one_of_several_processes_is_refused(make_cfg, monkeypatch, tmp_path):
     with pytest.raises(UserError, match="WORLD_SIZE is 2, but a run is trained by one process"):
         run.execute(cfg)
     monkeypatch.setenv("WORLD_SIZE", "1")
-    run.one_process()
+    machine.one_process()
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 3)
     with pytest.raises(UserError, match="WORLD_SIZE is 3"):
@@ -25,6 +26,6 @@ def test_one_of_several_processes_is_refused(make_cfg, monkeypatch, tmp_path):
 def test_the_trainer_takes_one_device_whatever_the_environment_says(make_cfg, monkeypatch):
     for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
-    trainer = run.build_trainer(make_cfg(), torch.device("cpu"), logger=False)
+    trainer = build_trainer(make_cfg(), torch.device("cpu"), logger=False)
     assert trainer.world_size == trainer.num_devices == 1
     assert trainer.is_global_zero

@@ -77,7 +77,7 @@ def test_an_id_depends_on_the_content_and_not_on_the_path(make_cfg, tmp_path):
 
 def test_images_are_normalised_by_their_own_statistics(make_cfg, tmp_path):
     cfg = make_cfg("data=arrays", make(tmp_path / "x.npz", 2, 60))
-    data = ImageData(cfg, "class_index", 0, torch.device("cpu"))
+    data = ImageData(cfg, "class_index", (), torch.device("cpu"))
     images = data.stem_images()
     assert images.mean((0, 2, 3)).abs().max() < 1e-4
     assert (images.std((0, 2, 3)) - 1).abs().max() < 1e-3

@@ -75,8 +75,8 @@ def test_its_parameters_are_checked(documented, make_cfg):
 
 def test_it_may_give_targets_of_some_kinds_and_refuse_others(documented, make_cfg):
     cfg = make_cfg("scenario=partial_labels", "recipe.train_limit=null")
-    found = ImageData(cfg, "label_set", 0, torch.device("cpu")).train
+    found = ImageData(cfg, "label_set", (), torch.device("cpu")).train
     assert found.target.gather(1, found.labels[:, None]).all()
     assert 1.7 < found.target.sum(1).double().mean() < 2.1  # 1.9, sd 0.02
     with pytest.raises(UserError, match="partial_labels: it gives sets of labels, and the loss"):
-        ImageData(cfg, "class_index", 0, torch.device("cpu"))
+        ImageData(cfg, "class_index", (), torch.device("cpu"))

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from lossatlas import get_loss, list_losses, results
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.data import cifar10
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.losses import registry, source
+from lossatlas.losses.kinds import KINDS
 from lossatlas.results import store
 from lossatlas.training import identity, run
 from lossatlas.training.config import resolve
@@ -41,7 +41,7 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     assert (row["source"], len(row["behaviour"].split()) >= 6) == (source.digest(name), True)
     assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
     test = bundle.load(folder / "bundle.safetensors")
-    if row["target"] in EMBEDDING_TARGETS:
+    if KINDS[row["target"]].on_embeddings:
         assert test.logits is None
         assert 0.1 < row["knn_accuracy"] <= 1
         assert 0.1 < row["probe_accuracy"] <= 1
@@ -187,7 +187,7 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
     assert row["effective_noise"] == pytest.approx(0.6, abs=0.01)
     seen = registry.get_class("supervised").seen[:5]  # then what it does is measured
     assert {number for number, _ in seen} == {views}
-    data = run.ImageData(cfg, "two_view_labelled", views, torch.device("cpu"))
+    data = run.ImageData(cfg, "two_view_labelled", ("strong",) * views, torch.device("cpu"))
     shown = [batch.target for batch in data.train_dataloader()]
     assert all(torch.equal(a, b) for a, (_, b) in zip(shown, seen, strict=True))
     wrong = (data.train.target != data.train.labels).double().mean()

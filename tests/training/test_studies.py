@@ -8,14 +8,14 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lossatlas import list_losses, resources
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import registry
+from lossatlas.losses.kinds import KINDS
 from lossatlas.training import query
 
 FOLDER = resources.folder("conf") / "sweep"
 NAMES = ("lecture", "noise_grid", "long_tail", "calibration", "ssl_quick", "full_survey")
 PER_ARM = ("loss", "loss.", "recipe.lr", "seed")  # what runs that are compared may differ in
-EMBEDDERS = {name for name in list_losses() if registry.get_card(name).target in EMBEDDING_TARGETS}
+EMBEDDERS = {name for name in list_losses() if KINDS[registry.get_card(name).target].on_embeddings}
 
 
 def grids(name):

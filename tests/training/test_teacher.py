@@ -32,7 +32,7 @@ def test_a_student_learns_from_the_logits_of_the_bundle(taught, make_cfg, monkey
     root = store.runs_dir()
     assert not (root / store.RUNNING).exists() or not list((root / store.RUNNING).iterdir())
     few = student(f"teacher={name}")
-    data = ImageData(few, "class_index", 0, torch.device("cpu"))
+    data = ImageData(few, "class_index", (), torch.device("cpu"))
     kept = bundle.load(root / name / "bundle.safetensors", "train")
     order = torch.randperm(200)
     said = teacher.logits(name, root, kept.indices[order])
@@ -45,7 +45,7 @@ def test_a_student_learns_from_the_logits_of_the_bundle(taught, make_cfg, monkey
 
 
 def test_a_batch_gets_the_rows_of_its_images(make_cfg):
-    data = ImageData(make_cfg(*TINY), "class_index", 0, torch.device("cpu"))
+    data = ImageData(make_cfg(*TINY), "class_index", (), torch.device("cpu"))
     rows = torch.nn.functional.one_hot(data.train.labels, 10).float()
     batch = next(iter(data.train_dataloader()))
     step = provide.Step(SimpleNamespace(teacher_logits=rows), batch, None, None)

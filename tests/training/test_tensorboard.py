@@ -63,7 +63,7 @@ def test_a_diverged_run_has_event_files_too(make_cfg):
 def test_a_run_that_went_on_is_told_once(make_cfg, monkeypatch):
     cfg = make_cfg("logger=tensorboard")
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(run, "evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
         with pytest.raises(run.Interrupted):
             run.execute(cfg)
     compare(run.execute(cfg), ["confusion", "reliability"])

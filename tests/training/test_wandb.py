@@ -94,7 +94,7 @@ def test_a_diverged_and_a_failed_run_are_mirrored_as_such(make_cfg, own_loss):
 def test_a_run_that_went_on_has_one_whole_mirror(make_cfg, monkeypatch):
     cfg = make_cfg("logger=wandb", "recipe.epochs=2")
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(run, "evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
         with pytest.raises(run.Interrupted):
             run.execute(cfg)
     (cut,) = store.runs_dir().glob(f".running/{identity.place(resolve(cfg))[1]}")

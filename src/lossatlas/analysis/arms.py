@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lossatlas.analysis import statistics
-from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.analysis.judges import JUDGES, Judge, judge_of
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages.escape import printable
@@ -65,7 +65,7 @@ class Condition:
     data: str
     title: str
     trial: str | None
-    embeds: bool
+    judge: Judge
     arms: tuple[Arm, ...]
     baseline: Arm | None
     replaced: int
@@ -128,21 +128,22 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
     an arm without runs, so that it is not dropped. Of two runs of one arm and seed (the source of
     the loss changed) the one started later counts.
     """
-    groups: dict[tuple[bool, tuple[str, ...]], list[Row]] = defaultdict(list)
+    groups: dict[tuple[Judge, tuple[str, ...]], list[Row]] = defaultdict(list)
     for row in runs:
         if all(field in row for field in ("loss", "seed", *SHARED)):
-            embeds = row.get("target") in EMBEDDING_TARGETS
             shared = (_setting(row), *(str(row[field]) for field in SHARED))
-            groups[embeds, shared].append(row)
+            groups[judge_of(row.get("target")), shared].append(row)
     defaults = _defaults({row["loss"] for members in groups.values() for row in members})
     found: list[Condition] = []
-    for embeds, shared in sorted(groups, key=lambda g: (g[0], g[1][0] != "clean", g[1])):
+    judges = list(JUDGES.values())
+    for judge, shared in sorted(
+        groups, key=lambda g: (judges.index(g[0]), g[1][0] != "clean", g[1])
+    ):
         setting, scenario, recipe, model, data = shared
-        parts = [setting, *(["embeddings"] if embeds else [])]
-        if sum(other == embeds and names[0] == setting for other, names in groups) > 1:
+        parts = [setting, *([judge.key] if judge.key else [])]
+        if sum(other == judge and names[0] == setting for other, names in groups) > 1:
             parts += [recipe, model, data]
-        arms, replaced = _arms(groups[embeds, shared], order, defaults)
-        what = f"{setting}, embedding losses" if embeds else setting
+        arms, replaced = _arms(groups[judge, shared], order, defaults)
         trial = " and ".join(TRIALS[name] for name in (data, recipe) if name in TRIALS) or None
         baseline = next((arm for arm in arms if arm.loss == BASELINE and arm.runs), None)
         found.append(
@@ -154,8 +155,8 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
                 model=model,
                 data=data,
                 trial=trial,
-                title=f"{what} (recipe {recipe}, model {model}, data {data})",
-                embeds=embeds,
+                title=f"{setting}{judge.whose} (recipe {recipe}, model {model}, data {data})",
+                judge=judge,
                 arms=tuple(arms),
                 baseline=None if trial else baseline,
                 replaced=replaced,
@@ -179,13 +180,13 @@ def _setting(row: Row) -> str:
 
 def results(condition: Condition) -> list[Result]:
     """The numbers of every arm; Holm's correction runs over the arms of the condition."""
-    metric = "knn_accuracy" if condition.embeds else "test_accuracy"
+    metric, untrained = condition.judge.metric, condition.judge.untrained
     base = condition.baseline
     pairs = []
     for arm in condition.arms:
         ours, theirs = arm.by_seed(metric), {}
-        if condition.embeds and not condition.trial:
-            theirs = arm.by_seed("knn_accuracy_untrained")
+        if untrained and not condition.trial:
+            theirs = arm.by_seed(untrained)
         elif base is not None and arm is not base:
             theirs = base.by_seed(metric)
         pairs.append((ours, theirs))

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import needs, registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, ready
+from lossatlas.losses.examples import batch, ready
+from lossatlas.losses.kinds import KINDS
+from lossatlas.losses.targets import labelled, lift
 
 Settings = dict[str, Any]
 DIMENSION = needs.FEATURES
@@ -65,18 +67,6 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator(torch.get_default_device()).manual_seed(seed)
 
 
-def random_target(kind: str, n: int, k: int, generator: torch.Generator) -> Tensor:
-    """A legal target of type `kind` for n rows of k classes."""
-    if kind == "distribution":
-        q = torch.softmax(2 * torch.randn(n, k, generator=generator, dtype=torch.float64), 1)
-        q[::2, 0] = 0  # every other row has an impossible class
-        return q / q.sum(1, keepdim=True)
-    if kind == "label_set":
-        inside = torch.rand(n, k, generator=generator).argsort(1)
-        return inside < torch.randint(1, k, (n, 1), generator=generator)
-    return torch.randint(k, (n,), generator=generator)
-
-
 def every_target(kind: str, k: int) -> Tensor:
     """A few targets of each sort: all classes, and what lies between them."""
     classes = torch.arange(k)
@@ -91,77 +81,64 @@ def every_target(kind: str, k: int) -> Tensor:
     return torch.cat([single, ~single]) if kind == "label_set" and k > 2 else single
 
 
+def on_embeddings(card: cards.Card) -> bool:
+    """Whether the loss is one of embeddings."""
+    return KINDS[card.target].on_embeddings
+
+
 def shape(card: cards.Card) -> dict[str, int]:
-    """What `batch` and `extremes` must know of a loss beyond its target."""
+    """Views of a loss of embeddings, or outputs beyond one a class of a loss of logits."""
     cls: Any = registry.get_class(card.id)
     extra = int("extra_output" in cls.requires)
-    return {"views": cls.views} if card.target in cards.EMBEDDING_TARGETS else {"extra": extra}
+    return {"views": cls.views} if on_embeddings(card) else {"extra": extra}
 
 
-def batch_of(card: cards.Card, **options: Any) -> tuple[Tensor, Tensor | None]:
-    """`batch` for the loss of a card."""
-    return batch(card.target, **options, **shape(card))
+def classes(card: cards.Card, inputs: Tensor) -> int:
+    """Of how many classes inputs are."""
+    return CLASSES if on_embeddings(card) else inputs.shape[1] - shape(card)["extra"]
+
+
+def batch_of(
+    card: cards.Card, n: int = 6, k: int = CLASSES, scale: float = 2.0, seed: int = 0
+) -> tuple[Tensor, Tensor | None]:
+    """A batch for the loss of a card; every other distribution has an impossible class."""
+    normal = partial(torch.randn, generator=seeded(seed), dtype=torch.float64)
+    inputs, target = batch(registry.get_class(card.id), n, k, normal)
+    if card.target == "distribution" and target is not None:
+        target[::2, 0] = 0
+        target /= target.sum(1, keepdim=True)
+    return scale * inputs, target
 
 
 def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
-    """`extremes` for the loss of a card."""
-    return extremes(card.target, size, **shape(card))
-
-
-def batch(
-    kind: str,
-    n: int = 6,
-    k: int = CLASSES,
-    scale: float = 2.0,
-    seed: int = 0,
-    views: int = 2,
-    extra: int = 0,
-) -> tuple[Tensor, Tensor | None]:
-    """Random float64 inputs and a target.
-
-    Logits (n, k + extra), or views (views, n, D) with labels of `CLASSES` classes.
-    """
-    generator = seeded(seed)
-    if kind in cards.EMBEDDING_TARGETS:
-        z = scale * torch.randn(views, n, DIMENSION, generator=generator, dtype=torch.float64)
-        return z, None if kind == "two_view" else torch.arange(n) // 2 % CLASSES
-    logits = scale * torch.randn(n, k + extra, generator=generator, dtype=torch.float64)
-    return logits, random_target(kind, n, k, generator)
-
-
-def extremes(
-    kind: str, size: float, k: int = CLASSES, views: int = 2, extra: int = 0
-) -> tuple[Tensor, Tensor | None]:
     """Logits up to ±size crossed with every sort of target, so right and wrong; or long vectors.
 
     The vectors are nearly the corners of a simplex, so that all their similarities are negative.
     """
-    if kind in cards.EMBEDDING_TARGETS:
-        noise, labels = batch(kind, n=3, scale=0.05, views=views)
-        corners = torch.arange(3 * views) % DIMENSION
-        z = torch.eye(DIMENSION, dtype=torch.float64)[corners].view(views, 3, DIMENSION) + noise
+    k, own = CLASSES, shape(card)
+    if "views" in own:
+        noise, labels = batch_of(card, n=3, scale=0.05)
+        corners = torch.arange(3 * own["views"]) % DIMENSION
+        z = torch.eye(DIMENSION, dtype=torch.float64)[corners].view(noise.shape) + noise
         return size * (z - z.mean((0, 1))), labels
+    extra = own["extra"]
     rows = torch.zeros(5, k + extra, dtype=torch.float64)
     rows[0, 0] = size
     rows[1, 0] = -size
     rows[2, 0], rows[2, 1:] = size, -size
     rows[3, :2], rows[3, 2:] = size, -size
     rows[4] = torch.linspace(-size, size, k + extra)
-    targets = every_target(kind, k)
+    targets = every_target(card.target, k)
     row, column = torch.meshgrid(torch.arange(5), torch.arange(len(targets)), indexing="ij")
     return rows[row.flatten()], targets[column.flatten()]
-
-
-def labelled(kind: str, classes: Tensor, k: int) -> Tensor:
-    """The target of type `kind` that class indices (or complementary labels) amount to."""
-    return classes if kind == "complementary" else lift(classes, kind, k)
 
 
 def wrong(kind: str, size: float, k: int = CLASSES, extra: int = 0) -> tuple[Tensor, Tensor]:
     """One confident mistake: all the score on class 0, which the target does not want."""
     logits = torch.zeros(1, k + extra, dtype=torch.float64)
     logits[0, 0] = size
-    return logits, labelled(kind, torch.tensor([0 if kind == "complementary" else 1]), k)
+    said = 0 if KINDS[kind].names == "wrong" else 1
+    return logits, labelled(kind, torch.tensor([said]), k)
 
 
 def find_reference(name: str) -> Callable[..., Any] | None:
@@ -189,26 +166,17 @@ def reference_values(name: str, inputs: Tensor, target: Tensor | None, given: Se
     card = lossatlas.get_card(name)
     stated = {key: h.default for key, h in card.hyperparameters.items()} | given
     exact = {key: mpf(value) for key, value in stated.items()}
-    k = CLASSES
-    if card.target not in cards.EMBEDDING_TARGETS:
-        k = inputs.shape[1] - shape(card)["extra"]
-    loss = make(name, "none", k, **given)
-    if card.target in cards.EMBEDDING_TARGETS:
-        labels = None if target is None else target.tolist()
-        values = function(
-            _mpf(inputs.tolist()), labels, **exact, **_besides(loss, function, inputs)
-        )
-        if loss.per == "batch":
-            return torch.tensor(float(values), dtype=torch.float64)
+    loss = make(name, "none", classes(card, inputs), **given)
+    exact |= _besides(loss, function, inputs)
+    rows = _mpf(inputs.tolist())
+    targets = None if target is None else [_plain(y) for y in target.tolist()]
+    if loss.kind.on_embeddings or loss.per == "batch":
+        values = function(rows, targets, **exact)
     else:
-        assert target is not None
-        exact |= _besides(loss, function, inputs)
-        rows = _mpf(inputs.tolist())
-        targets = [_plain(y) for y in target.tolist()]
-        if loss.per == "batch":
-            return torch.tensor(float(function(rows, targets, **exact)), dtype=torch.float64)
+        assert targets is not None
         values = [function(s, y, **exact) for s, y in zip(rows, targets, strict=True)]
-    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+    found = float(values) if loss.per == "batch" else [float(value) for value in values]
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def _besides(loss: Loss, function: Callable[..., Any], inputs: Tensor) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pickle
 import re
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,11 +22,13 @@ from lossatlas.contract.inputs import (
     CLASSES,
     Settings,
     batch_of,
+    classes,
     every_target,
     extremes_of,
     find_reference,
     is_packaged,
     make,
+    on_embeddings,
     reference_values,
     seeded,
     settings,
@@ -36,7 +38,9 @@ from lossatlas.contract.inputs import (
 from lossatlas.intervals import Interval
 from lossatlas.losses import needs, registry
 from lossatlas.losses.base import EmbeddingLoss, Loss
-from lossatlas.losses.examples import faulty_examples, lift
+from lossatlas.losses.examples import faulty_examples
+from lossatlas.losses.kinds import KINDS
+from lossatlas.losses.targets import lift
 from lossatlas.theory import records
 from lossatlas.theory.exact import DIGITS
 
@@ -64,11 +68,6 @@ def law(cases: Cases) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 # ----------------------------------------------------------------------------------------- cases
-
-
-def on_embeddings(card: Card) -> bool:
-    """Whether the loss is one of embeddings."""
-    return card.target in cards.EMBEDDING_TARGETS
 
 
 def with_partners(card: Card) -> bool:
@@ -160,11 +159,6 @@ def values(
     """Per-sample values, with stand-ins for the moments that are not given."""
     loss = make(card.id, "none", classes(card, inputs), **(given or {}))
     return loss(inputs, target, **moments)
-
-
-def classes(card: Card, inputs: Tensor) -> int:
-    """Of how many classes inputs are."""
-    return CLASSES if on_embeddings(card) else inputs.shape[1] - shape(card)["extra"]
 
 
 def per(card: Card) -> str:
@@ -369,7 +363,7 @@ def hyperparameter_changes_the_value(card: Card, key: str) -> None:
         made = [
             make(card.id, **given) for given in ({}, *settings(card)) if key in given or not given
         ]
-        paces = [cast(EmbeddingLoss, loss).momentum(0.5) for loss in made]
+        paces = [loss.momentum(0.5) for loss in made]
         changes += [abs(pace - paces[0]) for pace in paces]
     ensure(max(changes) > 1e-6, f"no legal value of {key} changes the loss or its twin")
 
@@ -591,8 +585,11 @@ WRONG_EMBEDDINGS: dict[str, Wrong] = {
 }
 NO_LABELS: dict[str, Wrong] = {"no labels": lambda z, y: (z, None)}
 WRONG = {kind: WRONG_LOGITS | wrong_targets for kind, wrong_targets in WRONG_TARGETS.items()}
-WRONG |= dict.fromkeys(cards.EMBEDDING_TARGETS, WRONG_EMBEDDINGS | NO_LABELS)
-WRONG["two_view"] = WRONG_EMBEDDINGS
+WRONG |= {
+    target: WRONG_EMBEDDINGS | ({} if kind.names == "nothing" else NO_LABELS)
+    for target, kind in KINDS.items()
+    if kind.on_embeddings
+}
 
 
 def each_mistake(card: Card) -> dict[str, tuple[Any, ...]]:

@@ -44,11 +44,32 @@ class Batch(NamedTuple):
     indices: Tensor
 
 
+def grouped(order: Tensor, classes: Tensor, size: int, generator: Generator) -> Tensor:
+    """Rows in the order given, rearranged into groups of `size` rows of one class, (G * size,).
+
+    The groups are in random order. No row is left out; a class whose rows make no whole number of
+    groups has some of them twice.
+
+    Args:
+        order: (N,) int64 rows.
+        classes: (N,) int64, the class of each row from 0 to N - 1.
+    """
+    of, groups = classes[order], []
+    for c in classes.unique():
+        rows = order[of == c]
+        filled = torch.arange(-(-len(rows) // size) * size, device=rows.device) % len(rows)
+        groups.append(rows[filled].view(-1, size))
+    every = torch.cat(groups)
+    return every[torch.randperm(len(every), generator=generator).to(order.device)].flatten()
+
+
 class TrainBatches:
     """One epoch of batches; rows in a random order, whole batches.
 
-    With `views` = V > 0 the images are V independent SimCLR views, one below the other,
-    (V B, 3, 32, 32). The target is the scenario's, wrong labels included, for every loss.
+    With `views`, V names of `VIEWS`, the images are V independent views, one below the other,
+    (V B, 3, 32, 32). With `samples_per_class` above 1, a batch is made of groups of so many samples
+    of one class, by the targets (N,); the batch size must be a multiple of it. The target is the
+    scenario's, wrong labels included, for every loss.
     """
 
     def __init__(
@@ -58,10 +79,12 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         epoch: int,
-        views: int,
+        views: tuple[str, ...] = (),
+        samples_per_class: int = 1,
     ):
         self.images, self.padded, self.views = images, padded, views
         self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
+        self.samples_per_class = samples_per_class
 
     def __len__(self) -> int:
         return len(self.images.pixels) // self.batch_size
@@ -70,20 +93,35 @@ class TrainBatches:
         n, device = len(self.images.pixels), self.images.pixels.device
         generator = Generator().manual_seed(derive(self.seed, "order", self.epoch))
         order = torch.randperm(n, generator=generator).to(device)
+        if self.samples_per_class > 1:
+            order = grouped(order, self.images.target, self.samples_per_class, generator)
         flip = augment.alternating_flip(n, derive(self.seed, "flip"), self.epoch).to(device)
         statistics = self.images.statistics
         for i in range(len(self)):
             rows = order[i * self.batch_size : (i + 1) * self.batch_size]
             target = self.images.target[rows]
             if self.views:
-                pixels = self.images.pixels[rows]
-                views = [
-                    augment.simclr_view(pixels, generator, statistics) for _ in range(self.views)
-                ]
+                views = [VIEWS[name](self, rows, generator) for name in self.views]
                 yield Batch(torch.cat(views), target, rows)
             else:
                 crops = augment.crop_and_flip(self.padded, rows, flip[rows], generator)
                 yield Batch(augment.normalise(crops, statistics), target, rows)
+
+
+def _strong(batches: TrainBatches, rows: Tensor, generator: Generator) -> Tensor:
+    """A view as SimCLR makes it."""
+    images = batches.images
+    return augment.simclr_view(images.pixels[rows], generator, images.statistics)
+
+
+def _weak(batches: TrainBatches, rows: Tensor, generator: Generator) -> Tensor:
+    """A view as classifiers see it: moved by up to 2 pixels, mirrored or not."""
+    flip = (torch.rand(len(rows), generator=generator) < 0.5).to(rows.device)
+    crops = augment.crop_and_flip(batches.padded, rows, flip, generator)
+    return augment.normalise(crops, batches.images.statistics)
+
+
+VIEWS = {"weak": _weak, "strong": _strong}
 
 
 class PlainBatches:

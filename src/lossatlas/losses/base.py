@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import needs, registry
+from lossatlas.losses.kinds import KINDS, Kind
+from lossatlas.losses.targets import came, check_target
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -30,6 +31,10 @@ class Loss(nn.Module):
     Attributes:
         parts: the parts of a network that the loss needs.
         per: what a value of reduction "none" belongs to: a "sample", an "anchor", or the "batch".
+        views: how many views of each sample a loss of embeddings is fed; 0 of a loss of logits.
+        strengths: how each view is augmented, "weak" or "strong"; empty if all are strong.
+        samples_per_class: batches are made of groups of so many samples of one class (PK batches);
+            1 if they are drawn at random.
         owns: the parameters that a loss of logits learns; embedding losses need not say.
         lr_factor: the rate of the loss's own parameters, in units of the network's.
         gradient: what is held fixed in the gradient, though the value depends on it; "" if nothing.
@@ -44,6 +49,9 @@ class Loss(nn.Module):
     target: ClassVar[str]
     parts: ClassVar[tuple[str, ...]] = ()
     per: ClassVar[str] = "sample"
+    views: ClassVar[int] = 0
+    strengths: ClassVar[tuple[str, ...]] = ()
+    samples_per_class: int = 1
     owns: ClassVar[tuple[str, ...]] = ()
     lr_factor: ClassVar[float] = 1.0
     gradient: ClassVar[str] = ""
@@ -214,9 +222,18 @@ class Loss(nn.Module):
         return found
 
     @property
+    def kind(self) -> Kind:
+        """What the loss is fed, by its target."""
+        return KINDS[self.target]
+
+    @property
     def extra_outputs(self) -> int:
         """How many logits the loss takes beyond one a class."""
         return int("extra_output" in self.requires)
+
+    def momentum(self, progress: float) -> float:
+        """How much of itself the twin of a `momentum_encoder` keeps at a step, in [0, 1]."""
+        return 0.99
 
     def check(self, inputs: Tensor, target: Tensor | None) -> None:
         """Raise ValueError when `inputs` or `target` is not what this loss is defined on."""
@@ -258,8 +275,8 @@ class Loss(nn.Module):
         if self.per != "sample":
             raise ValueError(f"weight needs a value per sample; this loss has one per {self.per}")
         if not isinstance(weight, Tensor) or weight.shape != (n,) or not weight.is_floating_point():
-            came = _is(weight) if isinstance(weight, Tensor) else f"it is {weight!r:.80}"
-            raise ValueError(f"weight must be floating point of shape ({n},); {came}")
+            is_ = came(weight) if isinstance(weight, Tensor) else f"it is {weight!r:.80}"
+            raise ValueError(f"weight must be floating point of shape ({n},); {is_}")
         if self.validate and _has_values() and not ((weight >= 0) & weight.isfinite()).all():
             raise ValueError("weight must hold finite numbers of at least 0")
         return weight
@@ -276,17 +293,17 @@ class LogitLoss(Loss):
         """See `Loss.check`."""
         if inputs.ndim != 2 or not inputs.is_floating_point() or inputs.shape[1] < 2:
             raise ValueError(
-                f"logits must be floating point of shape (N, K), K >= 2; {_is(inputs)}"
+                f"logits must be floating point of shape (N, K), K >= 2; {came(inputs)}"
             )
         if len(inputs) == 0:
             raise ValueError("logits must have at least one row; the batch is empty")
         n, k = inputs.shape[0], inputs.shape[1] - self.extra_outputs
         if k < 2:
-            raise ValueError(f"logits must hold K + 1 >= 3 scores a sample; {_is(inputs)}")
+            raise ValueError(f"logits must hold K + 1 >= 3 scores a sample; {came(inputs)}")
         self.check_facts(k)
         if not isinstance(target, Tensor):
             raise ValueError(f"target must be a tensor, not {type(target).__name__}")
-        check_target(self.target, target, n, k, values=self.validate and _has_values())
+        check_target(self.target, target, n, k, self.validate and _has_values())
 
 
 class EmbeddingLoss(Loss):
@@ -296,32 +313,24 @@ class EmbeddingLoss(Loss):
     min_batch: ClassVar[int] = 2
     per: ClassVar[str] = "anchor"
 
-    def momentum(self, progress: float) -> float:
-        """How much of itself the twin of a `momentum_encoder` keeps at a step, in [0, 1]."""
-        return 0.99
-
     def check(self, inputs: Tensor, target: Tensor | None) -> None:
         """See `Loss.check`."""
         if inputs.ndim != 3 or not inputs.is_floating_point() or inputs.shape[0] != self.views:
             raise ValueError(
-                f"embeddings must be floating point of shape ({self.views}, N, D); {_is(inputs)}"
+                f"embeddings must be floating point of shape ({self.views}, N, D); {came(inputs)}"
             )
         if inputs.shape[1] < self.min_batch or inputs.shape[2] < 1:
-            raise ValueError(f"embeddings must hold N >= {self.min_batch} samples; {_is(inputs)}")
+            raise ValueError(f"embeddings must hold N >= {self.min_batch} samples; {came(inputs)}")
         if missing := self.missing_facts():
             raise ValueError(
                 f"{' and '.join(missing)} are needed by this loss; give them with provide()"
             )
         if target is None:
-            if self.target != "two_view":
+            if self.kind.names != "nothing":
                 raise ValueError(f"labels are needed by a loss on {self.target}; none came")
             return
-        if target.shape != inputs.shape[1:2] or target.dtype != torch.int64:
-            raise ValueError(f"labels must be int64 of shape ({inputs.shape[1]},); {_is(target)}")
-        if "num_classes" in self.facts and self.validate and _has_values():
-            k = self.facts["num_classes"]
-            if wrong := target[(target < 0) | (target >= k)].tolist():
-                raise ValueError(f"labels must be classes 0 to {k - 1}; they hold {wrong[0]}")
+        k, values = self.facts.get("num_classes"), self.validate and _has_values()
+        check_target(self.target, target, inputs.shape[1], k, values)
 
 
 class Composite(LogitLoss):
@@ -336,7 +345,7 @@ class Composite(LogitLoss):
     def adopt(self, *losses: Loss) -> None:
         """Take over what the parts need; to be called once they are there."""
         kinds = sorted({loss.target for loss in losses})
-        if len(kinds) != 1 or kinds[0] in EMBEDDING_TARGETS:
+        if len(kinds) != 1 or losses[0].kind.on_embeddings:
             raise ValueError(
                 "losses can be added when all are of logits and one target; "
                 f"these are of {', '.join(kinds) or 'none'}"
@@ -348,6 +357,7 @@ class Composite(LogitLoss):
         self.requires = tuple(word for word in needs.NEEDS if word in words)
         moments = [word for loss in (self, *losses) for word in loss.moment_names]
         self.moment_names = tuple(dict.fromkeys(moments))
+        self.samples_per_class = max(loss.samples_per_class for loss in (self, *losses))
         if any(loss.per == "batch" for loss in losses):
             self.per = "batch"  # type: ignore[misc]
         for learner in losses:
@@ -456,8 +466,8 @@ class Wrapper(Composite):
         super().__init__()
         built = registry.get_loss(loss) if isinstance(loss, str) else loss
         if not isinstance(built, LogitLoss):
-            came = f"{loss!r}" if isinstance(loss, str) else type(loss).__name__
-            raise ValueError(f"loss must be a loss of logits, or the text of one, not {came}")
+            what = f"{loss!r}" if isinstance(loss, str) else type(loss).__name__
+            raise ValueError(f"loss must be a loss of logits, or the text of one, not {what}")
         self.loss = built
         self.adopt(built)
 
@@ -468,42 +478,6 @@ class Wrapper(Composite):
     def wrapped(self, logits: Tensor, target: Tensor, **moments: Any) -> Tensor:
         """Values of the wrapped loss: (N,), or one of the batch."""
         return _values(self.loss, logits, target, moments)
-
-
-def check_target(kind: str, target: Tensor, n: int, k: int, values: bool = True) -> None:
-    """Raise ValueError unless `target` is a legal target of type `kind` for n rows of k classes."""
-    if kind in ("class_index", "complementary"):
-        if target.shape != (n,) or target.dtype != torch.int64:
-            raise ValueError(f"target must be int64 class indices of shape ({n},); {_is(target)}")
-        if values and ((target < 0) | (target >= k)).any():
-            wrong = target[(target < 0) | (target >= k)][0].item()
-            raise ValueError(f"target must hold class indices 0 to {k - 1}; it holds {wrong}")
-    elif kind == "distribution":
-        if target.shape != (n, k) or not target.is_floating_point():
-            raise ValueError(f"target must be floating point of shape ({n}, {k}); {_is(target)}")
-        if values:
-            if not (target >= 0).all():
-                raise ValueError("target must hold probabilities; it holds a negative or NaN value")
-            sums = target.double().sum(1)
-            worst = (sums - 1).abs().argmax()
-            tolerance = 1e-3 if target.dtype in (torch.float16, torch.bfloat16) else 1e-5
-            if (sums[worst] - 1).abs() > tolerance * (8 if target.dtype is torch.bfloat16 else 1):
-                raise ValueError(
-                    f"target rows must sum to 1; row {worst.item()} sums to {sums[worst]:.6g}"
-                )
-    elif kind == "label_set":
-        if target.shape != (n, k) or target.dtype != torch.bool:
-            raise ValueError(f"target must be bool of shape ({n}, {k}); {_is(target)}")
-        if values:
-            sizes = target.sum(1)
-            for illegal, word in ((sizes == 0, "no class"), (sizes == k, "every class")):
-                if illegal.any():
-                    row = illegal.nonzero()[0].item()
-                    raise ValueError(
-                        f"target must be label sets of 1 to {k - 1} classes; row {row} has {word}"
-                    )
-    else:
-        raise ValueError(f"{kind!r} is not a target of losses on logits")
 
 
 def _fact(name: str, value: Any) -> Any:
@@ -542,7 +516,3 @@ def _widen(x: Any) -> Any:
     if isinstance(x, Tensor) and x.dtype in (torch.float16, torch.bfloat16):
         return x.float()
     return x
-
-
-def _is(x: Tensor) -> str:
-    return f"it is {str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}"

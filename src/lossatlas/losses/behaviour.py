@@ -7,6 +7,7 @@ the same for all we know; a change that shows at no logits of up to some 60 apar
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,8 @@ import torch
 from torch import Tensor
 
 from lossatlas.losses import process, registry
-from lossatlas.losses.base import EmbeddingLoss, Loss
-from lossatlas.losses.examples import ready
-from lossatlas.losses.needs import FEATURES
+from lossatlas.losses.base import Loss
+from lossatlas.losses.examples import batch, ready
 
 CLASSES = (2, 4, 10)
 SAMPLES = 12
@@ -75,7 +75,9 @@ def _at(conf: Mapping[str, Any], k: int) -> list[str]:
 
 
 def _measure(loss: Loss, k: int, draw: np.random.RandomState) -> list[float]:
-    inputs, target = _points(loss, k, draw)
+    inputs, target = batch(loss, SAMPLES, k, partial(_drawn, draw))
+    if not loss.kind.on_embeddings:
+        inputs *= torch.tensor(SCALES, dtype=torch.float64).repeat(SAMPLES // len(SCALES))[:, None]
     inputs.requires_grad_()
     with torch.enable_grad():
         values = loss(inputs, target).double().flatten()
@@ -84,21 +86,6 @@ def _measure(loss: Loss, k: int, draw: np.random.RandomState) -> list[float]:
         gradients = torch.autograd.grad(total, given, allow_unused=True)
     mixed = [(g.double() * _drawn(draw, g.shape)).sum() for g in gradients if g is not None]
     return [total.item(), *(gradient.item() for gradient in mixed)]
-
-
-def _points(loss: Loss, k: int, draw: np.random.RandomState) -> tuple[Tensor, Tensor]:
-    """Inputs and targets of every kind of sample: each class, each scale."""
-    samples = torch.arange(SAMPLES)
-    if isinstance(loss, EmbeddingLoss):
-        return _drawn(draw, (loss.views, SAMPLES, FEATURES)), samples // 2 % k
-    scales = torch.tensor(SCALES, dtype=torch.float64)[samples % len(SCALES)]
-    logits = scales[:, None] * _drawn(draw, (SAMPLES, k + loss.extra_outputs))
-    if loss.target == "distribution":
-        return logits, torch.softmax(2 * _drawn(draw, (SAMPLES, k)), 1)
-    if loss.target == "label_set":  # of 1 to k - 1 classes
-        sizes = 1 + samples % (k - 1)
-        return logits, (torch.arange(k) - samples[:, None]) % k < sizes[:, None]
-    return logits, samples % k
 
 
 def _drawn(draw: np.random.RandomState, shape: tuple[int, ...]) -> Tensor:

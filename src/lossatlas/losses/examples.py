@@ -1,16 +1,20 @@
 """Executes the worked examples of a card; the tests and the report both read the outcome."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lossatlas import cards
-from lossatlas.cards import EMBEDDING_TARGETS, Card, Example
+from lossatlas.cards import Card, Example
 from lossatlas.errors import UserError
 from lossatlas.losses import needs, quantities
-from lossatlas.losses.base import Composite, EmbeddingLoss, Loss
+from lossatlas.losses.base import Composite, Loss
+from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.registry import get_card, get_class, get_loss
+from lossatlas.losses.targets import pairs
 
 
 class Outcome(NamedTuple):
@@ -106,19 +110,35 @@ def _is_fact(loss: Loss, buffer: str) -> bool:
     return buffer.rpartition(".")[2] in loss.requires
 
 
+def batch(
+    loss: Loss | type[Loss], n: int, k: int, normal: Callable[[tuple[int, ...]], Tensor]
+) -> tuple[Tensor, Tensor | None]:
+    """A legal batch of n samples of k classes: random inputs, each class by turns.
+
+    Logits (n, k + extra outputs), or views (V, n, FEATURES) and two samples a class in turn; label
+    sets hold 1 to k - 1 classes. `normal` draws standard normal numbers of a shape, float64.
+    """
+    samples = torch.arange(n)
+    if loss.views:
+        labels = pairs(loss.target, n)
+        z = normal((loss.views, n, needs.FEATURES))
+        return z, None if labels is None else labels % k
+    logits = normal((n, k + ("extra_output" in loss.requires)))
+    if loss.target == "distribution":
+        return logits, torch.softmax(2 * normal((n, k)), 1)
+    if loss.target == "label_set":
+        sizes = 1 + samples % (k - 1)
+        return logits, (torch.arange(k) - samples[:, None]) % k < sizes[:, None]
+    return logits, samples % k
+
+
 def _live(loss: Loss, k: int) -> None:
     """Let a loss with state see three batches and the end of an epoch."""
     loss.train()
     for _ in range(3):
-        if isinstance(loss, EmbeddingLoss):
-            inputs = torch.randn(loss.views, 8, needs.FEATURES, dtype=torch.float64)
-            target = torch.arange(8) // 2
-        else:
-            inputs = 2 * torch.randn(4 * k, k + loss.extra_outputs, dtype=torch.float64)
-            labels = torch.arange(4 * k) % k
-            target = labels if loss.target == "complementary" else lift(labels, loss.target, k)
+        inputs, target = batch(loss, 4 * k, k, partial(torch.randn, dtype=torch.float64))
         with torch.no_grad():
-            loss(inputs, target)
+            loss(2 * inputs, target)
     words = tuple(needs.NEEDS) if isinstance(loss, Composite) else needs.keywords(loss.end_epoch)
     given: dict[str, Any] = {}
     for word in words:
@@ -127,24 +147,6 @@ def _live(loss: Loss, k: int) -> None:
             fact = needs.NEEDS[word].sort == "fact"
             given[word] = make(k) if fact else make(torch.zeros(1, k), k)
     loss.end_epoch(**given)
-
-
-def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
-    """Class indices (N,) int64 as the target of type `kind` that means the same.
-
-    A distribution becomes one-hot (N, K) float64, a label set one-element (N, K) bool; class
-    indices and the labels of embeddings stay as they are.
-
-    Raises:
-        ValueError: `kind` cannot express a known class.
-    """
-    if kind == "distribution":
-        return quantities.one_hot(target, num_classes).double()
-    if kind == "label_set":
-        return quantities.one_hot(target, num_classes)
-    if kind in ("class_index", *EMBEDDING_TARGETS):
-        return target
-    raise ValueError(f"a class index cannot be written as a target of type {kind!r}")
 
 
 def _run(card: Card, example: Example) -> Outcome:
@@ -177,8 +179,8 @@ def _measure(card: Card, example: Example) -> Tensor:
         return quantities.logsumexp(inputs)[0]
     if example.quantity == "softmax":
         return quantities.softmax(inputs)[0]
-    target = _target(card, example)
-    if target is None and (example.quantity == "margin" or card.target != "two_view"):
+    target, kind = _target(card, example), KINDS[card.target]
+    if target is None and (example.quantity == "margin" or kind.names != "nothing"):
         raise UserError(f"card {card.id}, example {example.says!r}: field 'target' is missing")
     if target is not None and example.quantity == "margin":
         return quantities.margin(inputs, target)[0]
@@ -216,11 +218,12 @@ def _target(card: Card, example: Example) -> Tensor | None:
         return None
     if isinstance(y, int):
         return torch.tensor([y])
-    if card.target in EMBEDDING_TARGETS:
+    kind = KINDS[card.target]
+    if kind.on_embeddings:
         return torch.tensor(y).long()
     many = example.logits is not None and isinstance(example.logits[0], list)
     rows: list[Any] = list(y) if many else [y]
-    if card.target in ("class_index", "complementary"):
+    if not kind.several:
         return torch.tensor(rows)
     if card.target == "label_set" and example.logits is not None:
         first = example.logits[0]

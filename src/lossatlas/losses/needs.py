@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+from lossatlas.losses.kinds import KINDS
+
 SAMPLES = 32  # of the made-up training set in which a loss is tried out
 FEATURES = 8  # numbers a feature, there
 
@@ -108,6 +110,7 @@ NEEDS: dict[str, Need] = {
     ),
     "randomness": Need("moment", "a seeded torch.Generator on the inputs' device", _generator),
 }  # fmt: skip
+STRENGTHS = ("weak", "strong")  # of the augmentation of a view
 SORTS = {"setup": ("fact",), "per_sample": ("moment",), "end_epoch": ("fact", "moment")}
 
 
@@ -134,6 +137,15 @@ def misfit(cls: Any) -> str | None:
         for word in words:
             if (problem := unknown(word, sorts)) is not None:
                 return f"{cls.__name__}.{place} names {problem}"
+    strengths, group, kind = cls.strengths, cls.samples_per_class, KINDS[cls.target]
+    if strengths and (len(strengths) != cls.views or not set(strengths) <= set(STRENGTHS)):
+        legal = f"{' or '.join(map(repr, STRENGTHS))} of each of {cls.views} views"
+        return f"{cls.__name__}.strengths must say {legal}, not {strengths!r}"
+    if type(group) is not int or group < 1:
+        return f"{cls.__name__}.samples_per_class must be a whole number >= 1, not {group!r}"
+    if group > 1 and (kind.several or kind.names != "right"):
+        why = f"a target of type {cls.target} does not say which class a sample is of"
+        return f"{cls.__name__}.samples_per_class is {group}, but {why}"
     return None
 
 

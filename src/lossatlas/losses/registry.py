@@ -28,6 +28,7 @@ from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import expression, needs, source
 from lossatlas.losses.annotations import field_type
+from lossatlas.losses.kinds import KINDS
 
 if TYPE_CHECKING:
     from lossatlas.losses.base import Loss
@@ -591,9 +592,8 @@ def _misfit(cls: Any) -> str | None:
     if not (isinstance(cls, type) and issubclass(cls, LogitLoss | EmbeddingLoss)):
         name = getattr(cls, "__name__", cls)
         return f"{name} is registered, but derives neither from LogitLoss nor from EmbeddingLoss"
-    legal = [
-        t for t in cards.TARGETS if (t in cards.EMBEDDING_TARGETS) == issubclass(cls, EmbeddingLoss)
-    ]
+    inputs = "embeddings" if issubclass(cls, EmbeddingLoss) else "logits"
+    legal = [target for target, kind in KINDS.items() if kind.inputs == inputs]
     target = getattr(cls, "target", None)
     if not isinstance(target, str) or target not in legal:
         came = "is missing" if target is None else f"is {target!r}"

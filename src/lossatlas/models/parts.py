@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.losses.base import Loss
 from lossatlas.models.heads import LinearHead, projector
 
 
@@ -125,11 +125,11 @@ def assemble(backbone: nn.Module, loss: Loss, sizes: Sizes) -> Network:
     """
     dim, k = cast(int, backbone.feature_dim), sizes.num_classes
     heads = [word for word in HEADS if word in loss.requires]
-    if len(heads) > 1 or (heads and isinstance(loss, EmbeddingLoss)):
+    if len(heads) > 1 or (heads and loss.kind.on_embeddings):
         raise ValueError(f"a network has one head; the loss needs {' and '.join(heads)}")
     if heads:
         head = HEADS[heads[0]](loss, dim, k)
-    elif isinstance(loss, EmbeddingLoss):
+    elif loss.kind.on_embeddings:
         head = projector(dim, sizes.projector_width, sizes.projector_dim)
     else:
         head = LinearHead(dim, k + loss.extra_outputs, sizes.head_scale)

@@ -8,6 +8,7 @@ from lossatlas.cards import Card
 from lossatlas.drawing import Picture
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
+from lossatlas.losses.kinds import KINDS
 from lossatlas.pages import render
 from lossatlas.pages.publish import Text, move_in
 from lossatlas.report import card_figures, card_page
@@ -90,10 +91,10 @@ def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
     """
     found = {name: {r["property"]: r for r in records.check(name)} for name in chosen}
     cards = {name: registry.get_card(name) for name in chosen}
-    embedders = [n for n in chosen if cards[n].target in card_page.EMBEDDING_TARGETS]
+    titles = {"logits": "Losses of scores", "embeddings": "Losses of embeddings"}
     kinds = [
-        ("Losses of scores", [name for name in chosen if name not in embedders]),
-        ("Losses of embeddings", embedders),
+        (title, [name for name in chosen if KINDS[cards[name].target].inputs == inputs])
+        for inputs, title in titles.items()
     ]
     against = [line for name in chosen for line in wording.contradictions([*found[name].values()])]
     against += [f"{name}: {fault}" for name in chosen for fault in examples.faults(name)]

@@ -12,7 +12,8 @@ import pandas as pd
 from lossatlas import results
 from lossatlas.analysis import arms
 from lossatlas.analysis.arms import Condition, Result
-from lossatlas.cards import EMBEDDING_TARGETS, Card, Paper
+from lossatlas.analysis.judges import judge_of
+from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
@@ -197,7 +198,7 @@ def _links(paper: Paper) -> list[tuple[str, str]]:
 
 def _facts(card: Card, subject: Subject) -> list[tuple[str, str]]:
     """Which (x, y), and what comes out: a term and its description each."""
-    embeds = card.target in EMBEDDING_TARGETS
+    embeds = subject.on_embeddings
     batch = embeds or (subject.loss is not None and subject.loss.per == "batch")
     scores = "K + 1" if "extra_output" in card.requires else "K"
     facts = [
@@ -208,7 +209,7 @@ def _facts(card: Card, subject: Subject) -> list[tuple[str, str]]:
     ]
     if card.gradient:
         facts.append(("held fixed in the gradient", card.gradient))
-    if not subject.on_embeddings:
+    if not embeds:
         facts.insert(2, ("its probabilities", LINKS[card.link]))
         rule = "probability over prior" if card.bayes_rule == "balanced" else "probability"
         facts.append(("right decision", f"the class of largest {rule}"))
@@ -338,11 +339,10 @@ def _constants(found: Mapping[str, Any]) -> str:
 
 def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> dict[str, Any]:
     """A table for each source that has runs of the loss; the picture is of the first."""
-    embeds = card.target in EMBEDDING_TARGETS
-    what = "kNN accuracy" if embeds else "test accuracy"
-    against = "the untrained encoder" if embeds else "cross-entropy"
-    head = ["Scenario", f"{what}, % (± sd)", f"points above {against} [95 % interval]", "seeds"]
-    head += ["after Holm"] if embeds else ["after Holm", "ECE, %"]
+    judge = judge_of(card.target)
+    against = judge.against or "cross-entropy"
+    head = ["Scenario", f"{judge.says}, % (± sd)", f"points above {against} [95 % interval]"]
+    head += ["seeds", "after Holm", *(["ECE, %"] if judge.calibrated else [])]
     shown, strips, measurements = [], [], []
     for one in measured:
         mine = [
@@ -352,9 +352,9 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
             if result.arm.loss == card.id and result.cell.mean is not None
         ]
         if mine:
-            body = [[value(t) for t in _measured(c, r, embeds)] for c, r in mine]
+            body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
             notes = [f"From {one.source}; paired by seed, corrected over the losses of a scenario."]
-            shown.append(table(f"Last epoch: {what}", head, body, notes))
+            shown.append(table(f"Last epoch: {judge.says}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]
     axis = f"points above {against}"
@@ -370,13 +370,14 @@ def _where(condition: Condition, one: Result, name: str) -> str:
     return name + (f", {one.arm.label}" if one.arm.label != one.arm.loss else "")
 
 
-def _measured(condition: Condition, one: Result, embeds: bool) -> tuple[str, ...]:
-    """The cells of a row: scenario with recipe and data, accuracy, difference, seeds, verdict."""
+def _measured(condition: Condition, one: Result) -> tuple[str, ...]:
+    """The cells of a row: scenario with recipe and data, accuracy, difference, seeds, verdict, and
+    the calibration of classifiers."""
     d, ece = one.difference, one.arm.cell("test_ece").mean
     floor = one.arm.cell("test_ece_floor").mean
     span = "" if d.low is None or d.high is None else f" [{points(d.low)}, {points(d.high)}]"
     spread = "" if one.cell.sd is None else f" ± {percent(one.cell.sd)}"
-    texts = (
+    return (
         _where(condition, one, condition.title),
         f"{percent(one.cell.mean)}{spread}",
         "the baseline" if one.arm is condition.baseline else points(d.mean) + span,
@@ -384,7 +385,6 @@ def _measured(condition: Condition, one: Result, embeds: bool) -> tuple[str, ...
         "–" if one.arm is condition.baseline else one.conclusion,
         "–" if ece is None else f"{percent(ece)} (floor {percent(floor)})",
     )
-    return texts[:-1] if embeds else texts
 
 
 def _told(condition: Condition, one: Result, source: str, against: str) -> str | None:

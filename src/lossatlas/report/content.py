@@ -47,7 +47,7 @@ def assemble(
     material = figures.Material(
         epochs=lambda run: whole(read_epochs, run, []),
         outputs=lambda run: whole(_outputs, run),
-        palette=figures.colours(losses, {a.loss for c, _ in found if c.embeds for a in c.arms}),
+        palette=figures.colours(losses, {a.loss: c.judge for c, _ in found for a in c.arms}),
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
     return {
@@ -89,7 +89,7 @@ def assemble(
 def _tables(
     condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
 ) -> list[Table]:
-    if condition.embeds:
+    if condition.judge.untrained:
         return [tables.embedding_table(condition, results, tuned)]
     against = tables.difference_table(condition, results)
     return [

@@ -3,7 +3,7 @@
 Sized to be read on a phone: 5.2 inches wide, text of 8 points and more.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from lossatlas.analysis.arms import BASELINE, Arm, Condition, Result
+from lossatlas.analysis.judges import JUDGES, Judge, judge_of
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation import metrics
 from lossatlas.evaluation.bundle import Scores
@@ -58,15 +59,15 @@ class Tested(NamedTuple):
     seeds: list[Summary]
 
 
-def colours(losses: Sequence[str], embedders: Collection[str]) -> dict[str, str]:
+def colours(losses: Sequence[str], judges: Mapping[str, Judge]) -> dict[str, str]:
     """A colour a loss: black for the baseline, seven colour-blind-safe ones, grey for the rest.
 
-    Classifiers and embedders never share a figure, so each kind gets the seven.
+    Losses with different judges never share a figure, so those of each get the seven.
     """
     palette = [c for i, c in enumerate(sns.color_palette("colorblind").as_hex()) if i != 7][:7]
     chosen = {BASELINE: "#000000"}
-    for kind in (True, False):
-        mine = [loss for loss in losses if (loss in embedders) is kind and loss != BASELINE]
+    for judge in JUDGES.values():
+        mine = [n for n in losses if judges.get(n, judge_of(None)) == judge and n != BASELINE]
         chosen |= dict.fromkeys(mine, OTHER) | dict(zip(mine, palette, strict=False))
     return chosen
 
@@ -88,7 +89,7 @@ def pictures(condition: Condition, results: Sequence[Result], material: Material
         condition = replace(condition, arms=tuple(one.arm for one in results))
     with drawing():
         drawn = [differences(condition, results, material), curves(condition, material)]
-        tested = [] if condition.embeds else _tested(condition, material)
+        tested = _tested(condition, material)
         if tested:
             drawn += [
                 reliability(condition, tested, material),
@@ -135,12 +136,12 @@ def differences(
             ax.plot(100 * value, y + 0.24, "o", color=colour, markersize=4, alpha=0.75)
         span = "no interval" if d.low is None else f"interval {points(d.low)} to {points(d.high)}"
         told.insert(0, f"{one.arm.label} {points(d.mean)} points (n={d.n}, {span})")
-    against = condition.baseline.label if condition.baseline else "the untrained encoder"
+    against = condition.baseline.label if condition.baseline else condition.judge.against
     ax.axvline(0, color="black", linewidth=1)
     ax.set(xlim=(left, right), ylim=(-0.6, len(shown) - 0.3), xlabel=f"points above {against}")
     ax.set_yticks(range(len(shown)), [_wrap(one.arm.label) for one in shown])
     ax.grid(axis="y", visible=False)
-    what = f"difference in {'kNN' if condition.embeds else 'test'} accuracy to {against}"
+    what = f"difference in {condition.judge.says} to {against}"
     caption = (
         f"The {what}: dots are seeds, diamonds their mean, bars the 95 % t-interval; an arrow "
         "marks an interval that goes on beyond the picture."
@@ -150,7 +151,7 @@ def differences(
 
 def curves(condition: Condition, material: Material) -> Picture | None:
     """Accuracy by epoch, a panel a loss, a line a seed; behind in grey the baseline on test."""
-    fields = ["knn_accuracy"] if condition.embeds else ["test_accuracy", "train_accuracy"]
+    fields = condition.judge.by_epoch
 
     def lines(arm: Arm) -> dict[str, list[tuple[list[int], list[float]]]]:
         runs = [material.epochs(run["run_id"]) for run in arm.runs]
@@ -182,16 +183,10 @@ def curves(condition: Condition, material: Material) -> Picture | None:
         ax.set_xticks(range(1, last + 1, max(1, last // 5)))
         ends = [(ys[0], ys[-1]) for _, ys in held[fields[0]]]
         told.append("{} from {:.1f} to {:.1f} %".format(arm.label, *np.mean(ends, 0)))
-    what = "kNN accuracy" if condition.embeds else "accuracy"
+    what = condition.judge.says.removeprefix("test ")
     _outer_labels(axes, "epoch", f"{what}, %")
-    caption = "kNN accuracy of the features by epoch, a line a seed."
-    if not condition.embeds:
-        caption = (
-            "Accuracy by epoch, a line a seed: solid on test images, dashed on the augmented "
-            "training images while training; grey is the baseline on test images."
-        )
     alt = f"Learning curves over {last} epochs, first to last {what}"
-    return _picture(figure, condition, "curves", caption, alt, told)
+    return _picture(figure, condition, "curves", condition.judge.curves, alt, told)
 
 
 def reliability(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:

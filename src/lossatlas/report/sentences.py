@@ -53,7 +53,7 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         return [f"{where}, no run has finished with an accuracy yet."]
     if condition.trial:
         return [f"{where}, the numbers are no finding ({condition.trial}) and are not compared."]
-    if condition.embeds:
+    if condition.judge.untrained:
         return [_embedding(where, one) for one in measured]
     calibrated = _calibrated(where, measured)
     if condition.baseline is None:
@@ -116,12 +116,12 @@ def of_loss(loss: str, found: Found) -> list[str]:
             if c.mean is None:
                 said.append(line + "no run has finished with an accuracy.")
                 continue
-            line += f"{'kNN' if condition.embeds else 'test'} accuracy {percent(c.mean)} % (n={c.n}"
+            line += f"{condition.judge.says} {percent(c.mean)} % (n={c.n}"
             line += ")" if c.sd is None else f", sd {percent(c.sd)})"
             if condition.trial:
                 line += f"; no finding ({condition.trial})"
             if d.mean is not None:
-                against = "the untrained encoder" if condition.embeds else f"`{BASELINE}`"
+                against = condition.judge.against or f"`{BASELINE}`"
                 line += f"; {points(d.mean)} points to {against} {_span(d)}: {one.conclusion}"
             said.append(line + ".")
     return said

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from lossatlas.losses.kinds import KINDS
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.verdict import Finding
 
@@ -27,11 +28,12 @@ class Check(NamedTuple):
 
     def misfit(self, subject: Subject) -> str | None:
         """Why the property is not about this kind of loss, or None if it is."""
-        if subject.target == "complementary":
+        kind = KINDS[subject.target]
+        if kind.names == "wrong":
             return "a complementary label does not say which class is right"
         if not subject.on_embeddings and not subject.of_samples:
             return "its value is no function of one sample's scores of the classes"
-        if self.on == "both" or (self.on == "embeddings") == subject.on_embeddings:
+        if self.on in ("both", kind.inputs):
             return None
         return f"a property of losses on {self.on}"
 

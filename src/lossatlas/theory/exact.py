@@ -846,6 +846,19 @@ def _narrow(input: Any, dim: int, start: int, length: int) -> Exact:
     return Exact(np.take(_numbers(input), np.arange(start, start + length), axis=dim))
 
 
+def _pad(input: Any, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Exact:
+    if min(pad) < 0:
+        raise Unsupported(f"pad by {list(pad)} has no {DIGITS}-digit form")
+    numbers = _numbers(input)
+    widths = list(zip(pad[::2], pad[1::2], strict=True))[::-1]  # torch begins at the last dimension
+    widths = [(0, 0)] * (numbers.ndim - len(widths)) + widths
+    if mode != "constant":
+        alike: Any = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
+        return Exact(np.pad(numbers, widths, alike))
+    fill = _numbers(0 if value is None else value).item()
+    return Exact(np.pad(numbers, widths, constant_values=fill))
+
+
 def _select(input: Any, dim: int, index: Any) -> Exact:
     return Exact(np.take(_numbers(input), _plain(index), axis=dim))
 
@@ -1306,6 +1319,7 @@ TABLE: dict[str, Callable[..., Any]] = {
     "chunk": _chunk,
     "unbind": _unbind,
     "narrow": _narrow,
+    "pad": _pad,
     "cat": _joining(np.concatenate),
     "stack": _joining(np.stack),
     "hstack": lambda tensors: Exact(np.hstack([_numbers(x) for x in tensors])),

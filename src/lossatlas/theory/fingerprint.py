@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossatlas import cards
-from lossatlas.losses.examples import lift
+from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.needs import FEATURES
+from lossatlas.losses.targets import lift
 from lossatlas.theory.design import generator
 
 Kind = Literal["logits", "complementary", "embeddings"]
@@ -50,9 +50,8 @@ class Incomparable(ValueError):
 
 def kind_of(target: str) -> Kind:
     """Losses are compared within a kind: a class that is *not* the label means something else."""
-    if target in cards.EMBEDDING_TARGETS:
-        return "embeddings"
-    return "complementary" if target == "complementary" else "logits"
+    kind = KINDS[target]
+    return "complementary" if kind.names == "wrong" else kind.inputs
 
 
 @cache

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from lossatlas.losses import needs
-from lossatlas.losses.examples import lift
+from lossatlas.losses.kinds import KINDS
+from lossatlas.losses.targets import lift, pairs
 from lossatlas.theory import design
 from lossatlas.theory.subject import Subject, slope_of
 
@@ -26,7 +27,7 @@ def targets(kind: str, n: int, k: int, seed: int = design.SEED) -> Tensor:
     Every second distribution or label set holds a single class.
     """
     labels = torch.arange(n) % k
-    if kind not in ("distribution", "label_set"):
+    if not KINDS[kind].several:
         return labels
     g = design.generator(seed)
     between = torch.rand(n, k, generator=g, dtype=torch.float64)
@@ -41,7 +42,7 @@ def targets(kind: str, n: int, k: int, seed: int = design.SEED) -> Tensor:
 
 def labels_of(subject: Subject, samples: int = SAMPLES) -> Tensor | None:
     """Labels (B,) of a batch of embeddings, two samples a class; None where views are partners."""
-    return None if subject.target == "two_view" else torch.arange(samples) // 2
+    return pairs(subject.target, samples)
 
 
 def embeddings(subject: Subject, n: int = 12, seed: int = design.SEED) -> Tensor:

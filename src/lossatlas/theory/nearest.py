@@ -18,6 +18,7 @@ from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
+from lossatlas.losses.kinds import KINDS
 from lossatlas.theory.fingerprint import (
     CLASSES,
     FAR,
@@ -476,8 +477,8 @@ def _rank(match: Match) -> tuple[int, int, float]:
 def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
     name = subject.name
     # Of a distribution or a set, only single labels were looked at.
-    targets = {subject.target, registry.get_class(best.loss).target}
-    where = " at single labels" if targets & {"distribution", "label_set"} else ""
+    targets = (subject.target, registry.get_class(best.loss).target)
+    where = " at single labels" if any(KINDS[target].several for target in targets) else ""
     closeness = f"cosine {best.cosine:.3f}, residual {best.residual:.1e}"
     near = _range(best.scales)
     if best.relation == "equal":

@@ -13,8 +13,10 @@ from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.losses import expression, registry
 from lossatlas.losses.base import Loss
-from lossatlas.losses.examples import lift, ready
+from lossatlas.losses.examples import ready
+from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.needs import FEATURES
+from lossatlas.losses.targets import labelled, lift, pairs
 from lossatlas.theory import exact
 
 T = TypeVar("T")
@@ -51,7 +53,7 @@ class Subject:
 
     @property
     def on_embeddings(self) -> bool:
-        return self.target in cards.EMBEDDING_TARGETS
+        return KINDS[self.target].on_embeddings
 
     @property
     def of_samples(self) -> bool:
@@ -126,12 +128,10 @@ class Subject:
             with torch.no_grad():
                 if self.on_embeddings:
                     views = getattr(self.loss, "views", 2)
-                    labels = None if self.target == "two_view" else torch.arange(4) // 2
-                    one.function(torch.rand(views, 4, FEATURES, dtype=torch.float64), labels)
+                    z = torch.rand(views, 4, FEATURES, dtype=torch.float64)
+                    one.function(z, pairs(self.target, 4))
                 else:
-                    labels = torch.arange(k)
-                    if self.target != "complementary":
-                        labels = lift(labels, self.target, k)
+                    labels = labelled(self.target, torch.arange(k), k)
                     outputs = k + (self.loss.extra_outputs if self.loss else 0)
                     values = one.function(torch.zeros(k, outputs, dtype=torch.float64), labels)
                     per_batch = self.loss is not None and self.loss.per == "batch"

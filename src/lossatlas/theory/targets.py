@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lossatlas.losses.kinds import KINDS
 from lossatlas.theory.subject import Subject
 
 
@@ -37,7 +38,7 @@ def numbered(subject: Subject) -> Numbered:
     """
 
     def compute() -> Numbered:
-        if subject.target not in ("label_set", "distribution"):
+        if not KINDS[subject.target].several:
             return Numbered(subject, subject.k, None)
         one = torch.eye(subject.k, dtype=torch.bool)
         pairs = [one[i] | one[j] for i, j in combinations(range(subject.k), 2)]

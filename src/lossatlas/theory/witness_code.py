@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lossatlas.cards import EMBEDDING_TARGETS
+from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.registry import get_loss
 from lossatlas.theory.verdict import Term, Witness
 
@@ -16,7 +16,7 @@ def python(name: str, witness: Witness) -> str:
         values = ", ".join(_computation(term, witness, provide) for term in witness.terms)
         total = f"sum(w * v for w, v in zip({weights}, values))"
         return f"{build}\nvalues = [{values}]\nprint({total})  # {_comment(witness)}"
-    if witness.kind in EMBEDDING_TARGETS or any(t.precision != "float64" for t in witness.terms):
+    if KINDS[witness.kind].on_embeddings or any(t.precision != "float64" for t in witness.terms):
         points = ", ".join(f"({_point(term, witness)})" for term in witness.terms)
         value = (
             f"sum(w * loss(x, y).double().mean().item() for w, (x, y) in zip({weights}, points))"
@@ -38,7 +38,7 @@ def _built(name: str, witness: Witness) -> str:
 
 def _computation(term: Term, witness: Witness, provide: str) -> str:
     call = f"{_built(term.loss, witness)}{provide}" if term.loss else "loss"
-    batch = witness.kind in EMBEDDING_TARGETS
+    batch = KINDS[witness.kind].on_embeddings
     if term.along is None:
         return f"{call}({_point(term, witness)}).double().mean().item()"
     along = _tensor(term.along if batch else [term.along])
@@ -53,7 +53,7 @@ def _comment(witness: Witness) -> str:
 
 
 def _point(term: Term, witness: Witness) -> str:
-    batch = witness.kind in EMBEDDING_TARGETS
+    batch = KINDS[witness.kind].on_embeddings
     inputs = term.inputs if batch else [term.inputs]
     target = _target_of(term, witness)
     written = "None" if target is None else _tensor(target if batch else [target])
@@ -62,7 +62,7 @@ def _point(term: Term, witness: Witness) -> str:
 
 def _target_of(term: Term, witness: Witness) -> Any:
     kind = get_loss(term.loss).target if term.loss else witness.kind
-    if isinstance(term.target, int) and kind in ("distribution", "label_set"):
+    if isinstance(term.target, int) and KINDS[kind].several:
         one = float if kind == "distribution" else bool
         return [one(k == term.target) for k in range(witness.k)]
     return term.target

@@ -21,13 +21,24 @@ class ImageData(pl.LightningDataModule):
     Those are the test images, or with `holdout` that many training images, set apart by one
     fixed permutation; then the test images are not looked at. A scenario thins out what is left
     for training, under `recipe.train_limit` too; the held-out images stay as they are.
-    `kind` is the target type of the loss, `views` how many augmented views of an image it takes
-    at once (0: it takes logits of single images).
+    `kind` is the target type of the loss, `views` the strength of each augmented view of an image
+    that it takes at once (none: it takes logits of single images), `samples_per_class` what its
+    batches are made of (see `TrainBatches`).
     """
 
-    def __init__(self, cfg: Config, kind: str, views: int, device: torch.device):
+    def __init__(
+        self, cfg: Config, kind: str, views: tuple[str, ...], device: torch.device,
+        samples_per_class: int = 1,
+    ):  # fmt: skip
         super().__init__()
         self.cfg, self.kind, self.views = cfg, kind, views
+        self.samples_per_class = samples_per_class
+        if cfg.recipe.batch_size % samples_per_class:
+            raise UserError(
+                f"recipe.batch_size is {cfg.recipe.batch_size}, but batches of loss "
+                f"{cfg.loss.name!r} are made of groups of {samples_per_class} samples of a class; "
+                "give a multiple of that"
+            )
         source = sets.load(cfg.data)
         self.classes = source.classes
         pool = self._images(source, "train", device)
@@ -94,7 +105,9 @@ class ImageData(pl.LightningDataModule):
         epoch = self.trainer.current_epoch if self.trainer else 0
         torch.manual_seed(derive(self.cfg.seed, "epoch", epoch))  # for losses that draw numbers
         size = self.cfg.recipe.batch_size
-        return TrainBatches(self.train, self.padded, size, self.cfg.seed, epoch, views=self.views)
+        return TrainBatches(
+            self.train, self.padded, size, self.cfg.seed, epoch, self.views, self.samples_per_class
+        )
 
     def val_dataloader(self) -> list[PlainBatches]:
         """The scored images; for embedders the training subset before them."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from lossatlas.data import scenarios
 from lossatlas.data.cifar10 import CLASSES
 from lossatlas.errors import UserError
+from lossatlas.losses.kinds import KINDS
 
 SEVERAL = {"label_set": "sets of classes", "distribution": "soft labels"}
 TRIED = 50_000  # labels, as many as CIFAR-10 has
@@ -33,9 +34,9 @@ def needless(scenario: dict[str, Any], target: str) -> str | None:
     Whoever names such a pair gets it; a query leaves it out.
     """
     given, true = _given(json.dumps(scenario), target)
-    if target in SEVERAL and int((given > 0).sum(1).max()) == 1:
+    if KINDS[target].several and int((given > 0).sum(1).max()) == 1:
         return f"it is for {SEVERAL[target]}, and {scenario['name']} gives every image one class"
-    if target == "two_view" and not torch.equal(given, true):
+    if KINDS[target].names == "nothing" and not torch.equal(given, true):
         return f"it sees no labels, and those are what {scenario['name']} changes"
     return None
 

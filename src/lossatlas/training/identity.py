@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry, source
 from lossatlas.losses.base import Loss
@@ -77,7 +76,7 @@ def build_loss(conf: dict[str, Any]) -> Loss:
             f"loss {conf['name']!r} requires {', '.join(missing)}, "
             "which the runner does not provide yet"
         )
-    if loss.target not in EMBEDDING_TARGETS:
+    if not loss.kind.on_embeddings:
         learned = [
             f"{place}.{key}".lstrip(".")
             for place, part in loss.named_modules()

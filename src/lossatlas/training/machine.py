@@ -1,4 +1,4 @@
-"""What decides the last bits of a run: device, processor, and the instructions that torch uses.
+"""Where a run is made: its process, its device, and the processor and instructions of torch.
 
 Runs of one id are bit-identical on one machine. Another kind of processor sums in another order,
 and after some hundred steps the weights differ visibly, up to a point of accuracy.
@@ -12,9 +12,36 @@ from typing import Any
 
 import torch
 
+from lossatlas.errors import UserError
+
 FIELDS = ("hardware", "cpu", "cpu_capability")
 # They choose other kernels for the same configuration, so a row keeps them where they are set.
 VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+
+
+def one_process() -> None:
+    """Raise UserError in one of several processes that would share a batch.
+
+    A loss of batches sees whole ones here: its value is no mean over the parts of a batch.
+    """
+    shared = torch.distributed.is_available() and torch.distributed.is_initialized()
+    told = os.environ.get("WORLD_SIZE", "1")
+    world = str(torch.distributed.get_world_size()) if shared else told
+    if world not in ("", "1"):
+        raise UserError(
+            f"WORLD_SIZE is {world}, but a run is trained by one process on one device; start it "
+            "without torchrun (a sweep has workers of its own: launcher.workers=N)"
+        )
+
+
+def pick_device(accelerator: str) -> torch.device:
+    """The device of `cpu`, `gpu` or `auto`; raises UserError when there is no such GPU."""
+    if accelerator not in ("auto", "cpu", "gpu"):
+        raise UserError(f"accelerator must be auto, cpu or gpu, not {accelerator!r}")
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise UserError("accelerator is gpu, but torch sees no CUDA device; use accelerator=cpu")
+    cuda = accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if cuda else "cpu")
 
 
 def describe(device: torch.device) -> dict[str, str]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lossatlas.data.batches import Batch
 from lossatlas.evaluation.metrics import hits
 from lossatlas.evaluation.probes import knn_accuracy
-from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.losses.base import Loss
 from lossatlas.models.parts import Network
 from lossatlas.training import provide
 from lossatlas.training.config import RecipeConf
@@ -71,8 +71,7 @@ class LossModule(pl.LightningModule):
             self._check()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        if isinstance(self.loss, EmbeddingLoss):
-            self.network.follow(self.loss.momentum(self.progress()))
+        self.network.follow(self.loss.momentum(self.progress()))
 
     def finish_epoch(self) -> dict[str, float]:
         """The numbers of the epoch that just ended; raises Diverged.
@@ -93,15 +92,13 @@ class LossModule(pl.LightningModule):
                 f"by step {self.trainer.global_step + 1}"
             )
 
-    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, Tensor]:
-        """Features (N, D) and outputs of the head for one plain batch."""
-        features = self.network.backbone(batch[0])
-        return features, self.network.head(features)[:, : self.outputs]
+    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, ...]:
+        """Features (N, D) for one plain batch, and logits (N, K) where the network gives them."""
+        return (self.network.backbone(batch[0]),)
 
-    @property
-    def outputs(self) -> int | None:
-        """How many of the head's outputs are judged; None: all."""
-        return self.num_classes
+    def untrained(self, trainer: pl.Trainer, data: pl.LightningDataModule) -> dict[str, float]:
+        """What the row says of the network before training."""
+        return {}
 
 
 class Classifier(LossModule):
@@ -134,11 +131,13 @@ class Classifier(LossModule):
         self.results["eval_nll"] = nn.functional.cross_entropy(logits, labels).item()
         self.results["eval_score"] = hits(logits, target).double().mean().item()
 
+    def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, ...]:
+        features = self.network.backbone(batch[0])
+        return features, self.network.head(features)[:, : self.num_classes]
+
 
 class Embedder(LossModule):
     """Trains backbone and projector with a loss on views; watched by a kNN on the features."""
-
-    outputs = None
 
     def training_step(self, batch: Batch) -> Tensor:
         features = self.network.backbone(batch.inputs)
@@ -168,3 +167,10 @@ class Embedder(LossModule):
         self._features.clear()
         accuracy = knn_accuracy(train, train_labels, test, test_labels)
         self.results["knn_accuracy"] = accuracy
+
+    def untrained(self, trainer: pl.Trainer, data: pl.LightningDataModule) -> dict[str, float]:
+        trainer.validate(self, data, verbose=False)  # the zero line of the table
+        return {"knn_accuracy_untrained": self.results["knn_accuracy"]}
+
+
+MODULES: dict[str, type[LossModule]] = {"logits": Classifier, "embeddings": Embedder}

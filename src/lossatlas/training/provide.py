@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.losses import needs
-from lossatlas.losses.base import EmbeddingLoss, Loss
+from lossatlas.losses.base import Loss
 from lossatlas.losses.quantities import one_hot
 from lossatlas.models.parts import PARTS
 from lossatlas.seeds import derive
@@ -67,7 +66,7 @@ FACTS: dict[str, Callable[[Plan, Loss], Any]] = {
     "num_classes": lambda plan, _: len(plan.data.classes),
     "num_samples": lambda plan, _: len(plan.data.train.labels),
     "feature_dim": lambda plan, loss: (
-        plan.projector_dim if isinstance(loss, EmbeddingLoss) else plan.feature_dim
+        plan.projector_dim if loss.kind.on_embeddings else plan.feature_dim
     ),
     "class_counts": lambda plan, _: plan.data.class_counts(),
     "transition": lambda plan, _: transition(plan.data),
@@ -107,6 +106,6 @@ def lacking(loss: Loss) -> list[str]:
     found = [word for word in loss.requires if word not in (*FACTS, *MOMENTS, *PARTS)]
     found += [w for w in at_epoch_end(loss) if w not in (*FACTS, "epoch", *found)]
     # A head that a loss of logits speaks of: an embedding loss has a projector.
-    if loss.target in EMBEDDING_TARGETS:
+    if loss.kind.on_embeddings:
         found += [word for word in ("head_weight", "features") if word in loss.requires]
     return found

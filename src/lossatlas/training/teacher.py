@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from lossatlas import yamls
-from lossatlas.cards import EMBEDDING_TARGETS
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.losses.base import Loss
@@ -28,7 +27,7 @@ def check_named(config: dict[str, Any], loss: Loss) -> None:
     An embedder, which has no logits, keeps none.
     """
     name, wants = config.get("teacher"), WANTED in loss.requires
-    if loss.target in EMBEDDING_TARGETS and config.get("keep_train", KEPT) != KEPT:
+    if loss.kind.on_embeddings and config.get("keep_train", KEPT) != KEPT:
         raise UserError(
             f"keep_train is {config['keep_train']}, but loss {config['loss']['name']!r} trains no "
             f"classifier, whose logits could be kept; leave it at {KEPT}"

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from lossatlas.data.scenarios import lift
 from lossatlas.legal import number
+from lossatlas.losses.kinds import KINDS
 
 NEEDS = ("cat", "dog")
 
@@ -29,7 +30,7 @@ def targets(
     pets = (labels == cat) | (labels == dog)
     unclear = pets & (torch.rand(len(labels), generator=generator) < probability)
     coin = torch.rand(len(labels), generator=generator) < 0.5
-    if kind not in ("label_set", "distribution"):
+    if not KINDS[kind].several:
         labels = torch.where(unclear, torch.where(coin, cat, dog), labels)
         return lift(labels, kind, len(classes))
     sets = lift(labels, "label_set", len(classes))

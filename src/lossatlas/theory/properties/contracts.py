@@ -10,7 +10,8 @@ from torch import Tensor
 from lossatlas.cards import Limit
 from lossatlas.errors import UserError
 from lossatlas.losses import expression
-from lossatlas.losses.examples import lift
+from lossatlas.losses.kinds import KINDS
+from lossatlas.losses.targets import lift
 from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.risks import plain
@@ -90,7 +91,7 @@ def target_algebra(subject: Subject) -> Finding:
     does not vary, the gradient in s is that of the expected loss. Defined for targets that can
     hold several classes. Method: random, tied and marginal logits with 40 random targets.
     """
-    if subject.target not in ("distribution", "label_set"):
+    if not KINDS[subject.target].several:
         return not_applicable("the target is a single label")
     k = subject.k
     logits, _ = design.points(k)

@@ -1,0 +1,53 @@
+"""What networks are judged by: one table, a line for each kind of inputs that losses are fed."""
+
+from typing import NamedTuple
+
+from lossatlas.losses.kinds import KINDS, Kind
+
+
+class Judge(NamedTuple):
+    """How networks that were trained with one kind of loss are compared.
+
+    Attributes:
+        metric: the field of rows that counts, a share of the test images.
+        says: it in words.
+        by_epoch: the fields of epochs that show how it came about, the first on test images.
+        curves: what a picture of those shows.
+        calibrated: whether there are scores, whose calibration is measured too.
+        untrained: the field of rows that has the metric before training, with which the runs are
+            compared; empty where they are compared with the baseline.
+        against: what they are compared with, in words, if that is no baseline.
+        whose: the end of a condition's title.
+        key: the end of its name in files.
+    """
+
+    metric: str
+    says: str
+    by_epoch: tuple[str, ...]
+    curves: str
+    calibrated: bool = False
+    untrained: str = ""
+    against: str = ""
+    whose: str = ""
+    key: str = ""
+
+
+JUDGES = {
+    "logits": Judge(
+        "test_accuracy", "test accuracy", ("test_accuracy", "train_accuracy"),
+        "Accuracy by epoch, a line a seed: solid on test images, dashed on the augmented training "
+        "images while training; grey is the baseline on test images.",
+        calibrated=True,
+    ),
+    "embeddings": Judge(
+        "knn_accuracy", "kNN accuracy", ("knn_accuracy",),
+        "kNN accuracy of the features by epoch, a line a seed.",
+        untrained="knn_accuracy_untrained", against="the untrained encoder",
+        whose=", embedding losses", key="embeddings",
+    ),
+}  # fmt: skip
+
+
+def judge_of(target: object) -> Judge:
+    """The judge of a loss with this type of target; that of logits for a type not known here."""
+    return JUDGES[KINDS.get(str(target), Kind()).inputs]

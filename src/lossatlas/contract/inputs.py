@@ -26,14 +26,6 @@ CLASSES = 5  # of the labels of embeddings, and of logits unless said
 ROWS = ("indices", "features", "teacher_logits")  # moments with a row a sample
 
 
-def card_or_none(name: str) -> cards.Card | None:
-    """The card, or None where it is missing or wrong (one test of the suite says why)."""
-    try:
-        return lossatlas.get_card(name)
-    except UserError:
-        return None
-
-
 def is_packaged(name: str) -> bool:
     """Whether the loss is the package's own, not a user's."""
     return registry.find(name).module.startswith("lossatlas.losses.")

@@ -62,10 +62,11 @@ ROWS: dict[str, tuple[str, Callable[[Tensor], bool], Callable[[Tensor], None]]] 
 
 
 def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
-    """Class indices (N,) int64 as the target of type `kind` that means the same.
+    """Class indices (N,) int64, or sets of them (N, K) bool, as the target of type `kind`.
 
-    A distribution becomes one-hot (N, K) float64, a label set one-element (N, K) bool; class
-    indices and the labels of embeddings stay as they are.
+    Returns:
+        (N, K) bool for a label set; (N, K) float64 for a distribution, equal shares of the classes
+        of a set; else what came, the labels of embeddings among it.
 
     Raises:
         ValueError: `kind` cannot express a known class.
@@ -74,8 +75,8 @@ def lift(target: Tensor, kind: str, num_classes: int) -> Tensor:
         raise ValueError(f"a class index cannot be written as a target of type {kind!r}")
     if not KINDS[kind].several:
         return target
-    one = one_hot(target, num_classes)
-    return one.double() if kind == "distribution" else one
+    sets = target if target.ndim == 2 else one_hot(target, num_classes)
+    return sets.double() / sets.sum(1, keepdim=True) if kind == "distribution" else sets
 
 
 def labelled(kind: str, classes: Tensor, k: int) -> Tensor:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import torch
+
 from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.registry import get_loss
+from lossatlas.losses.targets import lift
 from lossatlas.theory.verdict import Term, Witness
 
 
@@ -63,8 +66,7 @@ def _point(term: Term, witness: Witness) -> str:
 def _target_of(term: Term, witness: Witness) -> Any:
     kind = get_loss(term.loss).target if term.loss else witness.kind
     if isinstance(term.target, int) and KINDS[kind].several:
-        one = float if kind == "distribution" else bool
-        return [one(k == term.target) for k in range(witness.k)]
+        return lift(torch.tensor([term.target]), kind, witness.k)[0].tolist()
     return term.target
 
 

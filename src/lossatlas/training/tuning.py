@@ -1,6 +1,5 @@
 """The table of tuned learning rates, made from the rows of a tuning sweep."""
 
-from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -98,13 +97,12 @@ def _choose(rows: list[dict[str, Any]], holdout: int) -> dict[str, dict[str, flo
 
     A loss of which every run diverged has none, and keeps that of its recipe.
     """
-    tried: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    tried: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        tried[row["scenario"], row["loss"]].append(row)
-    chosen: dict[str, dict[str, float]] = defaultdict(dict)
+        tried.setdefault((row["scenario"], row["loss"]), []).append(row)
+    chosen: dict[str, dict[str, float]] = {}
     for (scenario, loss), group in tried.items():
-        trials = [{RATE: row["lr"]} for row in group]
-        kept = choose([], trials, [row.get("score") for row in group], holdout)
-        if kept:
-            chosen[scenario][loss] = kept[RATE]
-    return dict(chosen)
+        scores = [row.get("score") for row in group]
+        if kept := choose([], [{RATE: row["lr"]} for row in group], scores, holdout):
+            chosen.setdefault(scenario, {})[loss] = kept[RATE]
+    return chosen

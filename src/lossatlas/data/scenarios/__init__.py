@@ -32,7 +32,8 @@ from torch import Generator, Tensor
 
 from lossatlas import legal
 from lossatlas.errors import UserError
-from lossatlas.losses.quantities import one_hot
+from lossatlas.losses import targets as rules
+from lossatlas.losses.kinds import KINDS
 from lossatlas.seeds import derive
 
 
@@ -109,23 +110,15 @@ def _call(
 
 
 def lift(labels: Tensor, kind: str, num_classes: int) -> Tensor:
-    """Classes (N,) int64, or sets of them (N, K) bool, as targets of the type `kind`.
-
-    Returns:
-        (N, K) bool for `label_set`; (N, K) float32 for `distribution`, equal shares of the classes
-        of a set; else the labels as they are, which losses on embeddings get as well.
+    """As `losses.targets.lift`, with distributions as float32.
 
     Raises:
         UserError: `kind` is `complementary`, a class that is wrong.
     """
-    sets = labels if labels.ndim == 2 else one_hot(labels, num_classes)
-    if kind == "label_set":
-        return sets
-    if kind == "distribution":
-        return sets / sets.sum(1, keepdim=True)
-    if kind == "complementary":
+    if KINDS[kind].names == "wrong":
         raise UserError("it gives no complementary labels, and the loss takes no others")
-    return labels
+    target = rules.lift(labels, kind, num_classes)
+    return target.float() if target.is_floating_point() else target
 
 
 def by_class(labels: Tensor, num_classes: int, generator: Generator) -> list[Tensor]:

@@ -80,8 +80,7 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
         return store.read_row(root / run) or {}
     one_process()
     device = pick_device(cfg.accelerator)
-    if cfg.teacher is not None:
-        teacher.check(config, root)
+    teacher.check(config, root)
     mirrors.check(cfg.logger.name)
     start = _start_row(run, cfg, config, loss, device, lr_source, sweep)
     try:

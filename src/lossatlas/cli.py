@@ -249,7 +249,7 @@ def check(
 @app.command()
 def test(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Ids of losses, or their files.")
+        list[str] | None, typer.Argument(help="Ids of losses, 'a + b', or files.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every loss.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,

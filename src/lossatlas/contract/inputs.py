@@ -91,9 +91,14 @@ def every_target(kind: str, k: int) -> Tensor:
     return torch.cat([single, ~single]) if kind == "label_set" and k > 2 else single
 
 
+def declared(name: str) -> Any:
+    """What declares how the loss is fed: its class, of an expression the loss."""
+    return registry.get_class(name) if name.isidentifier() else registry.get_loss(name)
+
+
 def shape(card: cards.Card) -> dict[str, int]:
     """What `batch` and `extremes` must know of a loss beyond its target."""
-    cls: Any = registry.get_class(card.id)
+    cls: Any = declared(card.id)
     extra = int("extra_output" in cls.requires)
     return {"views": cls.views} if card.target in cards.EMBEDDING_TARGETS else {"extra": extra}
 
@@ -170,8 +175,9 @@ def find_reference(name: str) -> Callable[..., Any] | None:
     Raises:
         UserError: the file cannot be run, or defines no function `reference`.
     """
-    path = resources.reference(registry.find(name).code)
-    return _load_reference(path) if path.is_file() else None
+    entry = registry.index().get(name)
+    path = entry and resources.reference(entry.code)
+    return _load_reference(path) if path and path.is_file() else None
 
 
 @cache

@@ -22,6 +22,7 @@ from lossatlas.contract.inputs import (
     CLASSES,
     Settings,
     batch_of,
+    declared,
     every_target,
     extremes_of,
     find_reference,
@@ -169,8 +170,8 @@ def classes(card: Card, inputs: Tensor) -> int:
 
 def per(card: Card) -> str:
     """What a value of the loss belongs to."""
-    cls: type[Loss] = registry.get_class(card.id)
-    return cls.per
+    of: str = declared(card.id).per
+    return of
 
 
 def gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> Tensor:
@@ -653,7 +654,7 @@ def facts_are_asked_for(card: Card, fact: str) -> None:
 
 @law(each_need("moment"))
 def moments_are_asked_for(card: Card, moment: str) -> None:
-    if moment not in registry.get_class(card.id).moment_names:
+    if moment not in declared(card.id).moment_names:
         return  # it is `end_epoch` that wants it
     inputs, target = batch_of(card)
     loss = make(card.id)

@@ -1,6 +1,5 @@
 """What is checked: a loss of logits or embeddings as a plain function, in float64."""
 
-import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -248,7 +247,7 @@ def comes_from(error: Exception, loss: Loss | None) -> bool:
 def _line_in(error: Exception, loss: Loss | None) -> str | None:
     if loss is None:
         return None
-    files = {inspect.getfile(type(part)) for part in loss.modules()}
+    files = {str(registry.file_of(type(part))) for part in loss.modules()}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
 

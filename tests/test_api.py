@@ -6,11 +6,13 @@ import types
 
 import pandas as pd
 import pytest
+import torch
 
 import lossatlas
 from lossatlas import api
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.training.modules import LossModule
 
 NOTEBOOK = """
 import torch
@@ -129,3 +131,61 @@ def test_the_package_starts_without_torch_and_pandas():
     code = "import sys, lossatlas; print({'torch', 'pandas', 'lossatlas.api'} & set(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"
+
+
+LINKED = """
+import torch
+from lossatlas.losses.base import LogitLoss
+
+
+class Cold(LogitLoss):
+    target = "class_index"
+
+    def log_p(self, logits):
+        return torch.log_softmax(2 * logits, 1)
+
+    def per_sample(self, logits, target):
+        return -self.log_p(logits).gather(1, target[:, None])[:, 0]
+
+
+class Linked(Cold):
+    def log_probabilities(self, logits):
+        return self.log_p(logits)
+
+
+class WronglyLinked(Cold):
+    def log_probabilities(self, logits):
+        return torch.log_softmax(3 * logits, 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("Cold", "refuted"), ("Linked", "not_refuted"), ("WronglyLinked", "evidence_against")],
+)
+def test_properness_is_judged_by_the_link_that_the_loss_declares(name, verdict, notebook):
+    exec(LINKED, vars(notebook))
+    loss = getattr(notebook, name)()
+    for each in (loss, 3 * loss):
+        table = lossatlas.check(each, "strictly_proper")
+        assert table.verdict.tolist() == [verdict], table.evidence[0]
+
+
+def test_a_link_that_is_none_breaks_a_law(notebook):
+    exec(LINKED, vars(notebook))
+    table = lossatlas.test(notebook.Linked).set_index("law")
+    assert not table.broken.any(), table[table.broken > 0].to_string()
+    assert table.cases["own link gives probabilities"] == 1
+    notebook.Linked.log_probabilities = lambda self, logits: -self.log_p(logits)
+    table = lossatlas.test(notebook.Linked).set_index("law")
+    assert table.index[table.broken > 0].tolist() == ["own link gives probabilities"]
+
+
+def test_a_network_is_judged_through_the_link(notebook):
+    exec(LINKED, vars(notebook))
+    scores = torch.tensor([[1.0, 0.0, 9.0]])  # the third is no class
+    module = types.SimpleNamespace(loss=notebook.Linked(), outputs=2)
+    read = LossModule.judged(module, scores)
+    assert torch.allclose(read.softmax(1), (2 * scores[:, :2]).softmax(1))
+    module.loss = notebook.Cold()
+    assert torch.equal(LossModule.judged(module, scores), scores[:, :2])

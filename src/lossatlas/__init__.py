@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """What is imported when it is first used: tables, and modules, as `lossatlas.results.load()`."""
+    """What is imported when first used: tables, and modules, as `lossatlas.results.load()`."""
     if name in __all__:
         return getattr(importlib.import_module(f"{__name__}.api"), name)
     if not name.startswith("_"):

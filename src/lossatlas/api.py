@@ -148,7 +148,7 @@ def _terms(loss: Loss, own: dict[str, type[Loss]]) -> list[expression.Term]:
     if type(loss) is Sum:
         terms = [(w, term) for w, part in loss.terms() for term in _terms(part, own)]
         return [term._replace(weight=w * term.weight) for w, term in terms]
-    given = {}
+    given: dict[str, expression.Value] = {}
     for key, parameter in inspect.signature(type(loss)).parameters.items():
         known = loss.given or {}
         value = getattr(loss, key, known.get(key, parameter.default))

@@ -415,6 +415,17 @@ def declared_equal(card: Card, other: Card) -> bool:
     )
 
 
+@law(where(lambda card: card.link == "own", each_setting))
+def own_link_gives_probabilities(card: Card, given: Settings) -> None:
+    for scale in (0.5, 5.0):
+        inputs, _ = batch_of(card, n=50, scale=scale)
+        log_p = make(card.id, **given).log_probabilities(inputs)
+        ensure(log_p.shape == inputs.shape, f"log_probabilities gives shape {tuple(log_p.shape)}")
+        close(log_p.exp().sum(1), torch.ones(50).to(log_p), "sums of probabilities", atol=1e-9)
+        best = inputs.argmax(1)
+        ensure(torch.equal(log_p.argmax(1), best), "the largest score has not the largest p")
+
+
 # ------------------------------------------------------------------------------------- precision
 
 

@@ -91,6 +91,7 @@ def _bare(name: str) -> Card:
     return Card.model_construct(
         id=name, target=loss.target, requires=list(loss.requires), gradient=loss.gradient or None,
         properties={"bounded": Claim(value="unknown")},
+        link="softmax" if loss.log_probabilities is None else "own",
     )  # fmt: skip
 
 

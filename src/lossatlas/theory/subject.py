@@ -59,12 +59,15 @@ class Subject:
 
     @property
     def link(self) -> cards.Link | None:
-        """How scores become probabilities, as cards say; None where those of the parts differ.
+        """How scores become probabilities, as code and cards say; None where parts differ.
 
-        Softmax without a card.
+        Without a card softmax, unless the code says otherwise.
         """
+        if self.loss is not None and self.loss.log_probabilities is not None:
+            return "own"
         if self.parts:
-            return _agreed([part.link for _, part in self.parts])
+            agreed = _agreed([part.link for _, part in self.parts])
+            return None if agreed == "own" else agreed  # two maps of that name are two maps
         return self.card.link if self.card else "softmax"
 
     @property

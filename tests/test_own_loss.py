@@ -57,22 +57,6 @@ def test_the_walk_through_of_the_documents(tmp_path, monkeypatch):
     assert [line.split()[1] for line in listed.splitlines() if "my_gce" in line] == ["verified"]
 
 
-@pytest.mark.parametrize("target", ["label_set", "distribution", "two_view"])
-def test_what_new_writes_imports_and_says_what_is_left(target, tmp_path, monkeypatch):
-    from lossatlas import get_card, get_loss
-    from lossatlas.losses import registry
-
-    name = f"fresh_{target}"
-    for file in scaffold.write_loss(name, "partial_label", target, tmp_path):
-        assert file.is_file()
-        assert file.stem == name
-    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
-    assert get_loss(name, scale=2.0).scale == 2.0
-    assert len(get_card(name).todo) > 5
-    assert registry.status(registry.find(name)) == "draft"
-    registry._classes.pop(name)
-
-
 def test_new_writes_nothing_if_a_file_is_in_the_way(tmp_path):
     code = tmp_path / "losses" / "margin" / "mine.py"
     code.parent.mkdir(parents=True)

@@ -2,16 +2,21 @@
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lossatlas.losses.registry import get_card, get_loss, list_losses, register
 
-__all__ = ["get_card", "get_loss", "list_losses", "register"]
+if TYPE_CHECKING:
+    from lossatlas.api import check, nearest, test
+
+__all__ = ["check", "get_card", "get_loss", "list_losses", "nearest", "register", "test"]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """A module of the package, imported when it is first used: `lossatlas.results.load()`."""
+    """What is imported when first used: tables, and modules, as `lossatlas.results.load()`."""
+    if name in __all__:
+        return getattr(importlib.import_module(f"{__name__}.api"), name)
     if not name.startswith("_"):
         for place in (Path(__file__).with_name(name), Path(__file__).with_name(f"{name}.py")):
             if place.exists():

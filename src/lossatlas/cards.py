@@ -45,7 +45,7 @@ Property = Literal[
     "target_algebra", "reduction_contract", "gradient_correct", "integrable", "duplicate_invariant",
     "batch_size_invariant", "collapse_is_minimal",
 ]  # fmt: skip
-Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "none"]
+Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "own", "none"]
 
 FAMILIES: tuple[str, ...] = get_args(Family)
 TARGETS: tuple[str, ...] = get_args(Target)
@@ -250,8 +250,9 @@ class Card(_Strict):
 
     `link` turns scores into the probabilities that the loss means: softmax; sigmoid per class;
     identity, where the scores themselves estimate them; fenchel_young, e_y + grad_s loss(s, y);
-    none, where scores are only ranked. `bayes_rule` is the decision that the loss is to be judged
-    against: the class of largest probability, or (balanced) of largest probability over prior.
+    own, what the code's method `log_probabilities` says; none, where scores are only ranked.
+    `bayes_rule` is the decision that the loss is to be judged against: the class of largest
+    probability, or (balanced) of largest probability over prior.
     `steepness` is how many times cross-entropy's its gradients are, at the defaults and logits of
     size 1, where they are much larger: rates that nobody tuned for the loss are divided by it.
     """
@@ -355,6 +356,7 @@ def differences(card: Card, cls: type) -> list[str]:
     for field, mine, theirs in (
         ("requires", sorted(card.requires), sorted(cls.requires)),  # type: ignore[attr-defined]
         ("gradient", bool(card.gradient), bool(cls.gradient)),  # type: ignore[attr-defined]
+        ("link own", card.link == "own", cls.log_probabilities is not None),  # type: ignore[attr-defined]
     ):
         if mine != theirs:
             found.append(f"{field}: card {mine}, code {theirs}")

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from lossatlas import cards
 from lossatlas.aligned import aligned
 from lossatlas.errors import TRACEBACK, UserError, tell
 from lossatlas.losses import expression, registry
@@ -170,11 +171,16 @@ def _show(name: str) -> None:
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Id of the loss: my_loss.")],
-    family: Annotated[str, typer.Option(help="One of the families of `lossatlas list`.")],
-    target: Annotated[str, typer.Option(help="Type of the target.")] = "class_index",
+    family: Annotated[str, typer.Option(help=f"One of {', '.join(cards.FAMILIES)}.")],
+    target: Annotated[
+        str | None, typer.Option(help="Type of the target; default: the family's usual one.")
+    ] = None,
     path: Annotated[Path | None, typer.Option(help="Folder for a loss of your own.")] = None,
 ) -> None:
-    """Write the three files of a new loss: card, code, and the formula's reference."""
+    """Write the three files of a new loss: card, code, and the formula's reference.
+
+    They are a correct trivial loss, which trains, tests and checks at once, to be edited.
+    """
     from lossatlas.scaffold import write_loss
 
     for file in write_loss(name, family, target, path):
@@ -245,7 +251,7 @@ def check(
 @app.command()
 def test(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Ids of losses, or their files.")
+        list[str] | None, typer.Argument(help="Ids of losses, 'a + b', or files.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every loss.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,

@@ -60,3 +60,22 @@ def test_runs_with_the_same_options_are_composed_once(sweeper, monkeypatch):
 def test_a_seed_is_checked_though_it_is_set_apart(sweeper, seed):
     with pytest.raises(UserError, match="seed"):
         sweeper.plan([f"seed={seed}"])
+
+
+@pytest.mark.parametrize(
+    ("teacher", "says"),
+    [
+        ("null", "'knowledge_distillation_kl' learns from another network: name a finished run"),
+        ("none_such", "teacher 'none_such': there is no such run in "),
+    ],
+)
+def test_a_student_without_a_teacher_is_left_out_and_the_others_go_on(
+    sweeper, teacher, says, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path))
+    sweeper.grids = ["loss=mae", f"loss=knowledge_distillation_kl teacher={teacher} seed=0,1"]
+    planned = sweeper.plan(["data=synthetic"])
+    assert [run.config["loss"]["name"] for run in planned.runs] == ["mae"]
+    (left,) = planned.left_out
+    assert (left.loss, left.runs) == ("knowledge_distillation_kl", 2)
+    assert says in left.reason

@@ -78,9 +78,14 @@ def on_embeddings(card: cards.Card) -> bool:
     return KINDS[card.target].on_embeddings
 
 
+def declared(name: str) -> Any:
+    """What declares how the loss is fed: its class, of an expression the loss."""
+    return registry.get_class(name) if name.isidentifier() else registry.get_loss(name)
+
+
 def shape(card: cards.Card) -> dict[str, int]:
     """Views of a loss of embeddings, or outputs beyond one a class of a loss of logits."""
-    cls: Any = registry.get_class(card.id)
+    cls: Any = declared(card.id)
     extra = int("extra_output" in cls.requires)
     return {"views": cls.views} if on_embeddings(card) else {"extra": extra}
 
@@ -95,7 +100,7 @@ def batch_of(
 ) -> tuple[Tensor, Tensor | None]:
     """A batch for the loss of a card; every other distribution has an impossible class."""
     normal = partial(torch.randn, generator=seeded(seed), dtype=torch.float64)
-    inputs, target = batch(registry.get_class(card.id), n, k, normal)
+    inputs, target = batch(declared(card.id), n, k, normal)
     if card.target == "distribution" and target is not None:
         target[::2, 0] = 0
         target /= target.sum(1, keepdim=True)
@@ -139,8 +144,9 @@ def find_reference(name: str) -> Callable[..., Any] | None:
     Raises:
         UserError: the file cannot be run, or defines no function `reference`.
     """
-    path = resources.reference(registry.find(name).code)
-    return _load_reference(path) if path.is_file() else None
+    entry = registry.index().get(name)
+    path = entry and resources.reference(entry.code)
+    return _load_reference(path) if path and path.is_file() else None
 
 
 @cache

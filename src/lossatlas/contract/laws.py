@@ -23,6 +23,7 @@ from lossatlas.contract.inputs import (
     Settings,
     batch_of,
     classes,
+    declared,
     every_target,
     extremes_of,
     find_reference,
@@ -163,8 +164,8 @@ def values(
 
 def per(card: Card) -> str:
     """What a value of the loss belongs to."""
-    cls: type[Loss] = registry.get_class(card.id)
-    return cls.per
+    of: str = declared(card.id).per
+    return of
 
 
 def gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> Tensor:
@@ -406,6 +407,17 @@ def declared_equal(card: Card, other: Card) -> bool:
         limit.equals == other.id and default(card, limit.when) and default(other, limit.and_there)
         for limit in card.limits
     )
+
+
+@law(where(lambda card: card.link == "own", each_setting))
+def own_link_gives_probabilities(card: Card, given: Settings) -> None:
+    for scale in (0.5, 5.0):
+        inputs, _ = batch_of(card, n=50, scale=scale)
+        log_p = make(card.id, **given).log_probabilities(inputs)
+        ensure(log_p.shape == inputs.shape, f"log_probabilities gives shape {tuple(log_p.shape)}")
+        close(log_p.exp().sum(1), torch.ones(50).to(log_p), "sums of probabilities", atol=1e-9)
+        best = inputs.argmax(1)
+        ensure(torch.equal(log_p.argmax(1), best), "the largest score has not the largest p")
 
 
 # ------------------------------------------------------------------------------------- precision
@@ -650,7 +662,7 @@ def facts_are_asked_for(card: Card, fact: str) -> None:
 
 @law(each_need("moment"))
 def moments_are_asked_for(card: Card, moment: str) -> None:
-    if moment not in registry.get_class(card.id).moment_names:
+    if moment not in declared(card.id).moment_names:
         return  # it is `end_epoch` that wants it
     inputs, target = batch_of(card)
     loss = make(card.id)

@@ -2,18 +2,25 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
 
 from lossatlas import resources
+from lossatlas.cards import Card, Claim
+from lossatlas.contract.inputs import declared
 from lossatlas.contract.laws import LAWS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.threads import one_thread
 
+# Not asked of what has no card; whether a loss is another one in disguise, `nearest` says.
+OF_CARDS = ("card_agrees_with_code", "no_other_loss_is_the_same_function")
 LONGEST = 240  # characters of what one case says
 
 
@@ -29,37 +36,63 @@ class Case(NamedTuple):
         return f"{self.law}-{self.loss}" + (f"-{self.id}" if self.id else "")
 
 
+class Tally(NamedTuple):
+    """How many cases of a law were tried, and what those say in which it is broken."""
+
+    cases: int
+    broken: list[str]
+
+
 class Outcome(NamedTuple):
-    """What the laws say of a loss: a sentence a broken law, and how many cases were tried."""
+    """What the laws say of a loss: a sentence a broken law, and how many cases were tried.
+
+    `reference` is where one may stand, None for what has no file; `laws` has each law's tally.
+    """
 
     loss: str
     broken: list[str]
     cases: int
-    reference: Path
+    reference: Path | None
     has_reference: bool
+    laws: Mapping[str, Tally] = MappingProxyType({})
 
     @property
     def summary(self) -> str:
         """One line on the loss."""
         line = f"{len(self.broken)} laws broken" if self.broken else "every law holds"
         line = f"{self.loss}: {line} in {self.cases} cases"
-        if self.has_reference:
+        if self.has_reference or self.reference is None:
             return line
         draft = registry.status(registry.find(self.loss)) == "draft"
         return f"{line}; there is no reference {self.reference}" + ", so it is a draft" * draft
 
 
 def cases(name: str) -> list[Case]:
-    """Every case of a loss; one that fails, where its card cannot be read."""
+    """Every case of a loss; one that fails, where its card cannot be read.
+
+    What has no file, an expression or a class of a notebook, has no card: nothing is claimed of it.
+    """
     try:
-        card = registry.get_card(name)
+        bare = name not in registry.index()
+        card = _bare(name) if bare else registry.get_card(name)
         return [
             Case(name, law, case, partial(LAWS[law].check, card, *arguments))
             for law in LAWS
+            if not (bare and law in OF_CARDS)
             for case, arguments in LAWS[law].cases(card).items()
         ]
     except UserError as error:
         return [Case(name, "card_and_reference_are_read", "", partial(_fail, str(error)))]
+
+
+def _bare(name: str) -> Card:
+    """A card of what the code declares, which claims nothing."""
+    loss = declared(name)
+    return Card.model_construct(
+        id=name, target=loss.target, requires=list(loss.requires), gradient=loss.gradient or None,
+        properties={"bounded": Claim(value="unknown")},
+        link="softmax" if loss.log_probabilities is None else "own",
+    )  # fmt: skip
 
 
 def _fail(sentence: str) -> None:
@@ -79,14 +112,13 @@ def test(name: str, device: str = "cpu") -> Outcome:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         says = str(error).splitlines()[0]
         raise UserError(f"--device {device} cannot be used here ({says})") from None
-    with torch.device(device):
+    with torch.device(device), one_thread():
         return _test(name)
 
 
 def _test(name: str) -> Outcome:
-    torch.set_num_threads(1)
     found = cases(name)
-    told: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {case.law: [] for case in found}
     for case in found:
         try:
             case.check()
@@ -95,23 +127,30 @@ def _test(name: str) -> Outcome:
             parts = (f"[{case.id}]" if case.id else "", kind, str(error))
             says = " ".join(" ".join(parts).split())
             short = says if len(says) <= LONGEST else says[: LONGEST - 1] + "…"
-            told.setdefault(case.law, []).append(short or "no message")
+            told[case.law].append(short or "no message")
     broken = []
-    for law, (first, *more) in told.items():
+    for law, (first, *more) in ((law, says) for law, says in told.items() if says):
         others = f" (and {len(more)} cases more)" if more else ""
         broken.append(f"{name}: {law.replace('_', ' ')}: {first}{others}")
-    reference = resources.reference(registry.find(name).code)
-    return Outcome(name, broken, len(found), reference, reference.is_file())
+    tried = Counter(case.law for case in found)
+    laws = {law: Tally(tried[law], says) for law, says in told.items()}
+    entry = registry.index().get(name)
+    reference = entry and resources.reference(entry.code)
+    there = reference is not None and reference.is_file()
+    return Outcome(name, broken, len(found), reference, there, laws)
 
 
 def known(argument: str) -> str:
-    """The id that an argument of `lossatlas test` names: a loss, or the file of one.
+    """What an argument of `lossatlas test` names: a loss, an expression, or the file of a loss.
 
     The root of a file `<root>/losses/<family>/<id>.py` becomes known as by LOSSATLAS_PATH.
 
     Raises:
         UserError: there is no such loss, or the file has no such place.
     """
+    if not argument.endswith(".py") and not argument.isidentifier():
+        registry.get_loss(argument)
+        return argument
     if not argument.endswith(".py"):
         return registry.find(argument).id
     path = Path(argument).expanduser().resolve()
@@ -131,7 +170,8 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
     """
     ledgers: dict[Path, dict[str, str]] = {}
     for outcome in outcomes:
-        entry = registry.find(outcome.loss)
+        if (entry := registry.index().get(outcome.loss)) is None:
+            continue  # an expression
         if entry.ledger not in ledgers:
             there = {e.id for e in registry.index().values() if e.ledger == entry.ledger}
             held = _read(entry.ledger).items()

@@ -1,7 +1,8 @@
 """Discrimination, calibration and margins of frozen logits.
 
 Probabilities are the softmax of the logits for every loss, also for those (the hinges) whose
-scores are not meant as log-probabilities; reports say so beside the number.
+scores are not meant as log-probabilities; reports say so beside the number. Of a loss with a link
+of its own the logits of a run are the logarithms of the probabilities that it says.
 """
 
 from typing import NamedTuple

@@ -63,6 +63,9 @@ class Loss(nn.Module):
     reduction: Reduction = "mean"
     validate: bool = True
     tried_out: bool = False
+    # Where scores mean other probabilities than their softmax, a subclass says which in a method,
+    # of (N, K) logits, log p (N, K): of cards with `link: own`.
+    log_probabilities: Any = None
     __array_ufunc__ = None  # a NumPy number times a loss is left to the loss
     given: dict[str, Any] | None = None  # the hyperparameters that `get_loss` was asked for
     facts: dict[str, Any] = {}  # noqa: RUF012  (never written into: `provide` makes a new one)
@@ -358,6 +361,8 @@ class Composite(LogitLoss):
         moments = [word for loss in (self, *losses) for word in loss.moment_names]
         self.moment_names = tuple(dict.fromkeys(moments))
         self.samples_per_class = max(loss.samples_per_class for loss in (self, *losses))
+        if len(losses) == 1:
+            self.log_probabilities = losses[0].log_probabilities
         if any(loss.per == "batch" for loss in losses):
             self.per = "batch"  # type: ignore[misc]
         for learner in losses:

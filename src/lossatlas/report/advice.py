@@ -21,6 +21,7 @@ MADE = {
 LINKS = {
     "sigmoid": ", read off as the sigmoid of each score",
     "identity": ", read off as the scores themselves, without a softmax",
+    "own": ", read off with the loss's own map, not with the softmax",
     "fenchel_young": ", read off with the loss's own map, e_y + gradient, not with the softmax",
 }
 

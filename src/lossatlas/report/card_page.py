@@ -49,7 +49,7 @@ TARGETS = {
 LINKS = {
     "softmax": "softmax of the scores", "sigmoid": "sigmoid of each score",
     "identity": "the scores themselves", "fenchel_young": "e_y + gradient (Fenchel-Young)",
-    "none": "none: scores are ranked only",
+    "own": "a map of its own, in the code", "none": "none: scores are ranked only",
 }  # fmt: skip
 BOUNDS = (
     "bounded", "nonnegative", "dominates_zero_one", "lipschitz", "smooth", "decreasing_in_score",

@@ -1,6 +1,5 @@
 """What is checked: a loss of logits or embeddings as a plain function, in float64."""
 
-import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -62,12 +61,15 @@ class Subject:
 
     @property
     def link(self) -> cards.Link | None:
-        """How scores become probabilities, as cards say; None where those of the parts differ.
+        """How scores become probabilities, as code and cards say; None where parts differ.
 
-        Softmax without a card.
+        Without a card softmax, unless the code says otherwise.
         """
+        if self.loss is not None and self.loss.log_probabilities is not None:
+            return "own"
         if self.parts:
-            return _agreed([part.link for _, part in self.parts])
+            agreed = _agreed([part.link for _, part in self.parts])
+            return None if agreed == "own" else agreed  # two maps of that name are two maps
         return self.card.link if self.card else "softmax"
 
     @property
@@ -256,7 +258,7 @@ def comes_from(error: Exception, loss: Loss | None) -> bool:
 def _line_in(error: Exception, loss: Loss | None) -> str | None:
     if loss is None:
         return None
-    files = {inspect.getfile(type(part)) for part in loss.modules()}
+    files = {str(registry.file_of(type(part))) for part in loss.modules()}
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
 

@@ -109,8 +109,7 @@ class Classifier(LossModule):
         logits = self.network.head(features)
         moments = provide.moments(self.loss, provide.Step(self, batch, features, logits))
         value: Tensor = self.loss(logits, batch.target, **moments)
-        chosen = logits.detach()[:, : self.num_classes]
-        self.count(value, len(batch.target), hits(chosen, batch.target))
+        self.count(value, len(batch.target), hits(self.judged(logits.detach()), batch.target))
         return value
 
     def finish_epoch(self) -> dict[str, float]:
@@ -121,7 +120,7 @@ class Classifier(LossModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
         images, target, labels = batch
-        logits = self.network.head(self.network.backbone(images))[:, : self.num_classes]
+        logits = self.judged(self.network.head(self.network.backbone(images)))
         self._outputs.append((logits.float(), target, labels))
 
     def on_validation_epoch_end(self) -> None:
@@ -133,7 +132,16 @@ class Classifier(LossModule):
 
     def predict_step(self, batch: Any, *_: Any) -> tuple[Tensor, ...]:
         features = self.network.backbone(batch[0])
-        return features, self.network.head(features)[:, : self.num_classes]
+        return features, self.judged(self.network.head(features))
+
+    def judged(self, outputs: Tensor) -> Tensor:
+        """What of the head's outputs (N, D) is judged.
+
+        Scores whose softmax is what the loss means: its log p, where it says how that is read off.
+        """
+        chosen = outputs[:, : self.num_classes]
+        read = self.loss.log_probabilities
+        return chosen if read is None else read(chosen.float())
 
 
 class Embedder(LossModule):

@@ -78,8 +78,7 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
         return store.read_row(root / run) or {}
     machine.one_process()
     device = machine.pick_device(cfg.accelerator)
-    if cfg.teacher is not None:
-        teacher.check(config, root)
+    teacher.check(config, root)
     mirrors.check(cfg.logger.name)
     start = row.begun(run, cfg, config, loss, device, lr_source, sweep)
     try:

@@ -240,7 +240,7 @@ class ResumableSweeper(Sweeper):
         return self._setting(tuple(text for text in overrides if text not in seeds)), seed
 
     def _set(self, overrides: tuple[str, ...]) -> Setting:
-        from lossatlas.training import fit
+        from lossatlas.training import fit, teacher
         from lossatlas.training.app import lr_source
         from lossatlas.training.config import resolve
         from lossatlas.training.identity import build_loss
@@ -261,6 +261,11 @@ class ResumableSweeper(Sweeper):
             return Setting(config, None, "", str(error))
         if (reason := fit.cannot(config["scenario"], loss.target)) is not None:
             return Setting(config, None, "", reason)
+        try:
+            teacher.check_named(config, loss)
+            teacher.check(config, Path(config["runs"] or store.runs_dir()))
+        except UserError as error:
+            return Setting(config, None, "", str(error))
         needless = fit.needless(config["scenario"], loss.target)
         return Setting(config, loss, lr_source(cfg), needless)
 

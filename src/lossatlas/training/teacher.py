@@ -44,8 +44,11 @@ def check_named(config: dict[str, Any], loss: Loss) -> None:
 
 
 def check(config: dict[str, Any], root: Path) -> None:
-    """Raise UserError unless the teacher is a finished run on the same images, with logits."""
+    """Raise UserError unless the teacher, if there is one, is a finished run on the same images,
+    with logits."""
     name = config["teacher"]
+    if name is None:
+        return
     row = store.read_row(root / name)
     if row is None:
         raise UserError(f"teacher {name!r}: there is no such run in {root}")

@@ -24,8 +24,9 @@ GRID = 39  # probabilities of class 0 at which the link of two classes is drawn
 def strictly_proper(subject: Subject) -> Finding:
     """The risk sum_k q_k l(s, k) is least where s means q, and nowhere else: link(s*) = q.
 
-    The card names the link: softmax, sigmoid of each score, identity, or e_y + grad_s l(s, y) of a
-    Fenchel-Young loss. Under the balanced rule s has to mean q / prior, normalised.
+    The card names the link: softmax, sigmoid of each score, identity, e_y + grad_s l(s, y) of a
+    Fenchel-Young loss, or the loss's own. Under the balanced rule s has to mean q / prior,
+    normalised.
     Method: minimisers by BFGS at 24 posteriors; where one means something else, its risk is
     compared with the least risk of scores that mean q.
     """
@@ -67,8 +68,11 @@ def strictly_proper(subject: Subject) -> Finding:
     def terms(s: Tensor) -> list[Term]:
         return risk_terms(1.0, q[at], there[i]) + risk_terms(-1.0, q[at], s)
 
-    # Where a shift of all scores matters, only some of the scores that mean q were tried.
-    tried_all = subject.link != "softmax" or _ignores_shifts(subject, there[i], q[at])
+    # Where a shift of all scores matters, only some of the scores that mean q were tried; through a
+    # link of the loss's own, those that were found.
+    tried_all = subject.link not in ("softmax", "own") or (
+        subject.link == "softmax" and _ignores_shifts(subject, there[i], q[at])
+    )
     conclude = refute if tried_all else indicate
     return conclude(subject, says, terms, best.point[at], method=method, **facts)
 
@@ -93,16 +97,23 @@ def predictions(subject: Subject, s: Tensor) -> Tensor:
         return torch.sigmoid(s)
     if subject.link == "identity":
         return s
+    if subject.link == "own":
+        assert subject.loss is not None
+        with torch.no_grad():
+            return torch.exp(subject.loss.log_probabilities(s))
     meant = subject.gradient(s, torch.zeros(len(s), dtype=torch.int64)) / subject.weight
     meant[:, 0] += 1
     return meant
 
 
 def meaning(subject: Subject, q: Tensor, meant: Tensor) -> Tensor | None:
-    """Scores (N, k) that mean the probabilities `meant` (N, k); None if there is no formula.
+    """Scores (N, k) that mean the probabilities `meant` (N, k); None if none are known.
 
-    Many scores have the same softmax; the shift of least risk under weights q is taken.
+    Many scores have the same softmax; the shift of least risk under weights q is taken. Through a
+    loss's own link they are looked for, where the cross-entropy with what they mean is least.
     """
+    if subject.link == "own":
+        return _inverse(subject, meant)
     if subject.link == "identity":
         return meant
     if subject.link == "sigmoid":
@@ -118,6 +129,24 @@ def meaning(subject: Subject, q: Tensor, meant: Tensor) -> Tensor | None:
         best = torch.where(gain > 1e-12 * scale(subject), shifts[risks.argmin(1)], 0.0)
         s = s + best[:, None]
     return s
+
+
+def _inverse(subject: Subject, meant: Tensor) -> Tensor | None:
+    """Scores that mean `meant` through the loss's own link, of which many may; None if not found.
+
+    Those are taken that were found; others may have less risk.
+    """
+    assert subject.loss is not None
+    log_p = subject.loss.log_probabilities
+
+    def surprise(s: Tensor, y: Tensor) -> Tensor:
+        values: Tensor = -log_p(s).gather(1, y[:, None])[:, 0]
+        return values
+
+    link = Subject(subject.name, surprise, k=subject.k)
+    s = minimise(link, meant).point
+    error = (predictions(subject, s) - meant).abs().amax()
+    return s if error <= SAME / 10 else None
 
 
 def _link(subject: Subject) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lossatlas.losses.registry import register
 class EncouragingLoss(LogitLoss):
     """Encouraging loss (Zhao et al., 2022, arXiv:2110.06537): -log p_y + b(p_y).
 
-    b(p) is log(1 - p) up to p = LE, and its tangent there, log(1 - LE) - (p - LE) / (1 - LE), beyond.
+    b(p) is log(1 - p) up to p = LE; beyond, its tangent there, log(1 - LE) - (p - LE) / (1 - LE).
     """
 
     target = "class_index"

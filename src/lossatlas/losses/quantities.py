@@ -29,3 +29,18 @@ def logsumexp(logits: Tensor) -> Tensor:
 def softmax(logits: Tensor) -> Tensor:
     """Class probabilities (N, K)."""
     return torch.softmax(logits, dim=1)
+
+
+def log_rest(log_p: Tensor, target: Tensor) -> Tensor:
+    """log(1 - p_y), (N,), of log-probabilities (N, K): the mass of the other classes, summed.
+
+    It stays exact, and its gradient finite, when p_y rounds to one.
+    """
+    return torch.logsumexp(log_p.scatter(1, target[:, None], float("-inf")), 1)
+
+
+def log_softmax_of_rest(logits: Tensor, target: Tensor) -> Tensor:
+    """log(p_j / (1 - p_y)), (N, K), the softmax of the other classes alone; 0 at y itself."""
+    label = one_hot(target, logits.shape[1])
+    rest = torch.log_softmax(logits.masked_fill(label, float("-inf")), 1)
+    return rest.masked_fill(label, 0)

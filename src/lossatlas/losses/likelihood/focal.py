@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -26,7 +27,6 @@ class Focal(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
         log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
-        # (1 - p_y)^gamma = exp(gamma log(1 - p_y)), where 1 - p_y is the mass of the other classes:
-        # its log-sum-exp stays exact, and its gradient finite, when p_y rounds to one.
-        log_rest = torch.logsumexp(log_p.scatter(1, target[:, None], float("-inf")), 1)
+        # (1 - p_y)^gamma = exp(gamma log(1 - p_y)), of finite slope where p_y rounds to one.
+        log_rest = quantities.log_rest(log_p, target)
         return -self.alpha_y * torch.exp(self.gamma * log_rest) * log_p_y

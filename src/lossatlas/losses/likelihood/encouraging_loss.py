@@ -1,0 +1,36 @@
+"""Cross-entropy with a bonus that keeps growing for samples that are already right."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class EncouragingLoss(LogitLoss):
+    """Encouraging loss (Zhao et al., 2022, arXiv:2110.06537): -log p_y + b(p_y).
+
+    b(p) is log(1 - p) up to p = LE; beyond, its tangent there, log(1 - LE) - (p - LE) / (1 - LE).
+    """
+
+    target = "class_index"
+
+    def __init__(self, LE: float = 0.75):
+        super().__init__()
+        self.LE = in_range("LE", LE, "(0, 1]")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        log_p = torch.log_softmax(logits, 1)
+        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        bonus = quantities.log_rest(log_p, target)
+        if self.LE < 1:
+            # (p - LE) / (1 - LE) = 1 - (1 - p) / (1 - LE)
+            tangent = math.log1p(-self.LE) - 1 + bonus.exp() / (1 - self.LE)
+            bonus = torch.where(log_p_y > math.log(self.LE), tangent, bonus)
+        return bonus - log_p_y

@@ -1,0 +1,25 @@
+"""Cross-entropy of a softmax whose exponential grows, and decays, no faster than a line."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class StablemaxCE(LogitLoss):
+    """StableMax cross-entropy (Prieto et al., 2025, arXiv:2501.04697): -log(g(s_y) / sum_k g(s_k)).
+
+    g(x) = 1 + x for x >= 0 and 1 / (1 - x) below (eq. 5 to 7), so that log g(x) is
+    sign(x) log(1 + |x|), of which this is cross-entropy (proposition 1).
+    """
+
+    target = "class_index"
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        # In two branches, as sign(x) |x| would lose the slope at 0, which is 1.
+        above, below = torch.log1p(logits.clamp(min=0)), -torch.log1p(-logits.clamp(max=0))
+        return F.cross_entropy(torch.where(logits >= 0, above, below), target, reduction="none")

@@ -1,0 +1,33 @@
+"""Normalised cross-entropy plus a squared distance to a point beyond the label's corner."""
+
+import torch
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.noise_robust.nce import NCE
+from lossatlas.losses.registry import register
+
+
+@register
+class JALCE(LogitLoss):
+    """Joint asymmetric loss JAL-CE (Wang et al., 2025, arXiv:2507.17692).
+
+    alpha NCE + beta |a e_y - p|^2 / K.
+    """
+
+    target = "class_index"
+
+    def __init__(self, alpha: float = 1.0, beta: float = 1.0, a: float = 30.0):
+        super().__init__()
+        self.alpha = in_range("alpha", alpha, "[0, inf)")
+        self.beta = in_range("beta", beta, "[0, inf)")
+        self.a = in_range("a", a, "[1, inf)")
+        self.nce = NCE()
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        aim = self.a * quantities.one_hot(target, logits.shape[1]).to(logits.dtype)
+        passive = (aim - torch.softmax(logits, 1)).square().mean(1)
+        return self.alpha * self.nce.per_sample(logits, target) + self.beta * passive

@@ -1,0 +1,26 @@
+"""Cross-entropy of logits that are shortened to a largest length."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class LogitClip(LogitLoss):
+    """LogitClip (Wei et al., 2023, arXiv:2212.04055): CE(s min(1, tau / |s|_2), y)."""
+
+    target = "class_index"
+
+    def __init__(self, tau: float = 1.5):
+        super().__init__()
+        self.tau = in_range("tau", tau, "(0, inf)")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        length = torch.linalg.vector_norm(logits, dim=1, keepdim=True)
+        clipped = logits * (self.tau / length.clamp(min=self.tau))
+        return F.cross_entropy(clipped, target, reduction="none")

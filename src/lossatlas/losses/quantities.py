@@ -16,6 +16,16 @@ def margin(logits: Tensor, target: Tensor) -> Tensor:
     return best_inside - logits.masked_fill(inside, lowest).amax(1)
 
 
+def rivals(logits: Tensor, target: Tensor, k: int) -> Tensor:
+    """The k largest scores of wrong classes (N, k), falling; all K - 1 of them for k >= K.
+
+    `logits` are (N, K), `target` class indices (N,).
+    """
+    num_classes = logits.shape[1]
+    wrong = logits.masked_fill(one_hot(target, num_classes), float("-inf"))
+    return wrong.topk(min(k, num_classes - 1), dim=1).values
+
+
 def one_hot(target: Tensor, num_classes: int) -> Tensor:
     """Class indices (N,) as a bool matrix (N, num_classes)."""
     return target[:, None] == torch.arange(num_classes, device=target.device)

@@ -35,9 +35,7 @@ class ArcFace(LogitLoss):
         cosines = logits.clamp(-1, 1)
         label = target[:, None]
         cosine = cosines.gather(1, label)
-        square = (1 - cosine) * (1 + cosine)
-        sine = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
-        score = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
+        score = enlarged(cosine, math.cos(self.margin), math.sin(self.margin))
         beyond = cosine < -math.cos(self.margin)  # theta + m > pi
         if self.continuation == 1:
             score = torch.where(beyond, cosine - self.margin * math.sin(self.margin), score)
@@ -46,3 +44,10 @@ class ArcFace(LogitLoss):
         # Relative to the label's score, so that a small loss is not lost beside a large scale.
         rivals = (self.scale * (cosines - score)).scatter(1, label, 0.0)
         return F.cross_entropy(rivals, target, reduction="none")
+
+
+def enlarged(cosine: Tensor, cos_m: float | Tensor, sin_m: float | Tensor) -> Tensor:
+    """cos(theta + m) of cosines in [-1, 1]; at their ends its slope is taken to be cos m."""
+    square = (1 - cosine) * (1 + cosine)
+    sine = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
+    return cosine * cos_m - sine * sin_m

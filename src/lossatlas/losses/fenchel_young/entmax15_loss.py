@@ -20,7 +20,7 @@ class Entmax15Loss(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         half = (logits - logits.amax(1, keepdim=True)) / 2
-        tau = _threshold(half)
+        tau = threshold(half)
         # The maximum over p in its dual form, min over tau of 2 tau + 2/3 sum max(0, s/2 - tau)^3.
         # There the slope in tau is 2 - 2 sum p = 0, so rounding of tau cannot spoil the gradient.
         cubes = ((half - tau).relu() ** 3).sum(1)
@@ -28,7 +28,7 @@ class Entmax15Loss(LogitLoss):
         return conjugate - 2 * half.gather(1, target[:, None]).squeeze(1)
 
 
-def _threshold(x: Tensor) -> Tensor:
+def threshold(x: Tensor) -> Tensor:
     """The tau (N, 1) for which max(0, x - tau)^2 sums to one, for scores x (N, K), max zero."""
     top = x.sort(1, descending=True).values
     rank = torch.arange(1, x.shape[1] + 1, device=x.device)

@@ -20,14 +20,14 @@ class SparsemaxLoss(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         s = logits - logits.amax(1, keepdim=True)
-        tau = _threshold(s)
+        tau = threshold(s)
         # The maximum over p in its dual form, min over tau of tau + |max(0, s - tau)|^2 / 2. There
         # the slope in tau is 1 - sum p = 0, so rounding of tau cannot spoil the gradient.
         conjugate = tau.squeeze(1) + ((s - tau).relu().square().sum(1) + 1) / 2
         return conjugate - s.gather(1, target[:, None]).squeeze(1)
 
 
-def _threshold(s: Tensor) -> Tensor:
+def threshold(s: Tensor) -> Tensor:
     """The tau (N, 1) for which max(0, s - tau) sums to one, for scores s (N, K)."""
     top = s.sort(1, descending=True).values
     rank = torch.arange(1, s.shape[1] + 1, device=s.device)

@@ -1,5 +1,7 @@
 """Quantities of logits that cards, losses and evaluation share: margin, log-sum-exp, softmax."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,32 @@ def rivals(logits: Tensor, target: Tensor, k: int) -> Tensor:
 def one_hot(target: Tensor, num_classes: int) -> Tensor:
     """Class indices (N,) as a bool matrix (N, num_classes)."""
     return target[:, None] == torch.arange(num_classes, device=target.device)
+
+
+def confidence_gap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Confidence r = max_k p_k and c - r, both (N,); c is 1 if that class is the target's, else 0.
+
+    c has no gradient. 1 - r stays exact where r rounds to one.
+    """
+    log_r, guess = torch.log_softmax(logits, 1).max(1)
+    r = log_r.exp()
+    return r, torch.where(guess == target, -torch.expm1(log_r), -r)
+
+
+def effective_number_weights(class_counts: Tensor, beta: float) -> Tensor:
+    """Weights (K,) in proportion to (1 - beta) / (1 - beta^n_k), of sum K (Cui et al., 2019).
+
+    `class_counts` n are (K,) float64, beta is in [0, 1); beta = 0 gives ones.
+    """
+    if beta == 0:
+        return torch.ones_like(class_counts)
+    rarity = -1 / torch.expm1(math.log(beta) * class_counts)
+    return len(rarity) * rarity / rarity.sum()
+
+
+def root(square: Tensor) -> Tensor:
+    """The square root, with slope 0 where `square` is 0, or less by rounding."""
+    return torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
 
 
 def logsumexp(logits: Tensor) -> Tensor:

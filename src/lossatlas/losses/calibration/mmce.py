@@ -1,10 +1,10 @@
 """Cross-entropy plus a kernel estimate of how far confidence is from accuracy."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -28,11 +28,16 @@ class Mmce(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The value () of the batch, for logits (N, K) and class indices (N,)."""
-        log_r, guess = torch.log_softmax(logits, 1).max(1)
-        r = log_r.exp()
-        gap = torch.where(guess == target, -torch.expm1(log_r), -r)
-        kernel = (-(r[:, None] - r).abs() / self.width).exp()
-        square = (gap[:, None] * gap * kernel).mean()
-        # At 0, below which rounding may lead, a root has no slope.
-        error = torch.where(square > 0, square, 1.0) ** (self.power / 2) * (square > 0)
+        r, gap = quantities.confidence_gap(logits, target)
+        error = kernel_norm(gap / len(gap), r, self.width) ** self.power
         return F.cross_entropy(logits, target) + self.lam * error
+
+
+def kernel_norm(weights: Tensor, r: Tensor, width: float) -> Tensor:
+    """The norm () of sum_i w_i k(r_i, .), k(r, r') = exp(-|r - r'| / width); slope 0 where it is 0.
+
+    Weights w and points r are (N,).
+    """
+    kernel = (-(r[:, None] - r).abs() / width).exp()
+    square = (weights[:, None] * weights * kernel).sum()
+    return quantities.root(square)

@@ -1,8 +1,5 @@
 """Cross-entropy with a margin for the label's score, larger for rarer classes."""
 
-import math
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -55,5 +52,5 @@ class Ldam(LogitLoss):
         )
         if progress < self.drw_start or self.drw_beta == 0:
             return values
-        rarity = -1 / torch.expm1(math.log(self.drw_beta) * self.class_counts)
-        return (len(rarity) * rarity / rarity.sum()).to(logits)[target] * values
+        weights = quantities.effective_number_weights(self.class_counts, self.drw_beta)
+        return weights.to(logits)[target] * values

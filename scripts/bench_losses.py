@@ -4,8 +4,8 @@
 
 For N x K logits in float32, and stand-ins for what a loss needs beside them. In each round a loss
 and `torch.nn.functional.cross_entropy` take turns, three calls each; printed is the median over the
-rounds of the ratio of their CPU times, with the least and the largest. `checks` is the same with the
-values of targets checked, as outside of the runner. Losses are sorted by the larger problem.
+rounds of the ratio of their CPU times, with the least and the largest. `checks` is the same with
+the values of targets checked, as outside of the runner. Losses are sorted by the larger problem.
 """
 
 import argparse

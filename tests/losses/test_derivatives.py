@@ -10,7 +10,10 @@ from lossatlas.losses.kinds import KINDS
 
 SIZES = (50.0, 1e3, 1e6, 1e30)
 # A norm stands in a denominator: at the zero vector there is no second derivative to have.
-NORMS = ("logit_norm", "nt_xent", "supcon_out", "moco_infonce", "byol", "proxy_anchor")
+NORMS = (
+    "logit_norm", "sparse_regularization", "nt_xent", "supcon_out", "moco_infonce", "byol",
+    "proxy_anchor",
+)  # fmt: skip
 
 
 def inputs(name: str, where: str) -> tuple[Tensor, Tensor | None]:

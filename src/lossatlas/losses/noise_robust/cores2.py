@@ -44,7 +44,8 @@ class Cores2(LogitLoss):
         prior = (self.class_counts / self.class_counts.sum()).to(log_p)
         weight = self.beta * min(max((progress - 0.1) / 0.3, 0.0), 1.0)
         values = weight * (prior * added).sum(1) - log_p.gather(1, target[:, None]).squeeze(1)
-        kept = self.unhinged.per_sample(logits, target) <= 0
-        if progress < self.sieve_start or not kept.any():
+        if progress < self.sieve_start:
             return values.mean()
-        return values[kept].mean()
+        kept = self.unhinged.per_sample(logits, target) <= 0
+        counts = torch.where(kept.any(), kept, True)
+        return torch.where(counts, values, 0.0).sum() / counts.sum()

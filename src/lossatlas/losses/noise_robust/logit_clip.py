@@ -21,6 +21,8 @@ class LogitClip(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        length = torch.linalg.vector_norm(logits, dim=1, keepdim=True)
-        clipped = logits * (self.tau / length.clamp(min=self.tau))
+        inside = torch.linalg.vector_norm(logits.detach(), dim=1, keepdim=True) <= self.tau
+        # Where nothing is clipped the length is not looked at: at zero it has no slope.
+        length = torch.linalg.vector_norm(torch.where(inside, 1.0, logits), dim=1, keepdim=True)
+        clipped = torch.where(inside, logits, logits * (self.tau / length))
         return F.cross_entropy(clipped, target, reduction="none")

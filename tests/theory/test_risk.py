@@ -473,6 +473,7 @@ APPLIES = {
     "symmetric_parts": ["mae", "nce", "apl_nce_rce", "anl_ce"],
     "active_passive": ["apl_nce_rce", "anl_ce", "mae"],
     "lee_lin_wahba": ["lee_lin_wahba_hinge"],
+    "symmetrised_log_score": ["unhinged_multiclass"],
 }
 
 
@@ -519,6 +520,8 @@ def test_theorems_apply(theorem: str, name: str) -> None:
         ("symmetric_parts", lambda s: 1 - torch.softmax(s, 1) + 1e-6 * ce(s)),
         ("active_passive", lambda s: ce(s) / ce(s).sum(1, keepdim=True)),  # active only
         ("lee_lin_wahba", lambda s: torch.relu(1 - s + s.mean(1, keepdim=True))),
+        ("symmetrised_log_score", lambda s: s - s.mean(1, keepdim=True)),  # the wrong way round
+        ("symmetrised_log_score", lambda s: s.logsumexp(1, keepdim=True) / 99 - s),
     ],
 )
 def test_theorems_reject_what_they_do_not_cover(

@@ -18,6 +18,7 @@ POWER = 0.8
 SAME = 1e-12  # values closer than this are equal: accuracies are multiples of 1e-4
 LEAST = 3  # seeds of either arm without which nothing is said of their difference
 BASELINE_SEEDS = 8  # whose scatter is in every difference of a scenario
+LEAST_ARMS = 5  # with fewer, nobody knows how variances differ: each stands for itself
 LEAST_PAIRS = 5  # seeds from which the difference by pairs is shown beside
 
 
@@ -77,8 +78,8 @@ def prior(arms: Sequence[Sequence[float]]) -> Prior | None:
     """The scaled inverse chi-squared distribution that the arms' variances are drawn from.
 
     By the moments of their logarithms (Smyth, 2004, doi:10.2202/1544-6115.1027, section 6.2).
-    None where no arm has spread. Variances of zero, and of less than 1e-5 of the median, are put
-    there, as limma does.
+    None where no arm has spread; fewer than `LEAST_ARMS` arms are worth no degrees of freedom.
+    Variances of zero, and of less than 1e-5 of the median, are put there, as limma does.
     """
     finite = [one for one in map(_finite, arms) if len(one) > 1]
     variances = np.array([_moments(one)[1] for one in finite])
@@ -87,11 +88,11 @@ def prior(arms: Sequence[Sequence[float]]) -> Prior | None:
         return None
     total = float(df.sum())
     typical = float(np.median(variances)) or float(variances.mean())
+    if len(df) < LEAST_ARMS:
+        return Prior(typical, 0.0, total)
     e = np.log(np.maximum(variances, 1e-5 * typical))
     e += np.log(df / 2) - special.digamma(df / 2)
     centre = float(e.mean())
-    if len(df) == 1:
-        return Prior(float(variances[0]), 0.0, total)
     excess = float(e.var(ddof=1) - special.polygamma(1, df / 2).mean())
     if excess <= 0:
         return Prior(float(variances @ df) / total, math.inf, total)
@@ -117,7 +118,8 @@ def by_arms(
 
     The larger, because a loss that scatters more than the others must not borrow their calm
     (`larger=False` lets it, for the simulation that shows why not). Fewer than `LEAST` finite
-    values in an arm, or no spread in any arm of the scenario (`told` is None), give no interval.
+    values in an arm, or no spread in any arm of the scenario (`told` is None) or in these two,
+    give no interval.
     """
     a, b = _finite(ours), _finite(baseline)
     if not a or not b:
@@ -131,6 +133,8 @@ def by_arms(
         drawn, df = moderated(own, n - 1, told)
         parts.append(((max(own, drawn) if larger else drawn) / n, df))
     squared = sum(part for part, _ in parts)
+    if squared < SAME**2:
+        return Difference(len(a), len(b), mean)
     df = squared**2 / sum(part**2 / df for part, df in parts)
     return _difference(len(a), len(b), mean, math.sqrt(squared), df)
 

@@ -97,9 +97,7 @@ def prior(arms: Sequence[Sequence[float]]) -> Prior | None:
     if excess <= 0:
         return Prior(float(variances @ df) / total, math.inf, total)
     d0 = 2 * trigamma_inverse(excess)
-    return Prior(
-        float(math.exp(centre + special.digamma(d0 / 2) - math.log(d0 / 2))), d0, total
-    )
+    return Prior(float(math.exp(centre + special.digamma(d0 / 2) - math.log(d0 / 2))), d0, total)
 
 
 def moderated(variance: float, df: float, told: Prior) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lossatlas.analysis import arms, statistics
+from lossatlas.analysis.across import Across
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 from lossatlas.analysis.measures import ACCURACY, KNN, MEASURES, Measure
 from lossatlas.pages.escape import code
@@ -147,9 +148,7 @@ def probability_table(
     """How good the probabilities are, by the measures that any run has; None for fewer than three
     (NLL and ECE stand beside the accuracy)."""
     held = [
-        MEASURES[field]
-        for field in PROBABILITIES
-        if any(one.arm.cell(field).n for one in results)
+        MEASURES[field] for field in PROBABILITIES if any(one.arm.cell(field).n for one in results)
     ]
     if len(held) < 3:
         return None
@@ -174,7 +173,9 @@ def probability_table(
     notes = ["Mean ± sd over seeds; lower is better in every column. AURC: the error rate, averaged "
              "over all shares of images on which the most confident answers are kept."]  # fmt: skip
     if any(m.field == "test_ece_debiased" for m in held):
-        notes.append("Debiased: minus the ECE that a perfectly calibrated model would get, not below 0.")
+        notes.append(
+            "Debiased: minus the ECE that a perfectly calibrated model would get, not below 0."
+        )
     notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
     return table(f"Probabilities on the test images: {condition.title}", head, body, notes)
 
@@ -205,6 +206,35 @@ def comparison_table(
     head = ["Scenario", "difference", "95 % interval", "conclusion", "seeds", "p"]
     note = "Asked for by name: p-values are corrected for no other comparison."
     return table(f"{a} minus {b}", head, body, [note]) if body else None
+
+
+def across_table(told: Across) -> Table:
+    """Losses over several conditions."""
+    m = told.measure
+
+    def sign(v: float | None) -> str:
+        return signed(v, m)
+
+    body = [
+        [
+            value(one.label),
+            value(f"{one.rank:.1f} ± {one.rank_sd:.1f}", one.rank),
+            value(f"{one.better:.2f}", one.better),
+            value(sign(one.iqm), one.iqm),
+            value(_interval(one.low, one.high, sign), one.low),
+        ]
+        for one in told.losses
+    ]
+    unit = f", {m.unit}" if m.unit else ""
+    head = ["Loss", "mean rank ± sd", "P(better than the baseline)"]
+    head += [f"IQM of differences{unit}", "95 % interval"]
+    notes = [
+        "Of losses that are in all of them, by their means; a rank says nothing of how far two are "
+        "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
+        "few runs make it too short. It speaks of conditions like these, not of all there are."
+    ]
+    where = "; ".join(condition.title for condition in told.conditions)
+    return table(f"Over {len(told.conditions)} conditions, {m.name}: {where}", head, body, notes)
 
 
 def trouble_table(runs: Sequence[Row]) -> Table | None:

@@ -111,7 +111,7 @@ def ece_equal_mass(logits: Tensor, labels: Tensor) -> float:
     confidence, predicted = logits.double().softmax(1).max(1)
     order = confidence.argsort(stable=True)
     gaps = confidence[order] - (predicted == labels)[order].double()
-    return (sum(part.sum().abs() for part in gaps.tensor_split(BINS)) / len(gaps)).item()
+    return sum(part.sum().abs().item() for part in gaps.tensor_split(BINS)) / len(gaps)
 
 
 def ece_classwise(logits: Tensor, labels: Tensor) -> float:

@@ -353,9 +353,7 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
         ]
         if mine:
             body = [[value(t) for t in _measured(c, r, embeds)] for c, r in mine]
-            notes = [
-                f"From {one.source}; compared by arms, corrected over the losses of a scenario."
-            ]
+            notes = [f"From {one.source}; compared by arms, Holm-corrected in each scenario."]
             shown.append(table(f"Last epoch: {what}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]

@@ -60,12 +60,11 @@ def assemble(
             wrong[name, reason] = {"run_id": name, "state": "damaged", "reason": reason}
             return nothing
 
+    embedders = {arm.loss for c in conditions if c.embeds for arm in c.arms}
     material = figures.Material(
         epochs=lambda run: whole(read_epochs, run, []),
         outputs=lambda run: whole(_outputs, run),
-        palette=figures.colours(
-            losses, {a.loss for c, _ in found if c.embeds for a in c.arms}, asked.against
-        ),
+        palette=figures.colours(losses, embedders, asked.against),
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
     return {

@@ -318,7 +318,7 @@ def _embedding(where: str, one: Result) -> str:
             "no interval"
             if d.low is None
             else f"95 % interval {percent(d.low)} to {percent(d.high)}"
-        )  # noqa: E501
+        )
         gain = f", {percent(abs(d.mean))} points {way} the same encoder before training (n={d.n}, {span}): {one.conclusion}"  # noqa: E501
     return (
         f"{where}, the frozen features of {code(one.arm.label)} give {percent(one.cell.mean)} % by "

@@ -170,12 +170,12 @@ def probability_table(
         )
     units = {"points": ", %", "nats": ", nats"}
     head = ["Loss", *(m.name + units.get(m.unit, "") for m in held)]
-    notes = ["Mean ± sd over seeds; lower is better in every column. AURC: the error rate, averaged "
-             "over all shares of images on which the most confident answers are kept."]  # fmt: skip
+    notes = [
+        "Mean ± sd over seeds; lower is better in every column. AURC: the error rate, averaged "
+        "over all shares of images on which the most confident answers are kept."
+    ]
     if any(m.field == "test_ece_debiased" for m in held):
-        notes.append(
-            "Debiased: minus the ECE that a perfectly calibrated model would get, not below 0."
-        )
+        notes.append("Debiased: minus the floor of the ECE, not below 0.")
     notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
     return table(f"Probabilities on the test images: {condition.title}", head, body, notes)
 

@@ -2,12 +2,12 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lossatlas import yamls
-from lossatlas.analysis import arms
+from lossatlas.analysis import arms, measures
 from lossatlas.errors import UserError
 from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
@@ -24,26 +24,36 @@ def build(
     tuned: Path | None = None,
     only: str | None = None,
     sweep: str | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+    compare: str | None = None,
 ) -> Path:
     """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
 
     The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
     YAML that `lossatlas tune` writes, or a folder of such named by recipe): on one machine the
     same inputs give the same bytes. Of the runs, those are in it whose id fits the shell pattern
-    `only` and that the sweep `sweep` has planned, whichever sweep has made them.
+    `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
+    compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
+    each other.
 
     Returns:
         The path of index.html.
 
     Raises:
-        UserError: `runs` is missing or holds no such runs, `tuned` cannot be read, or `out` cannot
-            be written or holds pages that are not a report's.
+        UserError: `runs` is missing or holds no such runs, no run has such a metric or is of such
+            losses, `tuned` cannot be read, or `out` cannot be written or holds pages that are not
+            a report's.
     """
     rows = read(runs, only, sweep)
     tuning = _read_tuned(tuned, {str(row.get("recipe")) for row in rows}) if tuned else []
     from lossatlas.report import content  # torch and seaborn: seconds, so not before it is needed
 
-    report = content.assemble(rows, runs, tuning, sweep)
+    rows = content.with_measures(rows, runs)
+    pair = _pair(compare, rows)
+    against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
+    asked = content.Asked(_measure(metric, rows, runs), against, pair)
+    report = content.assemble(rows, runs, tuning, sweep, asked)
     files: dict[str, Text] = {
         f"figures/{picture.file}": picture.svg
         for part in report["conditions"]
@@ -78,6 +88,37 @@ def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[
             f"{runs}: holds no runs to report{chosen}, not counting those of tuning{also}"
         )
     return rows
+
+
+def _measure(metric: str | None, rows: Sequence[arms.Row], runs: Path) -> measures.Measure:
+    if metric is None:
+        return measures.ACCURACY
+    found = measures.find(metric)
+    if not any(found.field in row for row in rows):
+        held = [field for field in measures.MEASURES if any(field in row for row in rows)]
+        raise UserError(
+            f"--metric {metric!r}: no run of {runs} has it; they have: {', '.join(held) or 'none'}"
+        )
+    return found
+
+
+def _pair(compare: str | None, rows: Sequence[arms.Row]) -> tuple[str, str] | None:
+    if compare is None:
+        return None
+    names = [name.strip() for name in compare.split(",")]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UserError(f"--compare {compare!r}: legal are two different losses, as in 'mae,gce'")
+    a, b = (_known(name, rows, "--compare") for name in names)
+    return a, b
+
+
+def _known(loss: str, rows: Sequence[arms.Row], option: str) -> str:
+    losses = sorted({str(row["loss"]) for row in rows if "loss" in row})
+    if loss not in losses:
+        raise UserError(
+            f"{option} {loss!r}: no run is of this loss; there are: {', '.join(losses)}"
+        )
+    return loss
 
 
 def _csv(rows: list[arms.Row]) -> Iterator[str]:

@@ -341,7 +341,11 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
     """A table for each source that has runs of the loss; the picture is of the first."""
     judge = judge_of(card.target)
     against = judge.against or "cross-entropy"
-    head = ["Scenario", f"{judge.says}, % (± sd)", f"points above {against} [95 % interval]"]
+    head = [
+        "Scenario",
+        f"{judge.measure.name}, % (± sd)",
+        f"points above {against} [95 % interval]",
+    ]
     head += ["seeds", "after Holm", *(["ECE, %"] if judge.calibrated else [])]
     shown, strips, measurements = [], [], []
     for one in measured:
@@ -353,8 +357,8 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
         ]
         if mine:
             body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
-            notes = [f"From {one.source}; paired by seed, corrected over the losses of a scenario."]
-            shown.append(table(f"Last epoch: {judge.says}", head, body, notes))
+            notes = [f"From {one.source}; compared by arms, Holm-corrected in each scenario."]
+            shown.append(table(f"Last epoch: {judge.measure.name}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]
     axis = f"points above {against}"

@@ -151,7 +151,7 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert len(said) == 6
     assert "has test accuracy 70.05 % in the last epoch (n=8, 95 % interval" in said[0]
     assert "8 seeds are asked for" not in said[0]
-    assert "`focal` against `cross_entropy`: +5.00 points (95 % interval +4.7" in said[1]
+    assert "`focal` against `cross_entropy`: +5.00 points (95 % interval +4." in said[1]
     assert said[1].endswith(", n=4 against 8): higher, better.")
     assert "`brier` against `cross_entropy`: +0.30 points (" in said[2]
     assert "higher, better, by less than 0.5 points (by 8 pairs of one seed +0.30, " in said[2]

@@ -118,7 +118,7 @@ def checked(
 
 
 def _counterparts(
-    rows: list[arms.Row], asked: content.Asked, runs: Path, check: Path
+    rows: list[arms.Row], asked: "content.Asked", runs: Path, check: Path
 ) -> list[again.Again]:
     from lossatlas.report import content
 

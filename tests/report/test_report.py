@@ -464,7 +464,7 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         assert status == (1 if outcome == "turned over" else 0)
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
-        assert f"Made again from `{name}`, of 1 statements: 1 {outcome}." in markdown
+        assert f"Statements made again from `{name}`: {outcome} 1 of 1." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     build(here, tmp_path / "pages")
     [one] = checked(here, tmp_path / "pages" / "results.csv")

@@ -126,8 +126,8 @@ def across(told: Across) -> list[str]:
 def checked(repeated: Sequence[Again], name: str) -> list[str]:
     """Which statements hold in other runs."""
     counts = Counter(one.outcome for one in repeated)
-    told = ", ".join(f"{counts[what]} {what}" for what in OUTCOMES if counts[what])
-    said = [f"Made again from {code(name)}, of {len(repeated)} statements: {told}."]
+    told = ", ".join(f"{what} {counts[what]}" for what in OUTCOMES if counts[what])
+    said = [f"Statements made again from {code(name)}: {told} of {len(repeated)}."]
     return said + [
         f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
     ]

@@ -118,8 +118,8 @@ def ece_equal_mass(logits: Tensor, labels: Tensor) -> float:
 def ece_classwise(logits: Tensor, labels: Tensor) -> float:
     """The mean over classes of the ECE of p_k as the probability of class k (Kull et al., 2019,
     arXiv:1910.12656), in the bins of `reliability`."""
-    p = logits.double().softmax(1)
-    gaps = [_gap(_binned(p[:, k], labels == k)) for k in range(p.shape[1])]
+    by_class = logits.double().softmax(1).T.contiguous()
+    gaps = [_gap(_binned(p, labels == k)) for k, p in enumerate(by_class)]
     return sum(gaps) / len(gaps)
 
 

@@ -4,10 +4,12 @@ import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from lossatlas import yamls
-from lossatlas.analysis import arms, measures
+from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
 from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
@@ -16,6 +18,9 @@ from lossatlas.results import selection, store, sweeps
 from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
+
+if TYPE_CHECKING:
+    from lossatlas.report import content
 
 
 def build(
@@ -27,6 +32,7 @@ def build(
     metric: str | None = None,
     baseline: str | None = None,
     compare: str | None = None,
+    check: Path | None = None,
 ) -> Path:
     """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
 
@@ -35,7 +41,8 @@ def build(
     same inputs give the same bytes. Of the runs, those are in it whose id fits the shell pattern
     `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
-    each other.
+    each other. The report says which of its statements hold in `check`, another folder of runs
+    or a results.csv.
 
     Returns:
         The path of index.html.
@@ -53,6 +60,9 @@ def build(
     pair = _pair(compare, rows)
     against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
     asked = content.Asked(_measure(metric, rows, runs), against, pair)
+    if check is not None:
+        asked = asked._replace(other=(check.name, _rows_of(check)))
+        _counterparts(rows, asked, runs, check)
     report = content.assemble(rows, runs, tuning, sweep, asked)
     files: dict[str, Text] = {
         f"figures/{picture.file}": picture.svg
@@ -87,6 +97,62 @@ def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[
         raise UserError(
             f"{runs}: holds no runs to report{chosen}, not counting those of tuning{also}"
         )
+    return rows
+
+
+def checked(
+    runs: Path,
+    check: Path,
+    only: str | None = None,
+    sweep: str | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+) -> list[again.Again]:
+    """Which statements of the report of `runs` hold in `check`; as `build` does."""
+    from lossatlas.report import content
+
+    rows = content.with_measures(read(runs, only, sweep), runs)
+    against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
+    asked = content.Asked(_measure(metric, rows, runs), against, None, ("", _rows_of(check)))
+    return _counterparts(rows, asked, runs, check)
+
+
+def _counterparts(
+    rows: list[arms.Row], asked: "content.Asked", runs: Path, check: Path
+) -> list[again.Again]:
+    from lossatlas.report import content
+
+    assert asked.other is not None
+    found = content.checked(rows, asked.other[1], asked)
+    if all(one.there is None for one in found):
+        raise UserError(
+            f"--check {check}: makes none of the {len(found)} statements of {runs} again (same "
+            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
+        )
+    return found
+
+
+def _rows_of(path: Path) -> list[arms.Row]:
+    """The rows of a folder of runs or of a results.csv, with what their bundles tell."""
+    if path.is_file():
+        return table_of_results(path)
+    from lossatlas.report import content
+
+    return content.with_measures(read(path), path)
+
+
+def table_of_results(path: Path) -> list[arms.Row]:
+    """The rows of a results.csv that `build` wrote.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        rows = arms.rows(pd.read_csv(path))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a table of results ({error})") from None
+    if any("state" not in row for row in rows):
+        raise UserError(f"{path}: field 'state' is missing; 'lossatlas report' writes it")
     return rows
 
 

@@ -7,19 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from lossatlas import results
 from lossatlas.analysis import arms
 from lossatlas.analysis.arms import Condition, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
-from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
 from lossatlas.pages.tables import Table, table, value
 from lossatlas.report import card_figures
 from lossatlas.report.advice import HOLDS, advice
+from lossatlas.report.build import table_of_results
 from lossatlas.report.tables import percent, points
 from lossatlas.results import store
 from lossatlas.theory import curves, records, wording
@@ -91,13 +89,7 @@ def experiments(table: Path) -> list[Experiments]:
     """
     sources: list[tuple[str, list[arms.Row]]] = []
     if table.is_file():
-        try:
-            rows = arms.rows(pd.read_csv(table))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{table}: cannot be read as a table of results ({error})") from None
-        if any("state" not in row for row in rows):
-            raise UserError(f"{table}: field 'state' is missing; 'lossatlas report' writes it")
-        sources.append((table.as_posix(), rows))
+        sources.append((table.as_posix(), table_of_results(table)))
     known = {row.get("run_id") for _, rows in sources for row in rows}
     own = [row for row in arms.rows(results.load()) if row.get("run_id") not in known]
     folder = store.runs_dir()

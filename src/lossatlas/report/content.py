@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
-from lossatlas.analysis import across, arms
+from lossatlas.analysis import across, again, arms
 from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
 from lossatlas.errors import UserError
@@ -32,6 +32,17 @@ class Asked(NamedTuple):
     measure: Measure = ACCURACY
     against: str = arms.BASELINE
     pair: tuple[str, str] | None = None
+    other: tuple[str, Sequence[arms.Row]] | None = None  # the name and rows of another folder
+
+
+def checked(rows: Sequence[arms.Row], other: Sequence[arms.Row], asked: Asked) -> list[again.Again]:
+    """The statements of `rows`, each beside what `other` says."""
+    order = list(registry.index())
+    found = [
+        [(c, arms.results(c)) for c in arms.conditions(one, order, asked.against, asked.measure)]
+        for one in (rows, other)
+    ]
+    return again.compare(*found)
 
 
 def assemble(
@@ -49,6 +60,7 @@ def assemble(
     conditions = arms.conditions(rows, order, asked.against, asked.measure)
     found = [(c, arms.results(c)) for c in conditions]
     overall = across.summaries(found)
+    repeated = checked(rows, asked.other[1], asked) if asked.other else []
     rates = tables.used_rates(tuned, rows)
     wrong: dict[tuple[str, str], arms.Row] = {}  # what is damaged beside rows that are whole
 
@@ -80,11 +92,13 @@ def assemble(
         "against": asked.against,
         "overall": {
             "answer": [line for one in overall for line in sentences.across(one)]
-            + (sentences.comparison(found, *asked.pair) if asked.pair else []),
+            + (sentences.comparison(found, *asked.pair) if asked.pair else [])
+            + (sentences.checked(repeated, asked.other[0]) if asked.other else []),
             "tables": [
                 one
                 for one in (
                     tables.comparison_table(found, *asked.pair) if asked.pair else None,
+                    tables.checked_table(repeated, asked.other[0]) if asked.other else None,
                     *map(tables.across_table, overall),
                 )
                 if one is not None

@@ -1,10 +1,11 @@
 """The sentences of a report, generated from its numbers; Markdown, one sentence an item."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
+from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
 from lossatlas.analysis.measures import Measure
 from lossatlas.analysis.statistics import BASELINE_SEEDS, LEAST, Difference, conclusion
@@ -121,6 +122,23 @@ def across(told: Across) -> list[str]:
             f"a run of it is better than one of the baseline with probability {most.better:.2f}."
         )
     return said
+
+
+def checked(repeated: Sequence[Again], name: str) -> list[str]:
+    """Which statements hold in other runs."""
+    counts = Counter(one.outcome for one in repeated)
+    told = ", ".join(f"{what} {counts[what]}" for what in OUTCOMES if counts[what])
+    said = [f"Statements made again from {code(name)}: {told} of {len(repeated)}."]
+    return said + [
+        f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
+    ]
+
+
+def beside(one: Again) -> str:
+    """A statement, here and there."""
+    here = f"{_effect(one.here, one.measure)}: {one.conclusion}"
+    there = "" if one.there is None else f"; there {_effect(one.there, one.measure)}: {one.other}"
+    return f"{one.outcome}: {place(one.condition)}, {code(one.label)}: here {here}{there}"
 
 
 def place(condition: Condition) -> str:

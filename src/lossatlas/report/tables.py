@@ -7,6 +7,7 @@ from typing import Any
 
 from lossatlas.analysis import arms, statistics
 from lossatlas.analysis.across import Across
+from lossatlas.analysis.again import Again
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 from lossatlas.analysis.measures import ACCURACY, KNN, MEASURES, Measure
 from lossatlas.pages.escape import code
@@ -235,6 +236,35 @@ def across_table(told: Across) -> Table:
     ]
     where = "; ".join(condition.title for condition in told.conditions)
     return table(f"Over {len(told.conditions)} conditions, {m.name}: {where}", head, body, notes)
+
+
+def checked_table(repeated: Sequence[Again], name: str) -> Table:
+    """Statements beside those of other runs."""
+    body = []
+    for one in repeated:
+
+        def told(d: statistics.Difference | None, measure: Measure = one.measure) -> str:
+            def sign(v: float | None) -> str:
+                return signed(v, measure)
+
+            return "–" if d is None else f"{sign(d.mean)} {_interval(d.low, d.high, sign)}"
+
+        body.append(
+            [
+                value(f"{one.label}, {one.condition.title}"),
+                value(told(one.here), one.here.mean),
+                value(SIGN[one.conclusion]),
+                value(told(one.there), one.there.mean if one.there else None),
+                value("–" if one.other is None else SIGN[one.other]),
+                value(one.outcome),
+            ]
+        )
+    head = ["Statement", "here [95 % interval]", "conclusion", "there", "conclusion there"]
+    notes = [
+        "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
+        "confirmed: one of the two."
+    ]
+    return table(f"Made again from {name}", [*head, "outcome"], body, notes)
 
 
 def trouble_table(runs: Sequence[Row]) -> Table | None:

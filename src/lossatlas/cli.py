@@ -462,16 +462,32 @@ def report(
     ),
     only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
     sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Compare by it, such as nll, ece.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="The loss to compare with.")] = None,
+    compare: Annotated[str | None, typer.Option(help="Two losses besides: A,B.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Other runs: do the statements hold there?")
+    ] = None,
 ) -> None:
     """Write REPORT.md and a self-contained index.html from the runs."""
     from lossatlas import resources
-    from lossatlas.report.build import build
+    from lossatlas.report.build import build, checked
     from lossatlas.results import store
 
     tuned = resources.folder("conf") / "tuned"
     tables = tuned if tuned.is_dir() else None
     store.tell_earlier(path or store.runs_dir())
-    print(build(path or store.runs_dir(), folder(out, "--out"), tables, only, sweep))
+    runs = path or store.runs_dir()
+    pages = folder(out, "--out")
+    print(build(runs, pages, tables, only, sweep, metric, baseline, compare, check))
+    if check is None:
+        return
+    from lossatlas.report.sentences import beside
+
+    repeated = checked(runs, check, only, sweep, metric, baseline)
+    print("\n".join(beside(one) for one in repeated))
+    if any(one.outcome == "turned over" for one in repeated):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -178,6 +178,42 @@ def test_ece_floor_is_reproducible_and_below_the_ece_of_an_overconfident_model()
     assert metrics.ece(10 * logits, labels) > mean + 10 * sd
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_ece_of_equal_mass_and_by_class_agree_with_their_definitions(seed):
+    logits, labels = random_case(seed)
+    p, y = logits.double().softmax(1).numpy(), labels.numpy()
+    order = np.argsort(p.max(1), kind="stable")
+    parts = np.array_split(order, 15)
+    gaps = [len(b) / len(y) * abs((p.argmax(1) == y)[b].mean() - p.max(1)[b].mean()) for b in parts]
+    assert metrics.ece_equal_mass(logits, labels) == pytest.approx(sum(gaps), rel=1e-9)
+    total = 0.0
+    for k in range(5):
+        for b in range(15):
+            inside = (p[:, k] > b / 15) & (p[:, k] <= (b + 1) / 15)
+            if inside.any():
+                total += abs((y == k)[inside].mean() - p[inside, k].mean()) * inside.mean() / 5
+    assert metrics.ece_classwise(logits, labels) == pytest.approx(total, rel=1e-9)
+
+
+def test_aurc_by_hand():
+    # most confident first: right, wrong, right: risks 0, 1/2, 1/3
+    logits, labels = with_confidence(0.7, 0.9, 0.8), torch.tensor([0, 0, 1])
+    assert metrics.aurc(logits, labels) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
+
+
+def test_aurc_of_equal_confidences_is_the_mean_over_their_orders():
+    logits, labels = with_confidence(0.9, 0.9, 0.6), torch.tensor([0, 1, 0])
+    orders = ((0, 1 / 2, 1 / 3), (1, 1 / 2, 1 / 3))
+    assert metrics.aurc(logits, labels) == pytest.approx(np.mean(orders))
+    same, mixed = with_confidence(*[0.8] * 10), torch.tensor([0] * 7 + [1] * 3)
+    assert metrics.aurc(same, mixed) == pytest.approx(0.3)
+
+
+def test_balanced_accuracy_counts_each_class_that_is_there_once():
+    logits = torch.eye(3)[[0, 0, 0, 1, 0]]
+    assert metrics.balanced_accuracy(logits, torch.tensor([0, 0, 0, 1, 1])) == pytest.approx(0.75)
+
+
 def test_summary_holds_the_fields_of_a_row():
     logits, labels = random_case(1)
     found = metrics.summary(logits, labels)
@@ -186,6 +222,12 @@ def test_summary_holds_the_fields_of_a_row():
     assert (found["test_ece_floor"], found["test_ece_floor_sd"]) == metrics.ece_floor(logits)
     assert found["test_nll"] == metrics.nll(logits, labels)
     assert found["test_brier"] == metrics.brier(logits, labels)
+    debiased = metrics.ece(logits, labels) - metrics.ece_floor(logits)[0]
+    assert found["test_ece_debiased"] == max(0.0, debiased)
+    assert found["test_ece_equal_mass"] == metrics.ece_equal_mass(logits, labels)
+    assert found["test_ece_classwise"] == metrics.ece_classwise(logits, labels)
+    assert found["test_aurc"] == metrics.aurc(logits, labels)
+    assert found["test_balanced_accuracy"] == metrics.balanced_accuracy(logits, labels)
 
 
 def test_hits_by_type_of_target():

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from lossatlas.analysis import arms
+from lossatlas.analysis import across, arms, measures
+from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.report import card_page, sentences, tables
 
@@ -84,31 +85,153 @@ def test_the_newer_of_two_equal_runs_counts():
 def test_without_a_baseline_no_difference_is_given():
     condition, found = only([row("focal", s, 0.5 + s / 10) for s in (0, 1)])
     results = list(found.values())
-    assert found["focal"].difference.n == 0
+    assert found["focal"].conclusion == "not compared"
     assert tables.difference_table(condition, results) is None
-    assert "no run of `cross_entropy`" in sentences.answer(condition, results)[0]
+    [said] = sentences.answer(condition, results)
+    assert said.endswith("no run of `cross_entropy` is there, so that nothing is compared.")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [("failed", "no run of `cross_entropy` has finished"),
+     ("diverged", "the runs of the baseline `cross_entropy` left no test accuracy")],
+)  # fmt: skip
+def test_a_baseline_that_failed_or_diverged_is_said_and_the_table_is_made(state, told):
+    runs = [row("cross_entropy", s, None, state) for s in range(3)]
+    condition, found = only([*runs, *(row("focal", s, 0.5 + s / 10) for s in range(3))])
+    results = list(found.values())
+    [said] = sentences.answer(condition, results)
+    assert said.endswith(f"{told}, so that nothing is compared.")
+    assert found["focal"].conclusion == "not compared"
+    assert len(tables.accuracy_table(condition, results, [], ())["rows"]) == 2
+    assert across.summaries([(condition, results)]) == []
 
 
 def test_one_seed_gives_no_interval_and_says_so():
     condition, found = only([row("cross_entropy", 0, 0.7), row("focal", 0, 0.65)])
     results = list(found.values())
     said = " ".join(sentences.answer(condition, results))
-    assert "`focal` cannot be tested with one pair of seeds: −5.00 points" in said
+    assert (
+        "against `cross_entropy` too few seeds for a statement (3 of each loss are asked for): "
+        "`focal` −5.00 points (no interval, n=1 against 1)." in said
+    )
     assert "nan" not in said
-    assert sentences.ONE_SEED in sentences.limits([(condition, results)])
+    limits = sentences.limits([(condition, results)])
+    assert sentences.ONE_SEED in limits
+    assert sentences.FEW_SEEDS in limits
 
 
-def test_resolved_and_unresolved_losses_are_told_apart():
-    base = {s: 0.70 + s / 1000 for s in range(4)}
-    runs = [row("cross_entropy", s, a) for s, a in base.items()]
-    runs += [row("focal", s, a + 0.05 + 0.001 * (s % 2)) for s, a in base.items()]
-    runs += [row("gce", s, a + 0.02 * (-1) ** s) for s, a in base.items()]
-    condition, found = only(runs)
-    assert found["focal"].conclusion == "higher"
-    assert found["gce"].conclusion == "not resolved"
+def survey(**arms_by_loss):
+    return [row(loss, s, a) for loss, many in arms_by_loss.items() for s, a in enumerate(many)]
+
+
+BASE = [0.700, 0.702, 0.699, 0.701, 0.700, 0.703, 0.698, 0.701]
+
+
+def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
+    condition, found = only(
+        survey(
+            cross_entropy=BASE,
+            focal=[a + 0.05 for a in BASE[:4]],
+            gce=[0.72, 0.68, 0.73, 0.67],
+            mae=[a + 0.0005 for a in BASE],
+            brier=[a + 0.003 + 1e-4 * (-1) ** i for i, a in enumerate(BASE)],
+            nce=[0.1, 0.2],
+        )
+    )
+    words = {label: one.conclusion for label, one in found.items() if label != "cross_entropy"}
+    assert words == {
+        "focal": "higher", "gce": "not resolved", "mae": "equivalent", "brier": "higher",
+        "nce": "too few seeds",
+    }  # fmt: skip
+    assert found["brier"].within
+    assert found["brier"].paired.mean == pytest.approx(0.003)
+    assert found["focal"].paired is None
     said = sentences.answer(condition, list(found.values()))
-    assert "`focal` is 5.05 points higher than `cross_entropy` (n=4, 95 % interval" in said[1]
-    assert "`gce` does not differ from `cross_entropy` by more than" in said[2]
+    assert len(said) == 6
+    assert "has test accuracy 70.05 % in the last epoch (n=8, 95 % interval" in said[0]
+    assert "8 seeds are asked for" not in said[0]
+    assert "`focal` against `cross_entropy`: +5.00 points (95 % interval +4." in said[1]
+    assert said[1].endswith(", n=4 against 8): higher, better.")
+    assert "`brier` against `cross_entropy`: +0.30 points (" in said[2]
+    assert "higher, better, by less than 0.5 points (by 8 pairs of one seed +0.30, " in said[2]
+    assert "equivalent within ±0.5 points: `mae` +0.05 points (95 % interval" in said[3]
+    assert "not resolved after Holm's correction: `gce` −0.05 points (95 % interval" in said[4]
+    assert "too few seeds for a statement (3 of each loss are asked for): `nce` −55" in said[5]
+    body = tables.difference_table(condition, list(found.values()))
+    assert [r[3]["text"] for r in body["rows"]] == [
+        "▲ higher", "▲ higher (=)", "= equivalent", "≈ not resolved", "too few seeds",
+    ]  # fmt: skip
+    assert body["rows"][1][-1]["text"].startswith("+0.30 [")
+    assert body["rows"][0][-1]["text"] == "–"
+
+
+def test_a_baseline_of_few_seeds_is_said():
+    condition, found = only(survey(cross_entropy=BASE[:4], focal=BASE[:3]))
+    said = sentences.answer(condition, list(found.values()))
+    assert "n=4, 95 % interval" in said[0]
+    assert "; 8 seeds are asked for, because its own error is in every difference)." in said[0]
+
+
+def test_equal_values_everywhere_are_no_test():
+    condition, found = only(survey(cross_entropy=[0.7] * 3, focal=[0.6] * 3))
+    assert found["focal"].conclusion == "no test"
+    said = sentences.answer(condition, list(found.values()))
+    assert (
+        "no test, without spread between the seeds: `focal` −10.00 points (no interval" in said[1]
+    )
+
+
+def test_losses_that_are_only_shown_do_not_count_in_holms_correction():
+    few = survey(cross_entropy=BASE, focal=[0.7, 0.72, 0.73], **{f"x{i}": [0.5] for i in range(20)})
+    _, found = only(few)
+    assert found["focal"].p_holm == pytest.approx(found["focal"].difference.p)
+
+
+def test_another_metric_baseline_and_pair():
+    runs = [
+        row(loss, s, 0.7, test_nll=nll + s / 1000)
+        for loss, nll in (("cross_entropy", 0.9), ("focal", 0.8), ("mae", 2.0))
+        for s in range(4)
+    ]
+    [condition] = arms.conditions(runs, [], "focal", measures.find("nll"))
+    assert condition.baseline.label == "focal"
+    results = arms.results(condition)
+    assert [one.arm.label for one in results] == ["focal", "cross_entropy", "mae"]
+    said = sentences.answer(condition, results)
+    assert "the baseline `focal` has NLL 0.802 nats in the last epoch" in said[0]
+    assert "`cross_entropy` against `focal`: +0.100 nats (95 % interval +0.09" in said[1]
+    assert said[1].endswith("higher, worse.")
+    first = tables.accuracy_table(condition, results, [], ())
+    assert first["head"][:3] == ["Loss", "NLL, nats", "sd"]
+    assert [r[0]["text"] for r in first["rows"]] == ["focal", "cross_entropy", "mae"]
+    found = [(condition, results)]
+    [line] = sentences.comparison(found, "mae", "cross_entropy")
+    assert "`mae` minus `cross_entropy`: +1.100 nats (" in line
+    assert line.endswith("higher, worse.")
+    assert len(tables.comparison_table(found, "mae", "cross_entropy")["rows"]) == 1
+    [line] = sentences.comparison(found, "mae", "gce")
+    assert line.endswith("`mae` and `gce` have not both NLL.")
+    assert tables.comparison_table(found, "mae", "gce") is None
+
+
+def test_a_metric_that_there_is_not_is_refused():
+    with pytest.raises(UserError, match="--metric 'speed': there is no such metric; legal: test_"):
+        measures.find("speed")
+
+
+def test_several_scenarios_are_summed_up():
+    runs = survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74])
+    runs += [one | {"scenario": name} for name in ("few_labels", "long_tail") for one in runs]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    [told] = across.summaries(found)
+    first, second = sentences.across(told)
+    assert first.endswith(
+        "`focal` has the best mean rank of 2 losses that are in all: 1.0 (sd 0.0)."
+    )
+    assert "the largest gain has `focal`: interquartile mean of its runs' differences" in second
+    assert second.endswith("is better than one of the baseline with probability 1.00.")
+    assert [r[0]["text"] for r in tables.across_table(told)["rows"]] == ["focal", "cross_entropy"]
 
 
 def test_every_sentence_of_the_answer_names_scenario_recipe_model_and_data():
@@ -140,7 +263,7 @@ def test_what_is_no_finding_says_so_and_is_compared_with_nothing(more, why):
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     assert {c.trial for c, _ in found} == {why}
     for condition, results in found:
-        assert [one.difference.n for one in results] == [0] * len(results)
+        assert {one.conclusion for one in results} == {"not compared"}
         assert tables.difference_table(condition, results) is None
         [said] = sentences.answer(condition, results)
         assert said.endswith(f"the numbers are no finding ({why}) and are not compared.")

@@ -240,7 +240,7 @@ def test_curves_of_the_records_are_drawn(built: Path) -> None:
 
 def test_experiments_come_from_the_table_and_say_so(built: Path, results: Path) -> None:
     text = (built / "gce.md").read_text()
-    assert f"From {results.as_posix()}; paired by seed" in text
+    assert f"From {results.as_posix()}; compared by arms" in text
     rows = [json.loads(p.read_text()) for p in sorted(results.parent.glob("runs/gce*/row.json"))]
     mean = 100 * sum(row["test_accuracy"] for row in rows) / 2
     assert re.search(rf"\| clean \(recipe quick, model \w+, data cifar10\) \| {mean:.2f} ± ", text)
@@ -255,7 +255,7 @@ def test_without_a_table_the_run_store_is_read(
     monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
     book.build(["gce"], tmp_path / "out", tmp_path / "nothing.csv")
     text = (tmp_path / "out" / "gce.md").read_text()
-    assert f"From the run store {results.parent}/runs; paired by seed" in text
+    assert f"From the run store {results.parent}/runs; compared by arms" in text
 
 
 def test_the_users_runs_stand_beside_the_table_and_none_stands_twice(
@@ -264,7 +264,7 @@ def test_the_users_runs_stand_beside_the_table_and_none_stands_twice(
     monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
     book.build(["gce", "cross_entropy"], tmp_path / "same", results)
     text = (tmp_path / "same" / "gce.md").read_text()
-    assert text.count("paired by seed") == 1
+    assert text.count("compared by arms") == 1
     add_run(tmp_path / "runs", "gce", "clean", 7)
     monkeypatch.setattr(store, "runs_dir", lambda: tmp_path / "runs")
     book.build(["gce"], tmp_path / "more", results)

@@ -14,6 +14,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages import escape, formulas
 from lossatlas.report import build, content, figures
+from lossatlas.report.build import checked
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
 
@@ -381,7 +382,8 @@ def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch)
         add_run(tmp_path / "runs", loss, "clean", 0, **changes)
     monkeypatch.setattr(figures, "MOST", 3)
     markdown = (build(tmp_path / "runs", tmp_path / "out").parent / "REPORT.md").read_text()
-    rows = re.findall(r"^\| \[(\w+)\]\(#loss-\w+\) \| [\d.]+ \|", markdown, re.M)
+    first, *_ = markdown.split("Sorted by the mean")
+    rows = re.findall(r"^\| \[(\w+)\]\(#loss-\w+\) \| [\d.]+ \|", first, re.M)
     assert len(rows) == 5
     assert rows[-1] == "cross_entropy"
     told = re.findall(r"^!\[(.*?)\].*\n\n(.*)$", markdown, re.M)
@@ -433,3 +435,87 @@ def test_prose_keeps_formulas_and_code_apart():
 
 def test_markdown_cells_stay_in_their_cell():
     assert escape.plain("a|b\nc <i> [x](y)") == r"a\|b c &lt;i> \[x\](y)"
+
+
+def store_of(root, accuracies, **more):
+    """A store of runs with these accuracies by loss, a seed each."""
+    for loss, many in accuracies.items():
+        for seed, accuracy in enumerate(many):
+            add_run(root, loss, "clean", seed, test_accuracy=accuracy, **more)
+    return root
+
+
+BASE = [0.700, 0.702, 0.699, 0.701, 0.700, 0.703, 0.698, 0.701]
+HERE = {"cross_entropy": BASE, "focal": [0.75, 0.751, 0.749]}
+
+
+def test_statements_hold_or_not_in_other_runs(tmp_path, command):
+    here = store_of(tmp_path / "here", HERE)
+    for name, focal, outcome in (
+        ("same", [0.751, 0.75, 0.752], "holds"),
+        ("further", [0.80, 0.801, 0.799], "not confirmed"),
+        ("wide", [0.80, 0.70, 0.76], "not confirmed"),
+        ("below", [0.65, 0.651, 0.649], "turned over"),
+    ):
+        there = store_of(tmp_path / name, {"cross_entropy": BASE, "focal": focal})
+        [one] = checked(here, there)
+        assert (one.label, one.conclusion, one.outcome) == ("focal", "higher", outcome)
+        line = ("report", "--runs", here, "-o", tmp_path / "out", "--check", there)
+        status, out, _ = command(*map(str, line))
+        assert status == (1 if outcome == "turned over" else 0)
+        assert f"{outcome}: `clean` (recipe `quick`" in out
+        markdown = (tmp_path / "out" / "REPORT.md").read_text()
+        assert f"Statements made again from `{name}`: {outcome} 1 of 1." in markdown
+        assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
+    build(here, tmp_path / "pages")
+    [one] = checked(here, tmp_path / "pages" / "results.csv")
+    assert one.outcome == "holds"
+
+
+def test_a_check_without_counterparts_is_refused(tmp_path):
+    here = store_of(tmp_path / "here", HERE)
+    few = store_of(tmp_path / "few", {loss: many[:2] for loss, many in HERE.items()})
+    with pytest.raises(UserError, match=r"makes none of the 1 statements of .* again"):
+        build(here, tmp_path / "out", check=few)
+    with pytest.raises(UserError, match="there is no such folder of runs"):
+        build(here, tmp_path / "out", check=tmp_path / "nowhere")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"metric": "speed"}, "--metric 'speed': there is no such metric; legal: test_accuracy, "),
+        ({"baseline": "gce"}, "--baseline 'gce': no run is of this loss; there are: cross_entropy"),
+        ({"compare": "cross_entropy"}, "--compare 'cross_entropy': legal are two different losses"),
+        ({"compare": "cross_entropy,"}, "--compare 'cross_entropy,': legal are two different"),
+        ({"compare": "focal, focal"}, "legal are two different losses, as in 'mae,gce'"),
+        ({"compare": "cross_entropy,gce"}, "--compare 'gce': no run is of this loss; there are"),
+    ],
+)
+def test_comparisons_that_cannot_be_made_are_refused(few, tmp_path, asked, told):
+    with pytest.raises(UserError, match=re.escape(told)):
+        build(few, tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_metric_that_no_run_has_is_refused(tmp_path):
+    add_run(tmp_path / "runs", "nt_xent", "clean", 0)
+    with pytest.raises(UserError, match=r"--metric 'nll': no run of .* has it; they have: none"):
+        build(tmp_path / "runs", tmp_path / "out", metric="nll")
+
+
+def test_measures_of_older_rows_come_from_their_bundles(few, tmp_path):
+    [path] = few.glob("*/row.json")
+    row = store.read_row(path.parent)
+    extra = {"test_aurc", "test_ece_equal_mass", "test_ece_classwise", "test_ece_debiased"}
+    store.write_json(path, {key: v for key, v in row.items() if key not in extra})
+    out = build(few, tmp_path / "out", metric="aurc").parent
+    assert "AURC, %" in (out / "REPORT.md").read_text()
+    head, line = (out / "results.csv").read_text().splitlines()
+    told = dict(zip(head.split(","), line.split(","), strict=True))
+    assert {key: float(told[key]) for key in extra} == {key: row[key] for key in extra}
+    # and without a bundle, the report is made all the same
+    (path.parent / "bundle.safetensors").unlink()
+    build(few, tmp_path / "out")
+    assert "test_aurc" not in (tmp_path / "out" / "results.csv").read_text()

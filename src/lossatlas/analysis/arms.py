@@ -1,7 +1,7 @@
 """From rows to numbers: which runs are compared with which, and the statistics of each.
 
 An arm is one loss with one set of hyperparameters; a condition is what its arms share: scenario,
-recipe, model and data. Arms of a condition are compared with the arm of `cross_entropy` in it.
+recipe, model and data. Arms of a condition are compared with the arm of the baseline in it.
 """
 
 import itertools
@@ -19,6 +19,7 @@ import pandas as pd
 
 from lossatlas.analysis import statistics
 from lossatlas.analysis.judges import JUDGES, Judge, judge_of
+from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages.escape import printable
@@ -46,7 +47,11 @@ class Arm:
 
     def cell(self, metric: str) -> statistics.Cell:
         """The statistics of a row's field over the seeds that have it."""
-        return statistics.cell(list(self.by_seed(metric).values()))
+        return statistics.cell(self.values(metric))
+
+    def values(self, metric: str) -> list[float]:
+        """The values of a row's field."""
+        return list(self.by_seed(metric).values())
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,8 @@ class Condition:
     """The arms that can be compared with each other; `replaced` counts superseded runs.
 
     `trial` says why its numbers are no finding (synthetic images, the smoke recipe), if they are
-    none: such a condition has no baseline and no differences.
+    none: such a condition has no baseline and no differences. `against` is the loss that was asked
+    for as baseline, whether the condition has it or not.
     """
 
     key: str  # for file names
@@ -69,13 +75,18 @@ class Condition:
     arms: tuple[Arm, ...]
     baseline: Arm | None
     replaced: int
+    measure: Measure
+    against: str
 
 
 @dataclass(frozen=True)
 class Result:
     """An arm in numbers; fractions, not percent.
 
-    The difference is to the baseline, for embedders to the same encoder before training;
+    The difference is to the baseline, by arms, and `differences` that of each seed to the mean of
+    the baseline; for embedders both are to the same encoder before training, seed by seed.
+    `within` says whether the interval lies within the margin of equivalence, and `paired` is the
+    difference to the baseline by seed, where enough seeds have both.
     `calibrated` says whether each seed's ECE lies within two sd of its own floor.
     """
 
@@ -85,6 +96,8 @@ class Result:
     difference: statistics.Difference
     p_holm: float | None
     conclusion: str
+    within: bool
+    paired: statistics.Difference | None
     diverged: int
     calibrated: bool | None
 
@@ -119,8 +132,15 @@ def is_finished(row: Row) -> bool:
     return row["state"] in ("done", "diverged")
 
 
-def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
+def conditions(
+    runs: Sequence[Row],
+    order: Sequence[str],
+    against: str = BASELINE,
+    measure: Measure = ACCURACY,
+) -> list[Condition]:
     """Group rows into conditions and arms; `order` lists loss ids in the order to show them.
+
+    Arms are compared with the loss `against` by `measure`; those of embedders by kNN accuracy.
 
     An arm's label names the hyperparameters that differ between arms of the loss, or that are not
     the defaults of its card.
@@ -143,9 +163,9 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
         parts = [setting, *([judge.key] if judge.key else [])]
         if sum(other == judge and names[0] == setting for other, names in groups) > 1:
             parts += [recipe, model, data]
-        arms, replaced = _arms(groups[judge, shared], order, defaults)
+        arms, replaced = _arms(groups[judge, shared], order, defaults, against)
         trial = " and ".join(TRIALS[name] for name in (data, recipe) if name in TRIALS) or None
-        baseline = next((arm for arm in arms if arm.loss == BASELINE and arm.runs), None)
+        baseline = next((arm for arm in arms if arm.loss == against and arm.runs), None)
         found.append(
             Condition(
                 key=_file_name(parts, {one.key for one in found}),
@@ -160,6 +180,8 @@ def conditions(runs: Sequence[Row], order: Sequence[str]) -> list[Condition]:
                 arms=tuple(arms),
                 baseline=None if trial else baseline,
                 replaced=replaced,
+                measure=judge.measure if judge.untrained else measure,
+                against=against,
             )
         )
     return found
@@ -180,40 +202,69 @@ def _setting(row: Row) -> str:
 
 def results(condition: Condition) -> list[Result]:
     """The numbers of every arm; Holm's correction runs over the arms of the condition."""
-    metric, untrained = condition.judge.metric, condition.judge.untrained
-    base = condition.baseline
-    pairs = []
+    metric, margin, base = condition.measure.field, condition.measure.margin, condition.baseline
+    told, untrained = _prior(condition), condition.judge.untrained
+    found: list[tuple[dict[int, float], statistics.Difference, statistics.Difference | None]] = []
     for arm in condition.arms:
-        ours, theirs = arm.by_seed(metric), {}
-        if untrained and not condition.trial:
+        ours, pairs = arm.by_seed(metric), None
+        if condition.trial or arm is base or (base is None and not untrained):
+            found.append(({}, statistics.Difference(len(ours), 0, None), None))
+        elif untrained:
             theirs = arm.by_seed(untrained)
-        elif base is not None and arm is not base:
+            seeds = {s: ours[s] - theirs[s] for s in sorted(ours) if s in theirs}
+            found.append((seeds, statistics.paired(ours, theirs), None))
+        else:
+            assert base is not None
             theirs = base.by_seed(metric)
-        pairs.append((ours, theirs))
-    tested = [statistics.paired(ours, theirs) for ours, theirs in pairs]
-    adjusted = statistics.holm([difference.p for difference in tested])
+            pairs = statistics.paired(ours, theirs)
+            mean = statistics.cell(list(theirs.values())).mean
+            seeds = {} if mean is None else {s: ours[s] - mean for s in sorted(ours)}
+            difference = statistics.by_arms(list(ours.values()), list(theirs.values()), told)
+            enough = pairs.n >= statistics.LEAST_PAIRS and pairs.low is not None
+            found.append((seeds, difference, pairs if enough else None))
+    # With fewer seeds nothing is said of a difference, so that it corrects no other one either.
+    adjusted = statistics.holm([d.p if d.n >= statistics.LEAST else None for _, d, _ in found])
     return [
         Result(
             arm=arm,
             cell=arm.cell(metric),
-            differences={s: ours[s] - theirs[s] for s in sorted(ours) if s in theirs},
+            differences=seeds,
             difference=difference,
             p_holm=p,
-            conclusion=statistics.conclusion(difference, p),
+            conclusion=statistics.conclusion(difference, p, margin),
+            within=statistics.is_within(difference, margin),
+            paired=pairs,
             diverged=sum(run["state"] == "diverged" for run in arm.runs),
             calibrated=_is_calibrated(arm),
         )
-        for arm, (ours, theirs), difference, p in zip(
-            condition.arms, pairs, tested, adjusted, strict=True
-        )
+        for arm, (seeds, difference, pairs), p in zip(condition.arms, found, adjusted, strict=True)
     ]
 
 
+def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:
+    """Loss `a` minus loss `b`, each by its arm of most seeds; None where one of them is missing.
+
+    It was asked for by name, so it is corrected for no others.
+    """
+    metric = condition.measure.field
+    ours, theirs = (
+        next((arm.values(metric) for arm in condition.arms if arm.loss == loss), [])
+        for loss in (a, b)
+    )
+    if not ours or not theirs or condition.trial:
+        return None
+    return statistics.by_arms(ours, theirs, _prior(condition))
+
+
+def _prior(condition: Condition) -> statistics.Prior | None:
+    return statistics.prior([arm.values(condition.measure.field) for arm in condition.arms])
+
+
 def _arms(
-    members: Sequence[Row], order: Sequence[str], defaults: Mapping[str, Row]
+    members: Sequence[Row], order: Sequence[str], defaults: Mapping[str, Row], against: str
 ) -> tuple[list[Arm], int]:
     def place(loss: str) -> tuple[bool, int, str]:
-        return (loss != BASELINE, order.index(loss) if loss in order else len(order), loss)
+        return (loss != against, order.index(loss) if loss in order else len(order), loss)
 
     by_loss: dict[str, list[Row]] = defaultdict(list)
     for row in members:

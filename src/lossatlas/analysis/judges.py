@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from lossatlas.analysis.measures import ACCURACY, KNN, Measure
 from lossatlas.losses.kinds import KINDS, Kind
 
 
@@ -9,20 +10,18 @@ class Judge(NamedTuple):
     """How networks that were trained with one kind of loss are compared.
 
     Attributes:
-        metric: the field of rows that counts, a share of the test images.
-        says: it in words.
+        measure: what counts, unless another measure of the same networks is asked for.
         by_epoch: the fields of epochs that show how it came about, the first on test images.
         curves: what a picture of those shows.
         calibrated: whether there are scores, whose calibration is measured too.
-        untrained: the field of rows that has the metric before training, with which the runs are
+        untrained: the field of rows that has it before training, with which the runs are
             compared; empty where they are compared with the baseline.
         against: what they are compared with, in words, if that is no baseline.
         whose: the end of a condition's title.
         key: the end of its name in files.
     """
 
-    metric: str
-    says: str
+    measure: Measure
     by_epoch: tuple[str, ...]
     curves: str
     calibrated: bool = False
@@ -34,13 +33,13 @@ class Judge(NamedTuple):
 
 JUDGES = {
     "logits": Judge(
-        "test_accuracy", "test accuracy", ("test_accuracy", "train_accuracy"),
+        ACCURACY, ("test_accuracy", "train_accuracy"),
         "Accuracy by epoch, a line a seed: solid on test images, dashed on the augmented training "
         "images while training; grey is the baseline on test images.",
         calibrated=True,
     ),
     "embeddings": Judge(
-        "knn_accuracy", "kNN accuracy", ("knn_accuracy",),
+        KNN, ("knn_accuracy",),
         "kNN accuracy of the features by epoch, a line a seed.",
         untrained="knn_accuracy_untrained", against="the untrained encoder",
         whose=", embedding losses", key="embeddings",

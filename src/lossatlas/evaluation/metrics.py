@@ -106,14 +106,55 @@ def _gap(bins: Reliability) -> float:
     return (gaps.nansum() / bins.counts.sum()).item()
 
 
+def ece_equal_mass(logits: Tensor, labels: Tensor) -> float:
+    """The ECE in 15 bins of as equal numbers of samples as there can be, by confidence (Nguyen and
+    O'Connor, 2015); equal confidences may fall into two bins, in the order of the samples."""
+    confidence, predicted = logits.double().softmax(1).max(1)
+    order = confidence.argsort(stable=True)
+    gaps = confidence[order] - (predicted == labels)[order].double()
+    return sum(part.sum().abs().item() for part in gaps.tensor_split(BINS)) / len(gaps)
+
+
+def ece_classwise(logits: Tensor, labels: Tensor) -> float:
+    """The mean over classes of the ECE of p_k as the probability of class k (Kull et al., 2019,
+    arXiv:1910.12656), in the bins of `reliability`."""
+    by_class = logits.double().softmax(1).T.contiguous()
+    gaps = [_gap(_binned(p, labels == k)) for k, p in enumerate(by_class)]
+    return sum(gaps) / len(gaps)
+
+
+def aurc(logits: Tensor, labels: Tensor) -> float:
+    """The area under the risk-coverage curve (Geifman et al., 2019, arXiv:1805.08206): the error
+    rate of the i most confident samples, averaged over i = 1 .. N.
+
+    Samples of one confidence are accepted in random order: each counts with their mean error.
+    """
+    confidence, predicted = logits.double().softmax(1).max(1)
+    errors = (predicted != labels).double()
+    _, group, sizes = confidence.unique(return_inverse=True, return_counts=True)
+    shared = torch.zeros_like(sizes, dtype=torch.float64).index_add_(0, group, errors) / sizes
+    accepted = shared[group][confidence.argsort(descending=True)].cumsum(0)
+    return (accepted / torch.arange(1, len(errors) + 1)).mean().item()
+
+
+def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
+    """The mean over the classes that have samples of their recall."""
+    return per_class_recall(logits, labels).nanmean().item()
+
+
 def summary(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """The scalars that go into a run's row."""
     floor, floor_sd = ece_floor(logits)
     return {
         "test_accuracy": accuracy(logits, labels),
+        "test_balanced_accuracy": balanced_accuracy(logits, labels),
         "test_nll": nll(logits, labels),
         "test_brier": brier(logits, labels),
         "test_ece": ece(logits, labels),
         "test_ece_floor": floor,
         "test_ece_floor_sd": floor_sd,
+        "test_ece_debiased": max(0.0, ece(logits, labels) - floor),
+        "test_ece_equal_mass": ece_equal_mass(logits, labels),
+        "test_ece_classwise": ece_classwise(logits, labels),
+        "test_aurc": aurc(logits, labels),
     }

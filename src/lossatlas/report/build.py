@@ -2,12 +2,14 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from lossatlas import yamls
-from lossatlas.analysis import arms
+from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
 from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
@@ -17,6 +19,9 @@ from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
+if TYPE_CHECKING:
+    from lossatlas.report import content
+
 
 def build(
     runs: Path,
@@ -24,26 +29,41 @@ def build(
     tuned: Path | None = None,
     only: str | None = None,
     sweep: str | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+    compare: str | None = None,
+    check: Path | None = None,
 ) -> Path:
     """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
 
     The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
     YAML that `lossatlas tune` writes, or a folder of such named by recipe): on one machine the
     same inputs give the same bytes. Of the runs, those are in it whose id fits the shell pattern
-    `only` and that the sweep `sweep` has planned, whichever sweep has made them.
+    `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
+    compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
+    each other. The report says which of its statements hold in `check`, another folder of runs
+    or a results.csv.
 
     Returns:
         The path of index.html.
 
     Raises:
-        UserError: `runs` is missing or holds no such runs, `tuned` cannot be read, or `out` cannot
-            be written or holds pages that are not a report's.
+        UserError: `runs` is missing or holds no such runs, no run has such a metric or is of such
+            losses, `tuned` cannot be read, or `out` cannot be written or holds pages that are not
+            a report's.
     """
     rows = read(runs, only, sweep)
     tuning = _read_tuned(tuned, {str(row.get("recipe")) for row in rows}) if tuned else []
     from lossatlas.report import content  # torch and seaborn: seconds, so not before it is needed
 
-    report = content.assemble(rows, runs, tuning, sweep)
+    rows = content.with_measures(rows, runs)
+    pair = _pair(compare, rows)
+    against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
+    asked = content.Asked(_measure(metric, rows, runs), against, pair)
+    if check is not None:
+        asked = asked._replace(other=(check.name, _rows_of(check)))
+        _counterparts(rows, asked, runs, check)
+    report = content.assemble(rows, runs, tuning, sweep, asked)
     files: dict[str, Text] = {
         f"figures/{picture.file}": picture.svg
         for part in report["conditions"]
@@ -78,6 +98,93 @@ def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[
             f"{runs}: holds no runs to report{chosen}, not counting those of tuning{also}"
         )
     return rows
+
+
+def checked(
+    runs: Path,
+    check: Path,
+    only: str | None = None,
+    sweep: str | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+) -> list[again.Again]:
+    """Which statements of the report of `runs` hold in `check`; as `build` does."""
+    from lossatlas.report import content
+
+    rows = content.with_measures(read(runs, only, sweep), runs)
+    against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
+    asked = content.Asked(_measure(metric, rows, runs), against, None, ("", _rows_of(check)))
+    return _counterparts(rows, asked, runs, check)
+
+
+def _counterparts(
+    rows: list[arms.Row], asked: "content.Asked", runs: Path, check: Path
+) -> list[again.Again]:
+    from lossatlas.report import content
+
+    assert asked.other is not None
+    found = content.checked(rows, asked.other[1], asked)
+    if all(one.there is None for one in found):
+        raise UserError(
+            f"--check {check}: makes none of the {len(found)} statements of {runs} again (same "
+            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
+        )
+    return found
+
+
+def _rows_of(path: Path) -> list[arms.Row]:
+    """The rows of a folder of runs or of a results.csv, with what their bundles tell."""
+    if path.is_file():
+        return table_of_results(path)
+    from lossatlas.report import content
+
+    return content.with_measures(read(path), path)
+
+
+def table_of_results(path: Path) -> list[arms.Row]:
+    """The rows of a results.csv that `build` wrote.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        rows = arms.rows(pd.read_csv(path))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as a table of results ({error})") from None
+    if any("state" not in row for row in rows):
+        raise UserError(f"{path}: field 'state' is missing; 'lossatlas report' writes it")
+    return rows
+
+
+def _measure(metric: str | None, rows: Sequence[arms.Row], runs: Path) -> measures.Measure:
+    if metric is None:
+        return measures.ACCURACY
+    found = measures.find(metric)
+    if not any(found.field in row for row in rows):
+        held = [field for field in measures.MEASURES if any(field in row for row in rows)]
+        raise UserError(
+            f"--metric {metric!r}: no run of {runs} has it; they have: {', '.join(held) or 'none'}"
+        )
+    return found
+
+
+def _pair(compare: str | None, rows: Sequence[arms.Row]) -> tuple[str, str] | None:
+    if compare is None:
+        return None
+    names = [name.strip() for name in compare.split(",")]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise UserError(f"--compare {compare!r}: legal are two different losses, as in 'mae,gce'")
+    a, b = (_known(name, rows, "--compare") for name in names)
+    return a, b
+
+
+def _known(loss: str, rows: Sequence[arms.Row], option: str) -> str:
+    losses = sorted({str(row["loss"]) for row in rows if "loss" in row})
+    if loss not in losses:
+        raise UserError(
+            f"{option} {loss!r}: no run is of this loss; there are: {', '.join(losses)}"
+        )
+    return loss
 
 
 def _csv(rows: list[arms.Row]) -> Iterator[str]:

@@ -7,19 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from lossatlas import results
 from lossatlas.analysis import arms
 from lossatlas.analysis.arms import Condition, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
-from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
 from lossatlas.pages.tables import Table, table, value
 from lossatlas.report import card_figures
 from lossatlas.report.advice import HOLDS, advice
+from lossatlas.report.build import table_of_results
 from lossatlas.report.tables import percent, points
 from lossatlas.results import store
 from lossatlas.theory import curves, records, wording
@@ -91,13 +89,7 @@ def experiments(table: Path) -> list[Experiments]:
     """
     sources: list[tuple[str, list[arms.Row]]] = []
     if table.is_file():
-        try:
-            rows = arms.rows(pd.read_csv(table))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{table}: cannot be read as a table of results ({error})") from None
-        if any("state" not in row for row in rows):
-            raise UserError(f"{table}: field 'state' is missing; 'lossatlas report' writes it")
-        sources.append((table.as_posix(), rows))
+        sources.append((table.as_posix(), table_of_results(table)))
     known = {row.get("run_id") for _, rows in sources for row in rows}
     own = [row for row in arms.rows(results.load()) if row.get("run_id") not in known]
     folder = store.runs_dir()
@@ -341,7 +333,11 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
     """A table for each source that has runs of the loss; the picture is of the first."""
     judge = judge_of(card.target)
     against = judge.against or "cross-entropy"
-    head = ["Scenario", f"{judge.says}, % (± sd)", f"points above {against} [95 % interval]"]
+    head = [
+        "Scenario",
+        f"{judge.measure.name}, % (± sd)",
+        f"points above {against} [95 % interval]",
+    ]
     head += ["seeds", "after Holm", *(["ECE, %"] if judge.calibrated else [])]
     shown, strips, measurements = [], [], []
     for one in measured:
@@ -353,8 +349,8 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
         ]
         if mine:
             body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
-            notes = [f"From {one.source}; paired by seed, corrected over the losses of a scenario."]
-            shown.append(table(f"Last epoch: {judge.says}", head, body, notes))
+            notes = [f"From {one.source}; compared by arms, Holm-corrected in each scenario."]
+            shown.append(table(f"Last epoch: {judge.measure.name}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]
     axis = f"points above {against}"

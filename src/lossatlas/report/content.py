@@ -2,19 +2,21 @@
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
-from lossatlas.analysis import arms
+from lossatlas.analysis import across, again, arms
+from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
 from lossatlas.errors import UserError
-from lossatlas.evaluation import bundle
+from lossatlas.evaluation import bundle, metrics
 from lossatlas.losses import registry
 from lossatlas.pages.tables import Table, examples_table
 from lossatlas.report import figures, sentences, tables
@@ -24,15 +26,41 @@ from lossatlas.results.progress import OPEN
 from lossatlas.results.store import VOLATILE, read_epochs
 
 
+class Asked(NamedTuple):
+    """What losses are compared by, with which loss, and which two besides."""
+
+    measure: Measure = ACCURACY
+    against: str = arms.BASELINE
+    pair: tuple[str, str] | None = None
+    other: tuple[str, Sequence[arms.Row]] | None = None  # the name and rows of another folder
+
+
+def checked(rows: Sequence[arms.Row], other: Sequence[arms.Row], asked: Asked) -> list[again.Again]:
+    """The statements of `rows`, each beside what `other` says."""
+    order = list(registry.index())
+    found = [
+        [(c, arms.results(c)) for c in arms.conditions(one, order, asked.against, asked.measure)]
+        for one in (rows, other)
+    ]
+    return again.compare(*found)
+
+
 def assemble(
-    rows: list[arms.Row], runs: Path, tuned: tables.Tuned = (), sweep: str | None = None
+    rows: list[arms.Row],
+    runs: Path,
+    tuned: tables.Tuned = (),
+    sweep: str | None = None,
+    asked: Asked = Asked(),  # noqa: B008  (it cannot be changed)
 ) -> dict[str, Any]:
     """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
     losses = [n for n in order if n in names] + sorted(names - set(order))
     cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
-    found = [(c, arms.results(c)) for c in arms.conditions(rows, order)]
+    conditions = arms.conditions(rows, order, asked.against, asked.measure)
+    found = [(c, arms.results(c)) for c in conditions]
+    overall = across.summaries(found)
+    repeated = checked(rows, asked.other[1], asked) if asked.other else []
     rates = tables.used_rates(tuned, rows)
     wrong: dict[tuple[str, str], arms.Row] = {}  # what is damaged beside rows that are whole
 
@@ -44,10 +72,11 @@ def assemble(
             wrong[name, reason] = {"run_id": name, "state": "damaged", "reason": reason}
             return nothing
 
+    judges = {arm.loss: c.judge for c in conditions for arm in c.arms}
     material = figures.Material(
         epochs=lambda run: whole(read_epochs, run, []),
         outputs=lambda run: whole(_outputs, run),
-        palette=figures.colours(losses, {a.loss: c.judge for c, _ in found for a in c.arms}),
+        palette=figures.colours(losses, judges, asked.against),
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
     return {
@@ -60,6 +89,21 @@ def assemble(
             }
             for condition, results in tqdm(found, "conditions", leave=False, disable=None)
         ],
+        "against": asked.against,
+        "overall": {
+            "answer": [line for one in overall for line in sentences.across(one)]
+            + (sentences.comparison(found, *asked.pair) if asked.pair else [])
+            + (sentences.checked(repeated, asked.other[0]) if asked.other else []),
+            "tables": [
+                one
+                for one in (
+                    tables.comparison_table(found, *asked.pair) if asked.pair else None,
+                    tables.checked_table(repeated, asked.other[0]) if asked.other else None,
+                    *map(tables.across_table, overall),
+                )
+                if one is not None
+            ],
+        },
         "scenarios": sentences.scenarios(found),
         "protocol": tables.protocol_table(
             row | whole(_config, row["run_id"], {}) for row in rows if row["state"] != "damaged"
@@ -86,15 +130,31 @@ def assemble(
     }
 
 
+def with_measures(rows: list[arms.Row], runs: Path) -> list[arms.Row]:
+    """The rows with the measures that were not yet computed when they were written, from the
+    evaluation bundles that are there."""
+    found = []
+    for row in rows:
+        scores = None
+        if arms.is_finished(row) and "test_accuracy" in row and "test_aurc" not in row:
+            with suppress(Damaged):  # told where it is read for the pictures
+                scores = _outputs(runs / row["run_id"])
+        found.append(row if scores is None else metrics.summary(*scores[:2]) | row)
+    return found
+
+
 def _tables(
     condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
 ) -> list[Table]:
     if condition.judge.untrained:
         return [tables.embedding_table(condition, results, tuned)]
-    against = tables.difference_table(condition, results)
+    more = (
+        tables.difference_table(condition, results),
+        tables.probability_table(condition, results, improper),
+    )
     return [
         tables.accuracy_table(condition, results, improper, tuned),
-        *([against] if against else []),
+        *(one for one in more if one is not None),
     ]
 
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from lossatlas.analysis.arms import BASELINE, Arm, Condition, Result
+from lossatlas.analysis.arms import Arm, Condition, Result
 from lossatlas.analysis.judges import JUDGES, Judge, judge_of
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation import metrics
 from lossatlas.evaluation.bundle import Scores
 from lossatlas.losses import quantities
-from lossatlas.report.tables import percent, points
+from lossatlas.report.tables import best_first, percent, signed
 
 OTHER = "#8a8a8a"
 MOST = 40  # arms in a figure, and fewer (but eight) where they have more than
@@ -59,15 +59,15 @@ class Tested(NamedTuple):
     seeds: list[Summary]
 
 
-def colours(losses: Sequence[str], judges: Mapping[str, Judge]) -> dict[str, str]:
+def colours(losses: Sequence[str], judges: Mapping[str, Judge], against: str) -> dict[str, str]:
     """A colour a loss: black for the baseline, seven colour-blind-safe ones, grey for the rest.
 
     Losses with different judges never share a figure, so those of each get the seven.
     """
     palette = [c for i, c in enumerate(sns.color_palette("colorblind").as_hex()) if i != 7][:7]
-    chosen = {BASELINE: "#000000"}
+    chosen = {against: "#000000"}
     for judge in JUDGES.values():
-        mine = [n for n in losses if judges.get(n, judge_of(None)) == judge and n != BASELINE]
+        mine = [n for n in losses if judges.get(n, judge_of(None)) == judge and n != against]
         chosen |= dict.fromkeys(mine, OTHER) | dict(zip(mine, palette, strict=False))
     return chosen
 
@@ -81,9 +81,8 @@ def pictures(condition: Condition, results: Sequence[Result], material: Material
     arms, seeds = len(condition.arms), max(len(arm.runs) for arm in condition.arms)
     most = min(MOST, max(8, LINES // max(1, seeds)))
     if arms > most:
-        best = sorted(
-            results, key=lambda one: (one.arm is not condition.baseline, -(one.cell.mean or 0))
-        )
+        key = best_first(condition)
+        best = sorted(results, key=lambda one: (one.arm is not condition.baseline, key(one)))
         labels = {one.arm.label for one in best[:most]}
         results = [one for one in results if one.arm.label in labels]
         condition = replace(condition, arms=tuple(one.arm for one in results))
@@ -114,16 +113,19 @@ def differences(
     )
     if not shown:
         return None
+    measure = condition.measure
+    scale = 100 if measure.unit == "points" else 1
     figure, [ax] = _canvas(1, 1, 0.9 + 0.42 * len(shown))
-    dots = [0.0, *(100 * d for one in shown for d in one.differences.values())]
+    dots = [0.0, *(scale * d for one in shown for d in one.differences.values())]
     # an interval of two seeds may be far wider than all that was seen: it is cut, with an arrow
     pad = 0.8 * (max(dots) - min(dots) or 1)
     left, right = min(dots) - pad, max(dots) + pad
     told: list[str] = []
+    unit = f" {measure.unit}".rstrip()
     for y, one in enumerate(shown):
         d, colour = one.difference, material.palette[one.arm.loss]
         if d.low is not None and d.high is not None:
-            low, high = 100 * d.low, 100 * d.high
+            low, high = scale * d.low, scale * d.high
             ax.plot([max(low, left), min(high, right)], [y, y], color=colour, linewidth=1.5)
             for end, marker in ((low, "<"), (high, ">")):
                 inside = left <= end <= right
@@ -131,19 +133,26 @@ def differences(
                     np.clip(end, left, right), y, "|" if inside else marker,
                     color=colour, markersize=7, clip_on=False,
                 )  # fmt: skip
-        ax.plot(100 * (d.mean or 0), y, "D", color=colour, markersize=6)
+        ax.plot(scale * (d.mean or 0), y, "D", color=colour, markersize=6)
         for value in one.differences.values():
-            ax.plot(100 * value, y + 0.24, "o", color=colour, markersize=4, alpha=0.75)
-        span = "no interval" if d.low is None else f"interval {points(d.low)} to {points(d.high)}"
-        told.insert(0, f"{one.arm.label} {points(d.mean)} points (n={d.n}, {span})")
+            ax.plot(scale * value, y + 0.24, "o", color=colour, markersize=4, alpha=0.75)
+        span = "no interval"
+        if d.low is not None:
+            span = f"interval {signed(d.low, measure)} to {signed(d.high, measure)}"
+        told.insert(0, f"{one.arm.label} {signed(d.mean, measure)}{unit} (n={d.n}, {span})")
     against = condition.baseline.label if condition.baseline else condition.judge.against
     ax.axvline(0, color="black", linewidth=1)
-    ax.set(xlim=(left, right), ylim=(-0.6, len(shown) - 0.3), xlabel=f"points above {against}")
+    ax.set(
+        xlim=(left, right),
+        ylim=(-0.6, len(shown) - 0.3),
+        xlabel=f"{measure.unit or measure.name} above {against}",
+    )
     ax.set_yticks(range(len(shown)), [_wrap(one.arm.label) for one in shown])
     ax.grid(axis="y", visible=False)
-    what = f"difference in {condition.judge.says} to {against}"
+    what = f"difference in {measure.name} to {against}"
+    seeds = "seeds" if condition.judge.untrained else "seeds against the mean of the baseline"
     caption = (
-        f"The {what}: dots are seeds, diamonds their mean, bars the 95 % t-interval; an arrow "
+        f"The {what}: dots are {seeds}, diamonds their mean, bars the 95 % t-interval; an arrow "
         "marks an interval that goes on beyond the picture."
     )
     return _picture(figure, condition, "difference", caption, f"Forest plot of the {what}", told)
@@ -183,7 +192,7 @@ def curves(condition: Condition, material: Material) -> Picture | None:
         ax.set_xticks(range(1, last + 1, max(1, last // 5)))
         ends = [(ys[0], ys[-1]) for _, ys in held[fields[0]]]
         told.append("{} from {:.1f} to {:.1f} %".format(arm.label, *np.mean(ends, 0)))
-    what = condition.judge.says.removeprefix("test ")
+    what = condition.judge.measure.name.removeprefix("test ")
     _outer_labels(axes, "epoch", f"{what}, %")
     alt = f"Learning curves over {last} epochs, first to last {what}"
     return _picture(figure, condition, "curves", condition.judge.curves, alt, told)

@@ -1,19 +1,25 @@
 """The sentences of a report, generated from its numbers; Markdown, one sentence an item."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from lossatlas.analysis.arms import BASELINE, TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.statistics import Difference
+from lossatlas.analysis import arms
+from lossatlas.analysis.across import Across
+from lossatlas.analysis.again import OUTCOMES, Again
+from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
+from lossatlas.analysis.measures import Measure
+from lossatlas.analysis.statistics import BASELINE_SEEDS, LEAST, Difference, conclusion
 from lossatlas.data.scenarios import names, says
 from lossatlas.pages.escape import code
-from lossatlas.report.tables import percent, points
+from lossatlas.report.tables import number, percent, signed
 
 Found = Sequence[tuple[Condition, Sequence[Result]]]
 
 ALWAYS = (
     "*Not resolved* means that these seeds cannot tell the two apart; it does not mean that they "
-    "are equal.",
+    "are equal. *Equivalent* means that the 95 % interval of the difference lies within half a "
+    "point on either side.",
+    "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md.",
     "The results hold for this model, this budget and these data; a longer recipe may order the "
     "losses otherwise.",
     "Hyperparameters that are not named with a loss are the defaults of its card and were not "
@@ -39,11 +45,11 @@ RATES = {
 ONE_SEED = (
     "With one seed a number has no interval and no test; another seed may differ by any amount."
 )
-TWO_SEEDS = (
-    "Two seeds are weak evidence: the 95 % t-interval reaches 9.0 standard deviations to each "
-    "side, a standard deviation from two numbers is itself hardly known, and a paired test finds "
-    "only differences 11.5 times as large as it."
+FEW_SEEDS = (
+    f"With fewer than {LEAST} seeds of either loss a difference is shown and nothing is said of "
+    "it: so few do not tell how much a loss scatters."
 )
+MOST_NAMED = 12  # losses in one sentence
 
 
 def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
@@ -57,13 +63,82 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     if condition.judge.untrained:
         return [_embedding(where, one) for one in measured]
     calibrated = _calibrated(where, measured)
-    if condition.baseline is None:
-        return [f"{where}, no run of `{BASELINE}` is there to compare with.", *calibrated]
-    c = next(one.cell for one in measured if one.arm is condition.baseline)
-    span = "" if c.low is None else f", 95 % interval {percent(c.low)} to {percent(c.high)}"
-    said = f"{where}, the baseline {code(condition.baseline.label)} reaches {percent(c.mean)} % in the last epoch (n={c.n}{span})."  # noqa: E501
-    others = [one for one in measured if one.arm is not condition.baseline]
-    return [said, *_compared(where, condition.baseline.label, others), *calibrated]
+    base, against, m = condition.baseline, code(condition.against), condition.measure
+    if base is None:
+        failed = any(arm.loss == condition.against for arm in condition.arms)
+        why = f"no run of {against} has finished" if failed else f"no run of {against} is there"
+        return [f"{where}, {why}, so that nothing is compared.", *calibrated]
+    c = next(one.cell for one in results if one.arm is base)
+    if c.mean is None:
+        said = f"{where}, the runs of the baseline {code(base.label)} left no {m.name}"
+        return [f"{said}, so that nothing is compared.", *calibrated]
+    span = "" if c.low is None else f", 95 % interval {number(c.low, m)} to {number(c.high, m)}"
+    few = (
+        f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
+        if c.n < BASELINE_SEEDS
+        else ""
+    )
+    unit = " %" if m.unit == "points" else f" {m.unit}".rstrip()
+    said = (
+        f"{where}, the baseline {code(base.label)} has {m.name} {number(c.mean, m)}{unit} in the "
+        f"last epoch (n={c.n}{span}{few})."
+    )
+    others = [one for one in measured if one.arm is not base]
+    return [said, *_compared(where, condition, others), *calibrated]
+
+
+def comparison(found: Found, a: str, b: str) -> list[str]:
+    """What `--compare` asks: loss `a` minus loss `b`, a sentence a condition."""
+    said = []
+    for condition, _ in found:
+        d, m = arms.compare(condition, a, b), condition.measure
+        where = f"In {place(condition)}"
+        if d is None:
+            if not condition.judge.untrained and not condition.trial:
+                said.append(f"{where}, {code(a)} and {code(b)} have not both {m.name}.")
+            continue
+        word = _word(conclusion(d, d.p, m.margin), d, m)
+        said.append(f"{where}, {code(a)} minus {code(b)}: {_effect(d, m)}: {word}.")
+    return said
+
+
+def across(told: Across) -> list[str]:
+    """What holds over several conditions: the best rank, and the largest gain."""
+    m, losses = told.measure, told.losses
+    first = losses[0]
+    most = (max if m.higher_is_better else min)(losses, key=lambda one: one.iqm)
+    where = f"Over {len(told.conditions)} scenarios and recipes on {code(told.conditions[0].data)}"
+    said = [
+        f"{where}, {code(first.label)} has the best mean rank of {len(losses)} losses that are in "
+        f"all: {first.rank:.1f} (sd {first.rank_sd:.1f})."
+    ]
+    if most.iqm:
+        span = "no interval from two" if len(told.conditions) == 2 else "no interval"
+        if most.low is not None:
+            span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
+        said.append(
+            f"{where}, the largest gain has {code(most.label)}: interquartile mean of its runs' "
+            f"differences to the baseline {signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span}); "
+            f"a run of it is better than one of the baseline with probability {most.better:.2f}."
+        )
+    return said
+
+
+def checked(repeated: Sequence[Again], name: str) -> list[str]:
+    """Which statements hold in other runs."""
+    counts = Counter(one.outcome for one in repeated)
+    told = ", ".join(f"{what} {counts[what]}" for what in OUTCOMES if counts[what])
+    said = [f"Statements made again from {code(name)}: {told} of {len(repeated)}."]
+    return said + [
+        f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
+    ]
+
+
+def beside(one: Again) -> str:
+    """A statement, here and there."""
+    here = f"{_effect(one.here, one.measure)}: {one.conclusion}"
+    there = "" if one.there is None else f"; there {_effect(one.there, one.measure)}: {one.other}"
+    return f"{one.outcome}: {place(one.condition)}, {code(one.label)}: here {here}{there}"
 
 
 def place(condition: Condition) -> str:
@@ -117,13 +192,14 @@ def of_loss(loss: str, found: Found) -> list[str]:
             if c.mean is None:
                 said.append(line + "no run has finished with an accuracy.")
                 continue
-            line += f"{condition.judge.says} {percent(c.mean)} % (n={c.n}"
-            line += ")" if c.sd is None else f", sd {percent(c.sd)})"
+            m = condition.measure
+            line += f"{m.name} {number(c.mean, m)}{' %' if m.unit == 'points' else ''} (n={c.n}"
+            line += ")" if c.sd is None else f", sd {number(c.sd, m)})"
             if condition.trial:
                 line += f"; no finding ({condition.trial})"
             if d.mean is not None:
-                against = condition.judge.against or f"`{BASELINE}`"
-                line += f"; {points(d.mean)} points to {against} {_span(d)}: {one.conclusion}"
+                against = condition.judge.against or code(condition.against)
+                line += f"; to {against} {_effect(d, m)}: {_word(one.conclusion, d, m)}"
             said.append(line + ".")
     return said
 
@@ -162,7 +238,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     seeds = _ends([str(n) for n in counts]) or "no"
     said = [f"Each number rests on {seeds} {'seed' if counts == [1] else 'seeds'} per loss."]
     said += [ONE_SEED] if 1 in counts else []
-    said += [TWO_SEEDS] if 2 in counts else []
+    said += [FEW_SEEDS] if counts and counts[0] < LEAST else []
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
@@ -187,36 +263,62 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     return said
 
 
-def _compared(where: str, baseline: str, others: Sequence[Result]) -> list[str]:
-    said = [
-        f"{where}, {code(one.arm.label)} is {percent(abs(one.difference.mean or 0))} points "
-        f"{one.conclusion} than {code(baseline)} {_span(one.difference)}."
-        for one in sorted(others, key=lambda one: -(one.difference.mean or 0))
-        if one.conclusion in ("higher", "lower")
-    ]
-    tied = [one for one in others if one.conclusion == "not resolved"]
-    if tied:
-        least = sorted(one.difference.detectable or 0 for one in tied)
-        spread = _ends([percent(x) for x in least])
-        seen = _range([one.difference.mean or 0 for one in tied])
-        verb = "does not differ" if len(tied) == 1 else "do not differ"
-        subject = "no loss differs" if len(tied) == len(others) else f"{_names(tied)} {verb}"
-        pairs = ", ".join(str(n) for n in sorted({one.difference.n for one in tied}))
-        said.append(
-            f"{where}, {subject} from {code(baseline)} by more than these seeds can resolve "
-            f"after Holm's correction (n={pairs}, seen {seen} points, detectable difference "
-            f"{spread} points before the correction)."
-        )
-    untested = [one for one in others if one.conclusion == "no test"]
-    if untested:
-        seen = _range([one.difference.mean or 0 for one in untested])
-        one_pair = all(one.difference.n == 1 for one in untested)
-        why = "with one pair of seeds" if one_pair else "without spread between the seeds"
-        said.append(
-            f"{where}, {_names(untested)} cannot be tested {why}: {seen} points to "
-            f"{code(baseline)}, without an interval."
-        )
+def _compared(where: str, condition: Condition, others: Sequence[Result]) -> list[str]:
+    """Effect first, then what is known of it; the resolved ones a sentence each."""
+    m, baseline = condition.measure, condition.against
+    base = condition.baseline
+    against = code(base.label if base else baseline)
+    ordered = sorted(
+        others, key=lambda one: -(one.difference.mean or 0) * (1 if m.higher_is_better else -1)
+    )
+    said = []
+    for one in ordered:
+        if one.conclusion in ("higher", "lower"):
+            word = _word(one.conclusion, one.difference, m)
+            word += f", by less than {100 * (m.margin or 0):g} points" if one.within else ""
+            pairs = ""
+            if one.paired is not None:
+                p = one.paired
+                pairs = (
+                    f" (by {p.n} pairs of one seed {signed(p.mean, m)}, "
+                    f"{signed(p.low, m)} to {signed(p.high, m)})"
+                )
+            said.append(
+                f"{where}, {code(one.arm.label)} against {against}: "
+                f"{_effect(one.difference, m)}: {word}{pairs}."
+            )
+    groups = (
+        ("equivalent", f"equivalent within ±{100 * (m.margin or 0):g} points"),
+        ("not resolved", "not resolved after Holm's correction"),
+        ("too few seeds", f"too few seeds for a statement ({LEAST} of each loss are asked for)"),
+        ("no test", "no test, without spread between the seeds"),
+    )
+    for word, told in groups:
+        mine = [one for one in ordered if one.conclusion == word]
+        if mine:
+            listed = [
+                f"{code(one.arm.label)} {_effect(one.difference, m)}" for one in mine[:MOST_NAMED]
+            ]
+            more = len(mine) - len(listed)
+            listed += [f"and {more} more in the table"] if more else []
+            said.append(f"{where}, against {against} {told}: {'; '.join(listed)}.")
     return said
+
+
+def _word(text: str, d: Difference, m: Measure) -> str:
+    """A conclusion in a sentence; what is higher is not always better."""
+    if text in ("higher", "lower"):
+        return f"{text}, {'better' if (text == 'higher') is m.higher_is_better else 'worse'}"
+    return f"equivalent within ±{100 * (m.margin or 0):g} points" if text == "equivalent" else text
+
+
+def _effect(d: Difference, m: Measure) -> str:
+    """A difference with its interval and the seeds on either side."""
+    unit = f" {m.unit}".rstrip()
+    span = "no interval"
+    if d.low is not None:
+        span = f"95 % interval {signed(d.low, m)} to {signed(d.high, m)}"
+    return f"{signed(d.mean, m)}{unit} ({span}, n={d.n} against {d.m})"
 
 
 def _calibrated(where: str, measured: Sequence[Result]) -> list[str]:
@@ -231,7 +333,12 @@ def _embedding(where: str, one: Result) -> str:
     d, gain = one.difference, ""
     if d.mean is not None:
         way = "above" if d.mean > 0 else "below"
-        gain = f", {percent(abs(d.mean))} points {way} the same encoder before training {_span(d)}"
+        span = (
+            "no interval"
+            if d.low is None
+            else f"95 % interval {percent(d.low)} to {percent(d.high)}"
+        )
+        gain = f", {percent(abs(d.mean))} points {way} the same encoder before training (n={d.n}, {span}): {one.conclusion}"  # noqa: E501
     return (
         f"{where}, the frozen features of {code(one.arm.label)} give {percent(one.cell.mean)} % by "
         f"kNN (n={one.cell.n}){gain}."
@@ -242,18 +349,9 @@ def _runs(n: int) -> str:
     return "run" if n == 1 else "runs"
 
 
-def _range(differences: Sequence[float]) -> str:
-    return _ends([points(x) for x in sorted(differences)])
-
-
 def _ends(ascending: Sequence[str]) -> str:
     """The first to the last, or the one there is; empty for none."""
     return " to ".join(dict.fromkeys((*ascending[:1], *ascending[-1:])))
-
-
-def _span(d: Difference) -> str:
-    span = "no interval" if d.low is None else f"95 % interval {points(d.low)} to {points(d.high)}"
-    return f"(n={d.n}, {span})"
 
 
 def _names(many: Sequence[Result]) -> str:

@@ -2,10 +2,14 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from lossatlas.analysis import arms, statistics
+from lossatlas.analysis.across import Across
+from lossatlas.analysis.again import Again
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
+from lossatlas.analysis.measures import ACCURACY, KNN, MEASURES, Measure
 from lossatlas.pages.escape import code
 from lossatlas.pages.tables import Table, table, value
 
@@ -13,7 +17,14 @@ ENVIRONMENT = (
     "parameters", "threads", "device", "hardware", "cpu", "cpu_capability", "python", "torch",
     "lightning", "lossatlas",
 )  # fmt: skip
-SIGN = {"higher": "▲ higher", "lower": "▼ lower", "not resolved": "≈ not resolved"}
+SIGN = {
+    "higher": "▲ higher", "lower": "▼ lower", "equivalent": "= equivalent",
+    "not resolved": "≈ not resolved",
+}  # fmt: skip
+PROBABILITIES = (
+    "test_nll", "test_brier", "test_ece", "test_ece_debiased", "test_ece_equal_mass",
+    "test_ece_classwise", "test_aurc",
+)  # fmt: skip
 IMPROPER = (
     "† Not strictly proper by its card: the softmax of its scores is read as probabilities here as "
     "for every loss, but the loss was not made to produce them."
@@ -26,20 +37,23 @@ Holders = tuple[set[str], set[str]]  # the scenarios and the losses of the runs 
 def accuracy_table(
     condition: Condition, results: Sequence[Result], improper: Sequence[str], tuned: Tuned
 ) -> Table:
-    """Classifiers: accuracy with its interval, calibration, time and tuning budget."""
-    body = []
-    for one in sorted(results, key=_best_first):
-        best, nll, ece, floor, floor_sd = (
-            one.arm.cell(f"{field}").mean
+    """Classifiers: accuracy (or what else they are compared by) with its interval, calibration,
+    time and tuning budget."""
+    measure, body = condition.measure, []
+    for one in sorted(results, key=best_first(condition)):
+        best, last, nll, ece, floor, floor_sd = (
+            one.arm.cell(field).mean
             for field in (
-                "best_test_accuracy", "test_nll", "test_ece", "test_ece_floor", "test_ece_floor_sd",
+                "best_test_accuracy", "test_accuracy", "test_nll", "test_ece", "test_ece_floor",
+                "test_ece_floor_sd",
             )
         )  # fmt: skip
-        gap = None if best is None or one.cell.mean is None else best - one.cell.mean
+        gap = None if best is None or last is None else best - last
         mark = " †" if one.arm.loss in improper and nll is not None else ""
         body.append(
             [
-                *_accuracy_cells(one),
+                *_measured_cells(one, measure),
+                *([] if measure is ACCURACY else [value(percent(last), last)]),
                 value(percent(gap), gap),
                 value(("–" if nll is None else f"{nll:.3f}") + mark, nll),
                 value(percent(ece) + mark, ece),
@@ -47,63 +61,210 @@ def accuracy_table(
                 *_cost_cells(one.arm, condition, tuned),
             ]
         )
-    head = ["Loss", *_accuracy_head("accuracy"), "best − last epoch, points", "NLL, nats"]
-    head += ["ECE, %", "ECE floor, % (± sd)", *COST_HEAD]
+    what = "accuracy" if measure is ACCURACY else measure.name
+    head = ["Loss", *_measured_head(what, measure)]
+    head += [] if measure is ACCURACY else ["accuracy, %"]
+    head += ["best − last epoch, points", "NLL, nats", "ECE, %", "ECE floor, % (± sd)", *COST_HEAD]
     notes = ["Sorted by the mean; rows that the seeds cannot tell apart are not a ranking."]
     notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
-    return table(f"Test accuracy in the last epoch: {condition.title}", head, body, notes)
+    name = measure.name[0].upper() + measure.name[1:]
+    return table(f"{name} in the last epoch: {condition.title}", head, body, notes)
 
 
 def embedding_table(condition: Condition, results: Sequence[Result], tuned: Tuned) -> Table:
     """Embedders: kNN and linear-probe accuracy of frozen features, and the gain by training."""
     body = []
-    for one in sorted(results, key=_best_first):
+    for one in sorted(results, key=best_first(condition)):
         untrained = one.arm.cell("knn_accuracy_untrained").mean
         gain, probe = one.difference, one.arm.cell("probe_accuracy")
         body.append(
             [
-                *_accuracy_cells(one),
+                *_measured_cells(one, KNN),
                 value(percent(untrained), untrained),
                 value(points(gain.mean), gain.mean),
-                value(_interval(gain.low, gain.high, signed=True), gain.low),
-                value(SIGN.get(one.conclusion, one.conclusion)),
+                value(_interval(gain.low, gain.high, points), gain.low),
+                value(concluded(one)),
                 value(_plus_minus(probe.mean, probe.sd), probe.mean),
                 *_cost_cells(one.arm, condition, tuned),
             ]
         )
-    head = ["Loss", *_accuracy_head("kNN accuracy"), "kNN untrained, %", "gain, points"]
+    head = ["Loss", *_measured_head("kNN accuracy", KNN), "kNN untrained, %", "gain, points"]
     head += ["95 % interval", "after Holm", "linear probe, % (± sd)", *COST_HEAD]
     note = "Untrained is the same encoder before training: the zero line of this table."
     return table(f"Frozen features: {condition.title}", head, body, [note])
 
 
 def difference_table(condition: Condition, results: Sequence[Result]) -> Table | None:
-    """Classifiers against the baseline, paired by seed; None without a baseline."""
+    """Classifiers against the baseline, by arms; None without a baseline."""
     if condition.baseline is None or len(results) < 2:
         return None
-    body = [
-        [
+    measure = condition.measure
+
+    def sign(v: float | None) -> str:
+        return signed(v, measure)
+
+    by_pairs = any(one.paired for one in results)
+    body = []
+    for one in sorted(results, key=best_first(condition)):
+        if one.arm is condition.baseline:
+            continue
+        d, least = one.difference, statistics.detectable(one.difference)
+        row = [
             named(one.arm),
-            value(points(d.mean), d.mean),
-            value(_interval(d.low, d.high, signed=True), d.low),
-            value(str(d.n), d.n),
+            value(sign(d.mean), d.mean),
+            value(_interval(d.low, d.high, sign), d.low),
+            value(concluded(one)),
+            value(f"{d.n} : {d.m}", d.n),
             value(_p(d.p), d.p),
             value(_p(one.p_holm), one.p_holm),
-            value(percent(d.detectable), d.detectable),
-            value(SIGN.get(one.conclusion, one.conclusion)),
+            value(number(least, measure), least),
         ]
-        for one in sorted(results, key=_best_first)
-        for d in [one.difference]
-        if one.arm is not condition.baseline
+        if by_pairs:
+            pairs = one.paired
+            text = "–"
+            if pairs is not None:
+                text = f"{sign(pairs.mean)} {_interval(pairs.low, pairs.high, sign)} ({pairs.n})"
+            row.append(value(text, pairs.mean if pairs else None))
+        body.append(row)
+    unit = f", {measure.unit}" if measure.unit else ""
+    head = ["Loss", f"difference{unit}", "95 % interval", "conclusion", "seeds : baseline's", "p"]
+    head += ["p (Holm)", f"detectable{unit}"] + ["by pairs [95 % interval] (pairs)"] * by_pairs
+    notes = [
+        "By arms: Welch's t, each variance the larger of its own and the one that all arms of the "
+        "scenario suggest. Detectable: the true difference that this test at level 0.05, before "
+        "Holm, finds in 80 % of such surveys."
     ]
-    head = ["Loss", "difference, points", "95 % interval", "pairs", "p", "p (Holm)"]
-    head += ["detectable, points", "conclusion"]
-    note = (
-        "Detectable: the true difference that a paired t-test at level 0.05, before Holm, finds in "
-        "80 % of such surveys."
-    )
-    caption = f"Difference to {condition.baseline.label}, paired by seed: {condition.title}"
-    return table(caption, head, body, [note])
+    if measure.margin is not None:
+        notes.append(
+            f"Equivalent: not resolved, and the interval lies within ±{100 * measure.margin:g} "
+            "points; (=) marks a resolved difference that small."
+        )
+    caption = f"Difference to {condition.baseline.label}, {measure.name}: {condition.title}"
+    return table(caption, head, body, notes)
+
+
+def probability_table(
+    condition: Condition, results: Sequence[Result], improper: Sequence[str]
+) -> Table | None:
+    """How good the probabilities are, by the measures that any run has; None for fewer than three
+    (NLL and ECE stand beside the accuracy)."""
+    held = [
+        MEASURES[field] for field in PROBABILITIES if any(one.arm.cell(field).n for one in results)
+    ]
+    if len(held) < 3:
+        return None
+    body = []
+    for one in sorted(results, key=best_first(condition)):
+        cells = [(m, one.arm.cell(m.field)) for m in held]
+        mark = " †" if one.arm.loss in improper and any(c.n for _, c in cells) else ""
+        body.append(
+            [
+                {**named(one.arm), "text": one.arm.label + mark},
+                *(
+                    value(
+                        number(c.mean, m) + (f" ± {number(c.sd, m)}" if c.sd is not None else ""),
+                        c.mean,
+                    )
+                    for m, c in cells
+                ),
+            ]
+        )
+    units = {"points": ", %", "nats": ", nats"}
+    head = ["Loss", *(m.name + units.get(m.unit, "") for m in held)]
+    notes = [
+        "Mean ± sd over seeds; lower is better in every column. AURC: the error rate, averaged "
+        "over all shares of images on which the most confident answers are kept."
+    ]
+    if any(m.field == "test_ece_debiased" for m in held):
+        notes.append("Debiased: minus the floor of the ECE, not below 0.")
+    notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
+    return table(f"Probabilities on the test images: {condition.title}", head, body, notes)
+
+
+def comparison_table(
+    found: Sequence[tuple[Condition, Sequence[Result]]], a: str, b: str
+) -> Table | None:
+    """Loss `a` minus loss `b` in every condition that has both; None where none has."""
+    body = []
+    for condition, _ in found:
+        d, measure = arms.compare(condition, a, b), condition.measure
+        if d is None:
+            continue
+
+        def sign(v: float | None, measure: Measure = measure) -> str:
+            return signed(v, measure)
+
+        body.append(
+            [
+                value(f"{condition.title}, {measure.name}"),
+                value(sign(d.mean) + (f" {measure.unit}" if measure.unit else ""), d.mean),
+                value(_interval(d.low, d.high, sign), d.low),
+                value(SIGN.get(word := statistics.conclusion(d, d.p, measure.margin), word)),
+                value(f"{d.n} : {d.m}", d.n),
+                value(_p(d.p), d.p),
+            ]
+        )
+    head = ["Scenario", "difference", "95 % interval", "conclusion", "seeds", "p"]
+    note = "Asked for by name: p-values are corrected for no other comparison."
+    return table(f"{a} minus {b}", head, body, [note]) if body else None
+
+
+def across_table(told: Across) -> Table:
+    """Losses over several conditions."""
+    m = told.measure
+
+    def sign(v: float | None) -> str:
+        return signed(v, m)
+
+    body = [
+        [
+            value(one.label),
+            value(f"{one.rank:.1f} ± {one.rank_sd:.1f}", one.rank),
+            value(f"{one.better:.2f}", one.better),
+            value(sign(one.iqm), one.iqm),
+            value(_interval(one.low, one.high, sign), one.low),
+        ]
+        for one in told.losses
+    ]
+    unit = f", {m.unit}" if m.unit else ""
+    head = ["Loss", "mean rank ± sd", "P(better than the baseline)"]
+    head += [f"IQM of differences{unit}", "95 % interval"]
+    notes = [
+        "Of losses that are in all of them, by their means; a rank says nothing of how far two are "
+        "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
+        "few runs make it too short. It speaks of conditions like these, not of all there are."
+    ]
+    where = "; ".join(condition.title for condition in told.conditions)
+    return table(f"Over {len(told.conditions)} conditions, {m.name}: {where}", head, body, notes)
+
+
+def checked_table(repeated: Sequence[Again], name: str) -> Table:
+    """Statements beside those of other runs."""
+    body = []
+    for one in repeated:
+
+        def told(d: statistics.Difference | None, measure: Measure = one.measure) -> str:
+            def sign(v: float | None) -> str:
+                return signed(v, measure)
+
+            return "–" if d is None else f"{sign(d.mean)} {_interval(d.low, d.high, sign)}"
+
+        body.append(
+            [
+                value(f"{one.label}, {one.condition.title}"),
+                value(told(one.here), one.here.mean),
+                value(SIGN[one.conclusion]),
+                value(told(one.there), one.there.mean if one.there else None),
+                value("–" if one.other is None else SIGN[one.other]),
+                value(one.outcome),
+            ]
+        )
+    head = ["Statement", "here [95 % interval]", "conclusion", "there", "conclusion there"]
+    notes = [
+        "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
+        "confirmed: one of the two."
+    ]
+    return table(f"Made again from {name}", [*head, "outcome"], body, notes)
 
 
 def trouble_table(runs: Sequence[Row]) -> Table | None:
@@ -204,18 +365,58 @@ def points(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:+.2f}".replace("-", "−")
 
 
+def number(v: float | None, measure: Measure) -> str:
+    """A value of a measure: a share in percent, all else with three decimals."""
+    if measure.unit == "points":
+        return percent(v)
+    return "–" if v is None else f"{v:.3f}".replace("-", "−")
+
+
+def signed(v: float | None, measure: Measure) -> str:
+    """A difference in a measure, with its sign."""
+    if measure.unit == "points":
+        return points(v)
+    return "–" if v is None else f"{v:+.3f}".replace("-", "−")
+
+
+def concluded(one: Result) -> str:
+    """The conclusion as tables show it."""
+    text = SIGN.get(one.conclusion, one.conclusion)
+    return f"{text} (=)" if one.within and one.conclusion in ("higher", "lower") else text
+
+
+def best_first(condition: Condition) -> Callable[[Result], tuple[float, str]]:
+    """The key that sorts by the measure of the condition, the best first, the unmeasured last."""
+    sign = -1 if condition.measure.higher_is_better else 1
+
+    def key(one: Result) -> tuple[float, str]:
+        return (math.inf if one.cell.mean is None else sign * one.cell.mean, one.arm.label)
+
+    return key
+
+
 COST_HEAD = ("training, s", "learning rate", "tuning runs")
 
 
-def _accuracy_head(what: str) -> list[str]:
-    return [f"{what}, %", "sd, points", "95 % t-interval, %", "n"]
+def _measured_head(what: str, measure: Measure) -> list[str]:
+    unit, spread = ("%", ", points") if measure.unit == "points" else (measure.unit, "")
+    suffix = f", {unit}" if unit else ""
+    return [what + suffix, "sd" + spread, "95 % t-interval" + suffix, "n"]
 
 
-def _accuracy_cells(one: Result) -> list[dict[str, Any]]:
+def _measured_cells(one: Result, measure: Measure) -> list[dict[str, Any]]:
+    def plain(v: float | None) -> str:
+        return number(v, measure)
+
     c = one.cell
     n = f"{c.n} ({one.diverged} diverged)" if one.diverged else str(c.n)
-    interval = value(_interval(c.low, c.high), c.low)
-    return [named(one.arm), value(percent(c.mean), c.mean), value(percent(c.sd), c.sd), interval, value(n, c.n)]  # fmt: skip  # noqa: E501
+    return [
+        named(one.arm),
+        value(plain(c.mean), c.mean),
+        value(plain(c.sd), c.sd),
+        value(_interval(c.low, c.high, plain), c.low),
+        value(n, c.n),
+    ]
 
 
 def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, Any]]:
@@ -253,12 +454,7 @@ def _told(held: Mapping[str, Holders]) -> str:
     return ", ".join(distinct)
 
 
-def _best_first(one: Result) -> tuple[float, str]:
-    return (-one.cell.mean if one.cell.mean is not None else math.inf, one.arm.label)
-
-
-def _interval(low: float | None, high: float | None, signed: bool = False) -> str:
-    form = points if signed else percent
+def _interval(low: float | None, high: float | None, form: Callable[[float], str]) -> str:
     return "–" if low is None or high is None else f"[{form(low)}, {form(high)}]"
 
 

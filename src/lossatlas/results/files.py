@@ -100,6 +100,11 @@ class Row(Start):
     test_ece: Share | None = None
     test_ece_floor: Share | None = None
     test_ece_floor_sd: Amount | None = None
+    test_ece_debiased: Share | None = None
+    test_ece_equal_mass: Share | None = None
+    test_ece_classwise: Share | None = None
+    test_aurc: Share | None = None
+    test_balanced_accuracy: Share | None = None
     knn_accuracy: Share | None = None
     knn_accuracy_untrained: Share | None = None
     probe_accuracy: Share | None = None

@@ -1,0 +1,75 @@
+"""Whether the statements of one folder of runs hold in another, made on another machine."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lossatlas.analysis.arms import Condition, Result
+from lossatlas.analysis.measures import Measure
+from lossatlas.analysis.statistics import Difference
+
+OUTCOMES = ("holds", "not confirmed", "turned over", "not there")
+SAYS = ("higher", "lower", "equivalent", "not resolved")  # conclusions that are statements
+
+
+class Again(NamedTuple):
+    """A statement, here and there; `outcome` is one of `holds` (the intervals overlap and the
+    conclusion is the same), `turned over` (neither), `not confirmed` (one of the two) and
+    `not there`.
+
+    The sign is part of the conclusion where a difference has one: of what is equivalent or not
+    resolved it is chance.
+    """
+
+    condition: Condition
+    label: str
+    measure: Measure
+    here: Difference
+    conclusion: str
+    there: Difference | None
+    other: str | None
+    outcome: str
+
+
+Found = Sequence[tuple[Condition, Sequence[Result]]]
+
+
+def compare(here: Found, there: Found) -> list[Again]:
+    """Each statement of `here` beside the one of `there` about the same loss in the same place."""
+    others = {
+        (_place(condition), one.arm.label): one
+        for condition, results in there
+        for one in results
+        if one.conclusion in SAYS
+    }
+    found = []
+    for condition, results in here:
+        for one in results:
+            if one.conclusion not in SAYS:
+                continue
+            other = others.get((_place(condition), one.arm.label))
+            found.append(
+                Again(
+                    condition,
+                    one.arm.label,
+                    condition.measure,
+                    one.difference,
+                    one.conclusion,
+                    None if other is None else other.difference,
+                    None if other is None else other.conclusion,
+                    "not there" if other is None else _outcome(one, other),
+                )
+            )
+    return found
+
+
+def _place(condition: Condition) -> tuple[object, ...]:
+    names = (condition.setting, condition.recipe, condition.model, condition.data)
+    return (condition.judge.key, *names)
+
+
+def _outcome(one: Result, other: Result) -> str:
+    a, b = one.difference, other.difference
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        raise AssertionError("a statement has an interval")
+    agreements = (a.low <= b.high and b.low <= a.high) + (one.conclusion == other.conclusion)
+    return ("turned over", "not confirmed", "holds")[agreements]

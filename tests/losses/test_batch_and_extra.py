@@ -38,3 +38,22 @@ def test_deep_gamblers_wants_one_score_more_than_there_are_classes():
         loss(torch.zeros(1, 3), torch.tensor([2]), epoch=0)
     with pytest.raises(ValueError, match=r"K \+ 1 >= 3 scores"):
         loss(torch.zeros(1, 2), torch.tensor([0]), epoch=0)
+
+
+def test_the_price_of_abstaining_starts_where_learning_ends_and_is_kept():
+    loss = get_loss("dac_abstention", learn_epochs=1).provide(epochs=5)
+    logits = torch.tensor([[1.0, 0.0, 0.5]])
+    for epoch in (0, 1, 1, 2):
+        loss(logits, torch.tensor([0]), epoch=epoch)
+        assert (loss.start >= 0) == (epoch >= 1)
+    kept = 1 - torch.softmax(logits, 1)[0, 2]
+    label = torch.nn.functional.cross_entropy(logits[:, :2], torch.tensor([0]))
+    assert loss.start.item() == pytest.approx((kept * label / 64).item(), rel=1e-5)
+    before = loss.start.clone()
+    loss.eval()(5 * logits, torch.tensor([1]), epoch=3)
+    assert torch.equal(loss.start, before)
+
+
+def test_an_odd_order_of_the_taylor_softmax_is_refused():
+    with pytest.raises(ValueError, match=r"order must be an even whole number in .*, not 3"):
+        get_loss("taylor_softmax_ce", order=3)

@@ -1,6 +1,7 @@
 """Losses around other losses, and differences: what they take over, and what they compute."""
 
 import copy
+import math
 import pickle
 from typing import Any
 
@@ -160,3 +161,24 @@ def test_an_argument_loss_is_that_of_wrappers(
     monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path))
     with pytest.raises(UserError, match="the argument 'loss' is that of a Wrapper"):
         get_loss("wrongly_wrapped")
+
+
+@pytest.mark.parametrize("wrapper", ["super_loss", "tilted_erm"])
+def test_a_wrapper_of_samples_refuses_a_loss_of_the_batch(wrapper: str) -> None:
+    with pytest.raises((ValueError, UserError), match="must have a value a sample"):
+        get_loss(f"{wrapper}(mmce)")
+    logits, target = data()
+    assert get_loss(f"{wrapper}(mae)")(logits, target).isfinite()
+
+
+def test_super_loss_weights_the_gradient_by_its_confidence() -> None:
+    logits, target = data()
+    losses = get_loss("cross_entropy", "none")(logits, target)
+    slopes = []
+    for name in ("cross_entropy", "super_loss(tau=1)"):
+        leaf = logits.clone().requires_grad_()
+        get_loss(name, "sum")(leaf, target).backward()
+        assert leaf.grad is not None
+        slopes.append(leaf.grad.norm(dim=1))
+    w = -(slopes[1] / slopes[0]).log()
+    torch.testing.assert_close(w * w.exp(), (losses - 1).clamp(min=-2 / math.e) / 2)

@@ -3,8 +3,9 @@
     python scripts/check_gpu.py [-o reports/gpu.md] [--seconds 330] [--cpu] [--tiny]
 
 `scripts/check_gpu.sh DIR` starts it on a machine without network. Each part is a process of its own
-that says what it has measured as it goes on, and is ended when its share of the time is over: what
-it had not measured by then is "not reached" in the table.
+that says what it has measured as it goes on, and is ended when its share of the time is over; none
+is begun when all the time is. What was not measured by then is "not reached" in the table, which is
+written anew after each part.
 """
 
 import argparse
@@ -23,9 +24,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "src")]
 NOT_REACHED = "not reached"
+MACHINE = "machine"
 SHARES = {"contract": 20, "smoke": 25, "loop": 10, "workers": 30, "standard": 15}  # of the time
 WORKERS = (1, 2, 4, 8)
 GRACE = 10.0  # seconds for a part to end after its SIGTERM
+SHORTEST = 1.0  # seconds in which a part is worth beginning
 Row = dict[str, str]
 
 
@@ -64,6 +67,19 @@ def spread(values: list[float], unit: str) -> str:
     """Median, smallest and largest value."""
     ends = f"{min(values):.3g} to {max(values):.3g}"
     return f"{statistics.median(values):.3g}{unit} ({ends})"
+
+
+def machine(options: Options) -> Row:
+    """Where a part measures: said by its process, since torch takes long to import."""
+    import pytorch_lightning
+    import torch
+
+    device = platform.processor() or platform.machine()
+    if not options.cpu:
+        card = torch.cuda.get_device_properties(0)
+        device = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+    versions = f"torch {torch.__version__} (CUDA {torch.version.cuda}), Lightning "
+    return row(MACHINE, device, versions + pytorch_lightning.__version__, "")
 
 
 def contract(options: Options, folder: Path) -> Iterator[Row]:
@@ -207,7 +223,7 @@ def measure(name: str, seconds: float, words: list[str], folder: Path) -> list[R
     with (folder / f"{name}.jsonl").open("w+") as said:
         process = subprocess.Popen(command, stdout=said, start_new_session=True)
         try:
-            process.wait(max(1.0, seconds))
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             print(f"check_gpu: {name}: its time is over", file=sys.stderr, flush=True)
         for number in (signal.SIGTERM, signal.SIGKILL):  # the part and all that it started
@@ -229,15 +245,10 @@ def measure(name: str, seconds: float, words: list[str], folder: Path) -> list[R
 
 def table(said: dict[str, list[Row]], options: Options, begun: float) -> str:
     """The page: of each line the last that was said."""
-    import pytorch_lightning
-    import torch
-
     import lossatlas
 
-    device = platform.processor() or platform.machine()
-    if not options.cpu:
-        card = torch.cuda.get_device_properties(0)
-        device = f"{card.name}, {card.total_memory / 2**30:.0f} GiB"
+    none = row(MACHINE, NOT_REACHED, f"torch and Lightning {NOT_REACHED}", "")
+    where = next((one for rows in said.values() for one in rows if one["what"] == MACHINE), none)
     lines = [
         "# On a GPU",
         "",
@@ -245,9 +256,8 @@ def table(said: dict[str, list[Row]], options: Options, begun: float) -> str:
         f"{time.monotonic() - begun:.0f} s, all parts together. A part whose time was over says "
         f"so: {NOT_REACHED}.",
         "",
-        f"- device: {device}; {os.cpu_count()} processors",
-        f"- torch {torch.__version__} (CUDA {torch.version.cuda}), Lightning "
-        f"{pytorch_lightning.__version__}, lossatlas {lossatlas.__version__}, "
+        f"- device: {where['value']}; {os.cpu_count()} processors",
+        f"- {where['protocol']}, lossatlas {lossatlas.__version__}, "
         f"Python {platform.python_version()}",
         "- data: synthetic, tiny: no figure means anything" if options.tiny else "- data: CIFAR-10",
         "",
@@ -255,7 +265,7 @@ def table(said: dict[str, list[Row]], options: Options, begun: float) -> str:
         "|---|---|---|---|",
     ]
     for name, expected in EXPECTED.items():
-        last = {one["what"]: one for one in said.get(name, [])}
+        last = {one["what"]: one for one in said.get(name, []) if one["what"] != MACHINE}
         for what in [*expected, *(key for key in last if key not in expected)]:
             one = last.get(what, row(what, NOT_REACHED, "", ""))
             cells = (one[key].replace("|", "\\|") for key in ("what", "value", "n", "protocol"))
@@ -276,21 +286,25 @@ def main(words: list[str]) -> None:
     if (options.cpu or options.tiny) and options.out == ROOT / "reports" / "gpu.md":
         parser.error("reports/gpu.md is for figures of a GPU; with --cpu or --tiny give -o FILE")
     if options.part:
+        print(json.dumps(machine(options)), flush=True)
         for one in PARTS[options.part](options, options.runs):
             print(json.dumps(one), flush=True)
         return
     begun, said, left = time.monotonic(), {}, dict(SHARES)
     same = [flag for flag in ("--cpu", "--tiny") if flag in words]
-    with tempfile.TemporaryDirectory() as folder:
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for name in PARTS:  # what a part leaves of its time is for those after it
-            rest = options.seconds - (time.monotonic() - begun)
+            rest = options.seconds - (time.monotonic() - begun) - GRACE
             share = rest * left[name] / sum(left.values())
             del left[name]
-            print(f"check_gpu: {name}: {share:.0f} s at most", file=sys.stderr, flush=True)
-            said[name] = measure(name, share, [*same, "-o", os.devnull], Path(folder))
-    text = table(said, options, begun)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text, encoding="utf-8")
+            if share < SHORTEST:
+                print(f"check_gpu: {name}: no time is left", file=sys.stderr, flush=True)
+            else:
+                print(f"check_gpu: {name}: {share:.0f} s at most", file=sys.stderr, flush=True)
+                said[name] = measure(name, share, [*same, "-o", os.devnull], Path(folder))
+            text = table(said, options, begun)
+            options.out.write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -90,6 +90,26 @@ def test_a_part_is_ended_when_its_time_is_over(check, tmp_path, monkeypatch):
     assert (failed["what"], failed["value"]) == ("loop: failed", "exit code 3")
 
 
+def test_a_part_is_not_begun_when_the_time_is_over_and_the_table_is_written(
+    check, tmp_path, monkeypatch, capsys
+):
+    clock, begun = [0.0], []
+
+    def measure(name, seconds, words, folder):
+        begun.append(name)
+        clock[0] += 100  # far more than its share
+        return [check.row("contract suite", "0 laws broken", "", "1 of 2 losses")]
+
+    monkeypatch.setattr(check, "measure", measure)
+    monkeypatch.setattr(check.time, "monotonic", lambda: clock[0])
+    out = tmp_path / "gpu.md"
+    check.main(["--cpu", "--tiny", "-o", str(out), "--seconds", "150"])
+    assert begun == ["contract", "smoke"]
+    assert "| contract suite | 0 laws broken |" in out.read_text()
+    assert "| 1 worker on one device | not reached |" in out.read_text()
+    assert "in 200 s, all parts together" in out.read_text()
+
+
 def test_no_figure_of_a_cpu_goes_into_the_report(check, capsys):
     with pytest.raises(SystemExit):
         check.main(["--cpu", "--tiny"])

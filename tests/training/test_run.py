@@ -194,6 +194,14 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
     assert wrong == row["effective_noise"]
 
 
+def test_groups_of_a_class_that_do_not_fill_a_batch_are_refused(make_cfg, own_loss):
+    head = "target = 'class_index'; samples_per_class = 5"
+    own_loss("grouped", "return logits.logsumexp(1)", head=head)
+    with pytest.raises(UserError, match=r"batch_size is 64, .*'grouped' .* groups of 5 samples"):
+        run.execute(make_cfg("loss=grouped", "recipe.batch_size=64"))
+    assert results.load().empty
+
+
 def test_resnet18_learns(make_cfg):
     cfg = make_cfg("model=resnet18", *SMOKE, "model.widths=[8,8,16,16]", "recipe.lr=0.05")
     row = run.execute(cfg)

@@ -1,0 +1,64 @@
+"""The vocabulary of needs: what a run provides of it, what documents say, and how mistakes read."""
+
+import re
+
+import pytest
+
+from lossatlas import resources
+from lossatlas.losses import needs
+from lossatlas.losses.base import EmbeddingLoss, LogitLoss
+from lossatlas.models.parts import PARTS
+from lossatlas.training import provide
+
+LOSSES = (resources.CHECKOUT / "docs" / "losses.md").read_text(encoding="utf-8")
+
+
+def test_a_run_provides_each_need_but_those_that_the_document_names():
+    provided = {"fact": provide.FACTS, "moment": provide.MOMENTS, "part": PARTS}
+    for sort, table in provided.items():
+        assert set(table) <= {word for word, need in needs.NEEDS.items() if need.sort == sort}
+    lacking = set(needs.NEEDS) - {word for table in provided.values() for word in table}
+    (said,) = re.findall(r"A run provides all of these but (.*?);", LOSSES)
+    assert set(re.findall(r"`(\w+)`", said)) == lacking
+
+
+def logit(**attributes):
+    return type("Own", (LogitLoss,), {"target": "class_index", **attributes})
+
+
+def embedding(**attributes):
+    return type("Own", (EmbeddingLoss,), {"target": "two_view", **attributes})
+
+
+@pytest.mark.parametrize(
+    ("cls", "says"),
+    [
+        (logit(parts="predictor"), "parts must be a tuple of names, not 'predictor'"),
+        (logit(parts=("predicter",)), "parts names 'predicter', which nothing .*near: predictor"),
+        (logit(parts=("keys",)), "'keys', which is a moment and belongs to per_sample"),
+        (logit(setup=lambda self, *, epoch: None), "setup names 'epoch', which is a moment"),
+        (
+            logit(per_sample=lambda self, s, y, *, indexes: s[:, 0]),
+            "per_sample names 'indexes', which nothing provides; near: indices",
+        ),
+        (logit(strengths=("weak",)), r"'weak' or 'strong' of each of 0 views, not \('weak',\)"),
+        (embedding(strengths=("weak",)), "of each of 2 views"),
+        (embedding(strengths=("weak", "mild")), r"must say .*, not \('weak', 'mild'\)"),
+        (logit(samples_per_class=0), "samples_per_class must be a whole number >= 1, not 0"),
+        (logit(samples_per_class=2.0), "must be a whole number >= 1, not 2.0"),
+        (embedding(samples_per_class=4), "of type two_view does not say which class"),
+        (logit(target="label_set", samples_per_class=4), "of type label_set does not say"),
+        (logit(target="complementary", samples_per_class=4), "of type complementary does not"),
+    ],
+)
+def test_a_need_that_is_not_declared_right_is_one_sentence(cls, says):
+    problem = needs.misfit(cls)
+    assert problem is not None
+    assert problem.startswith("Own.")
+    assert re.search(says, problem)
+
+
+def test_right_declarations_have_no_misfit():
+    assert needs.misfit(embedding(strengths=("strong", "weak"))) is None
+    assert needs.misfit(logit(samples_per_class=4)) is None
+    assert needs.misfit(embedding(target="two_view_labelled", samples_per_class=2)) is None

@@ -105,12 +105,30 @@ def shape(card: cards.Card) -> dict[str, int]:
 
 def batch_of(card: cards.Card, **options: Any) -> tuple[Tensor, Tensor | None]:
     """`batch` for the loss of a card."""
-    return batch(card.target, **options, **shape(card))
+    inputs, target = batch(card.target, **options, **shape(card))
+    return _from_head(card, inputs), target
 
 
 def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
     """`extremes` for the loss of a card."""
-    return extremes(card.target, size, **shape(card))
+    inputs, target = extremes(card.target, size, **shape(card))
+    return _from_head(card, inputs), target
+
+
+def wrong_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor]:
+    """`wrong` for the loss of a card."""
+    logits, target = wrong(card.target, size, **shape(card))
+    return _from_head(card, logits), target
+
+
+def _from_head(card: cards.Card, inputs: Tensor) -> Tensor:
+    """Inputs as the loss's head gives them: a `distance_head` gives minus distances, none above 0.
+
+    Its rows are shifted until all distances are 0.5 at least, beyond the kink at 0.
+    """
+    if "distance_head" not in declared(card.id).requires:
+        return inputs
+    return inputs - inputs.amax(1, keepdim=True).relu() - 0.5
 
 
 def batch(

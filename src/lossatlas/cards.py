@@ -42,7 +42,7 @@ Property = Literal[
     "permutation_equivariant", "smooth", "asymmetric", "calibration_function", "probability_only",
     "noise_invariant_minimiser", "dominates_zero_one", "decreasing_in_score", "stable_in_float32",
     "stable_in_bfloat16", "stable_in_float16", "no_dead_gradient", "special_cases",
-    "target_algebra", "reduction_contract", "gradient_correct", "duplicate_invariant",
+    "target_algebra", "reduction_contract", "gradient_correct", "integrable", "duplicate_invariant",
     "batch_size_invariant", "collapse_is_minimal",
 ]  # fmt: skip
 Link = Literal["softmax", "sigmoid", "identity", "fenchel_young", "own", "none"]

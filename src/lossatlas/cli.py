@@ -4,9 +4,11 @@ import contextlib
 import getpass
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -77,49 +79,49 @@ def _settle() -> None:
 
 @app.command("list")
 def list_(
+    words: Annotated[list[str] | None, typer.Argument(help="Text of name, paper, purpose.")] = None,
     family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
     target: Annotated[str | None, typer.Option(help="Only this type of target.")] = None,
+    need: Annotated[str | None, typer.Option(help="What it requires: class_counts.")] = None,
+    prop: Annotated[
+        str | None, typer.Option("--property", help="What its card says: bounded, bounded=false.")
+    ] = None,
+    year: Annotated[str | None, typer.Option(help="2018, 2018-2021, 2018- or -2021.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
-    """List the losses: id, status, family, target, paper."""
-    usable = registry.list_losses(family, target)
-    broken = {e.id: why for e in registry.index().values() if (why := registry.fault(e))}
-    rows = [
-        _broken(entry, broken[entry.id]) if entry.id in broken else _facts(entry)
-        for entry in registry.index().values()
-        if entry.id in usable
-        or (entry.id in broken and not target and family in (None, entry.family))
-    ]
+    """List the losses by family: id, status, year of the paper, purpose."""
+    from lossatlas import catalogue
+
+    rows = catalogue.rows(words, family, target, need, prop, year)
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    columns = ("id", "status", "family", "target", "citation")
-    for line in aligned([[row[key] for key in columns] for row in rows]):
-        print(line)
+    table = [[f"  {r['id']}", r["status"], str(r.get("year", "")), r["purpose"]] for r in rows]
+    lines = iter(aligned(table) if table else ())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for room, losses in groupby(rows, lambda row: row["family"]):
+        print(room)
+        for _ in losses:
+            print(next(lines)[:width])
     counts = Counter(row["status"] for row in rows)
     more = f", {counts['broken']} broken" if counts["broken"] else ""
     print(f"{counts['verified']} verified losses, {counts['draft']} drafts{more}", file=sys.stderr)
-    for why in [row["name"] for row in rows if row["status"] == "broken"] + registry.faults():
+    broken = [row["purpose"] for row in rows if row["status"] == "broken"]
+    for why in broken + registry.faults():
         print(f"lossatlas: {why}", file=sys.stderr)
 
 
-def _broken(entry: registry.Entry, why: str) -> dict[str, str]:
-    return {
-        "id": entry.id, "status": "broken", "family": entry.family, "target": "?",
-        "name": why, "citation": "see below",
-    }  # fmt: skip
+@app.command()
+def bib(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Ids of losses; all by default.")
+    ] = None,
+) -> None:
+    """Print the papers of losses as BibTeX, one entry a paper."""
+    from lossatlas import catalogue
 
-
-def _facts(entry: registry.Entry) -> dict[str, str]:
-    card = registry.facts(entry) if entry.card.is_file() else None
-    return {
-        "id": entry.id,
-        "status": registry.status(entry),
-        "family": entry.family,
-        "target": card.target if card else "?",
-        "name": card.name if card else "(no card)",
-        "citation": card.citation if card else f"no card at {entry.card}",
-    }
+    carded = (name for name in registry.list_losses() if registry.has_card(name))
+    print(catalogue.bibtex(names or list(carded)))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lossatlas.losses.registry import get_loss
+from lossatlas.theory.exact import Unsupported
 from lossatlas.theory.properties import curvature
 from lossatlas.theory.properties.curvature import convex_in_logits, smooth
 from lossatlas.theory.subject import Subject, examine
@@ -232,3 +233,9 @@ def test_a_bound_far_down_is_respected() -> None:
     finding = smooth(examine("logit_norm"))
     assert finding.verdict == "not_refuted"
     assert 1e17 < finding.found["constant"] < 1e19
+
+
+def test_code_without_a_second_derivative_is_said_to_have_none() -> None:
+    hinge = torch.nn.MultiMarginLoss(reduction="none")
+    with pytest.raises(Unsupported, match=r"there is no second derivative: .*multi_margin_loss"):
+        convex_in_logits(Subject("theirs", hinge))

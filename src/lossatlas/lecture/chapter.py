@@ -66,7 +66,7 @@ def build(out: Path) -> Chapter:
         for picture in section["pictures"]
     }
     files["REPORT.md"] = render.markdown(content, "lecture")
-    files["index.html"] = render.html(content, "lecture")
+    files["index.html"] = render.in_browser(content, "lecture", files)
     publish(files, out, "lecture")
     return Chapter(out / "index.html", content["failures"])
 

@@ -61,11 +61,16 @@ class Entry(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a list shows of a card."""
+    """What a list shows of a card: plain values of JSON."""
 
     target: str
     name: str
     citation: str
+    year: int
+    title: str
+    requires: list[str]
+    properties: dict[str, Any]
+    purpose: str
 
 
 class Scan(NamedTuple):
@@ -376,7 +381,12 @@ def facts(entry: Entry) -> Facts:
 
 def _facts(entry: Entry) -> Facts:
     card = read_card(entry)
-    return Facts(card.target, card.name, card.paper.citation)
+    prose = " ".join(card.prose.get("What it computes", "").split())
+    return Facts(
+        card.target, card.name, card.paper.citation, card.paper.year, card.paper.title,
+        card.requires, {name: claim.value for name, claim in card.properties.items()},
+        re.split(r"(?<=\.) (?=[A-Z])", prose, maxsplit=1)[0],
+    )  # fmt: skip
 
 
 def list_losses(family: str | None = None, target: str | None = None) -> list[str]:

@@ -26,12 +26,12 @@ def mathml(latex: str, display: str = "inline") -> str:
 
 def markdown(text: str) -> str:
     """HTML of Markdown prose with `$...$` as MathML; raw HTML and pictures stay text."""
-    return str(_renderer().render(text))
+    return str(_shared().render(text))
 
 
 def markdown_inline(text: str) -> str:
     """HTML of one line of Markdown, without a paragraph around it."""
-    return str(_renderer().renderInline(text))
+    return str(_shared().renderInline(text))
 
 
 def _is_mathml(element: ET.Element) -> bool:
@@ -43,14 +43,19 @@ def _is_mathml(element: ET.Element) -> bool:
     )
 
 
-@cache
-def _renderer() -> MarkdownIt:
+def renderer() -> MarkdownIt:
+    """A new parser and renderer of Markdown with formulas."""
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     renderer.inline.ruler.before("escape", "math", _math_rule)
     renderer.add_render_rule(
         "math", lambda self, tokens, i, options, env: mathml(tokens[i].content)
     )
     return renderer
+
+
+@cache
+def _shared() -> MarkdownIt:
+    return renderer()
 
 
 def _math_rule(state: StateInline, silent: bool) -> bool:

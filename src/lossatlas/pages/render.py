@@ -2,13 +2,13 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lossatlas.pages import escape, formulas
+from lossatlas.pages import browser, escape, formulas
 from lossatlas.resources import PACKAGE
 
 ROOMS = ("pages", "report", "lecture")  # with a folder of templates each
@@ -35,7 +35,8 @@ def markdown(
         "line": escape.line,
     }
     template = environment.get_template(f"{page or command}.md.j2")
-    return template.generate(content, mark=Markup(mark(command)))
+    first = "" if content.get("html") else mark(command)
+    return template.generate({"html": False} | content, mark=Markup(first))
 
 
 def html(
@@ -51,6 +52,23 @@ def html(
     }
     template = environment.get_template(f"{page or command}.html.j2")
     return template.generate(content, mark=Markup(mark(command)))
+
+
+def in_browser(
+    content: dict[str, Any], command: str, pictures: Mapping[str, Any], sorting: bool = False
+) -> Iterator[str]:
+    """The Markdown page of a command as one self-contained HTML file, piece by piece.
+
+    Its template sees `html`, for the few words that only one of the two forms says. `pictures` has
+    the SVG of each address in it; with `sorting` a click on a heading sorts a table.
+    """
+    text = "".join(markdown(content | {"html": True}, command))
+    title = re.search(r"^# (.*)$", text, re.M)
+    layout = _environment().get_template("layout.html.j2")
+    return layout.generate(
+        mark=Markup(mark(command)), command=command, title=title[1] if title else command,
+        body=map(Markup, browser.body(text, pictures)), sorting=sorting,
+    )  # fmt: skip
 
 
 def _environment(finalize: Callable[[Any], Any] | None = None) -> Environment:

@@ -51,7 +51,7 @@ def build(
     }
     files["results.csv"] = _csv(rows)
     files["REPORT.md"] = render.markdown(report)
-    files["index.html"] = render.html(report)
+    files["index.html"] = render.in_browser(report, "report", files, sorting=True)
     publish(files, out, "report")
     return out / "index.html"
 

@@ -167,6 +167,9 @@ class Subject:
 
         Not by vmap, which fails on much paper code (`one_hot`, `.item()`, masks). Zero where the
         gradient does not depend on the logits.
+
+        Raises:
+            exact.Unsupported: autograd has no second derivative of the code.
         """
         leaf = logits.detach().clone().requires_grad_()
         first = slope_of(self.values(leaf, labels).sum(), leaf, create_graph=True)
@@ -174,9 +177,14 @@ class Subject:
             return torch.zeros(*logits.shape, logits.shape[1], dtype=logits.dtype)
         rows = []
         for i in range(logits.shape[1]):
-            (row,) = torch.autograd.grad(
-                first[:, i].sum(), leaf, retain_graph=True, allow_unused=True
-            )
+            try:
+                (row,) = torch.autograd.grad(
+                    first[:, i].sum(), leaf, retain_graph=True, allow_unused=True
+                )
+            except RuntimeError as error:
+                if "not implemented" not in str(error):
+                    raise
+                raise exact.Unsupported(f"there is no second derivative: {error}") from None
             rows.append(torch.zeros_like(leaf) if row is None else row)
         return torch.stack(rows, 1)
 

@@ -33,8 +33,9 @@ class Term(NamedTuple):
     `target` is a class index, or what the loss takes: a distribution, a list of truth values, the
     labels of a batch, or None for two views. `precision` rounds the inputs and computes in a
     narrower type; what is not finite there counts as an infinite violation. With `along`, shaped as
-    the inputs, the derivative in that direction takes the place of the value. `loss` names another
-    loss, such as "gce(q=1)", for statements about two.
+    the inputs, the derivative in that direction takes the place of the value: of the value itself,
+    or, if `trained`, as autograd has it, with what the code holds fixed. `loss` names another loss,
+    such as "gce(q=1)", for statements about two.
     """
 
     weight: float
@@ -43,6 +44,7 @@ class Term(NamedTuple):
     precision: str = "float64"
     along: list[Any] | None = None
     loss: str | None = None
+    trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,8 @@ def _exact_value(subject: Subject, term: Term) -> Any:
     target = _target(subject, term)
     if term.along is None:
         return subject.at_50_digits(term.inputs, target)
+    if term.trained:
+        raise Unsupported("autograd has no 50-digit form")
     step = mpmath.mpf(10) ** (-DIGITS // 3) * (1 + _largest(term.inputs))
     ahead, behind = (
         subject.at_50_digits(_moved(term.inputs, term.along, sign * step), target)

@@ -6,6 +6,7 @@ from lossatlas.theory.properties import (
     contracts,
     curvature,
     embeddings,
+    integrability,
     invariance,
     margins,
     noise,
@@ -17,6 +18,6 @@ from lossatlas.theory.properties import (
 )
 
 __all__ = [
-    "bounds", "calibration", "contracts", "curvature", "embeddings", "invariance", "margins",
-    "noise", "precision", "properness", "slopes", "symmetry", "weights",
+    "bounds", "calibration", "contracts", "curvature", "embeddings", "integrability", "invariance",
+    "margins", "noise", "precision", "properness", "slopes", "symmetry", "weights",
 ]  # fmt: skip

@@ -1,0 +1,114 @@
+"""The atlas's losses as a list that can be narrowed down, and as a bibliography."""
+
+import re
+from typing import Any, get_args
+
+from lossatlas import cards
+from lossatlas.errors import UserError
+from lossatlas.losses import needs, registry
+
+BRACES = str.maketrans({c: f"\\{c}" for c in "&%$#_"})
+
+
+def rows(
+    words: list[str] | None = None,
+    family: str | None = None,
+    target: str | None = None,
+    need: str | None = None,
+    claim: str | None = None,
+    years: str | None = None,
+) -> list[dict[str, Any]]:
+    """What a list shows of each loss that fits: plain data, families together.
+
+    Args:
+        words: each stands, in either case, in the id, name, paper, purpose or family.
+        family, target: of the card.
+        need: a word of the vocabulary that the loss requires.
+        claim: a property that the card says holds; `PROPERTY=false`, that it does not.
+        years: of the paper: 2018, 2018-2021, 2018- or -2021.
+
+    Raises:
+        UserError: a filter names what there is not.
+    """
+    fits = [_with_need(need), _with_claim(claim), _of_years(years)]
+    known = set(registry.list_losses(family, target))
+    found = []
+    for entry in registry.index().values():
+        if (why := registry.fault(entry)) is not None:
+            if target or family not in (None, entry.family):
+                continue
+            row = _row(entry, "broken", None, why)
+        elif entry.id in known:
+            card = registry.facts(entry) if entry.card.is_file() else None
+            row = _row(entry, registry.status(entry), card, f"no card at {entry.card}")
+        else:
+            continue
+        text = " ".join(map(str, row.values())).lower()
+        if all(fit(row) for fit in fits) and all(word.lower() in text for word in words or []):
+            found.append(row)
+    return found
+
+
+def _row(
+    entry: registry.Entry, status: str, card: registry.Facts | None, otherwise: str
+) -> dict[str, Any]:
+    there = {"id": entry.id, "family": entry.family, "status": status}
+    if card is None:
+        return there | {"target": "?", "name": "(no card)", "purpose": otherwise}
+    return there | card._asdict()
+
+
+def _with_need(need: str | None) -> Any:
+    if need and (problem := needs.unknown(need, ("fact", "part", "moment"))) is not None:
+        raise UserError(f"--need names {problem}")
+    return lambda row: need is None or need in row.get("requires", [])
+
+
+def _with_claim(claim: str | None) -> Any:
+    name, _, value = (claim or "").partition("=")
+    legal = {"": True, "true": True, "false": False}
+    if claim and name not in (known := get_args(cards.Property)):
+        raise UserError(f"property {name!r} is unknown; legal: {', '.join(known)}")
+    if claim and value not in legal:
+        raise UserError(f"--property {claim!r}: {name} is to be true or false, not {value!r}")
+    return lambda row: not claim or row.get("properties", {}).get(name) is legal[value]
+
+
+def _of_years(years: str | None) -> Any:
+    if years is None:
+        return lambda row: True
+    span = re.fullmatch(r"(\d{4})?(-)?((?<=-)\d{4})?", years)
+    if span is None or years in ("", "-"):
+        raise UserError(f"--year {years!r} must be 2018, 2018-2021, 2018- or -2021")
+    low = int(span[1] or 0)
+    high = int(span[3] or 9999) if span[2] else low
+    return lambda row: low <= row.get("year", -1) <= high
+
+
+def bibtex(names: list[str]) -> str:
+    """One entry a paper, in the order of the losses' ids; a note names the losses that it brought.
+
+    Raises:
+        UserError: there is no such loss, or it has no card.
+    """
+    papers: dict[str, tuple[cards.Paper, list[str]]] = {}
+    for name in names:
+        paper = registry.get_card(name).paper
+        papers.setdefault(f"{paper.title} {paper.year}", (paper, []))[1].append(name)
+    return "\n\n".join(_entry(paper, losses) for paper, losses in papers.values())
+
+
+def _entry(paper: cards.Paper, losses: list[str]) -> str:
+    fields = {
+        "title": f"{{{paper.title.translate(BRACES)}}}",
+        "author": " and ".join(paper.authors).translate(BRACES),
+        "howpublished": paper.venue.translate(BRACES),
+        "year": str(paper.year),
+        "eprint": paper.arxiv,
+        "archiveprefix": paper.arxiv and "arXiv",
+        "doi": paper.doi,
+        "url": paper.url,
+        "note": f"lossatlas: {', '.join(losses)}".translate(BRACES),
+    }
+    lines = [f"  {key} = {{{value}}}" for key, value in fields.items() if value]
+    return f"@misc{{{losses[0]}{paper.year},\n" + ",\n".join(lines) + "\n}"

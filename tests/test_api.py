@@ -197,6 +197,10 @@ def test_a_loss_of_distances_is_given_distances(notebook):
     wrong = table[table.broken > 0]
     # A sample that lies on a prototype: this formula has no guard there.
     assert wrong.law.tolist() == ["degenerate logits give finite values"], wrong.to_string()
+    # Beyond 0, where no head leads, the label's score should not grow.
+    falling = lossatlas.check(notebook.Distances, "decreasing_in_score")
+    assert falling.verdict[0] == "inconclusive"
+    assert "above 0, which no distance_head gives" in falling.evidence[0]
 
 
 def test_a_network_is_judged_through_the_link(notebook):

@@ -156,6 +156,16 @@ class Linked(Cold):
 class WronglyLinked(Cold):
     def log_probabilities(self, logits):
         return torch.log_softmax(3 * logits, 1)
+
+
+class Distances(Cold):
+    parts = ("distance_head",)
+
+    def log_probabilities(self, logits):
+        return self.log_p(-torch.log(logits.square()) / 2)
+
+    def per_sample(self, logits, target):
+        return -self.log_probabilities(logits).gather(1, target[:, None])[:, 0]
 """
 
 
@@ -179,6 +189,18 @@ def test_a_link_that_is_none_breaks_a_law(notebook):
     notebook.Linked.log_probabilities = lambda self, logits: -self.log_p(logits)
     table = lossatlas.test(notebook.Linked).set_index("law")
     assert table.index[table.broken > 0].tolist() == ["own link gives probabilities"]
+
+
+def test_a_loss_of_distances_is_given_distances(notebook):
+    exec(LINKED, vars(notebook))
+    table = lossatlas.test(notebook.Distances)
+    wrong = table[table.broken > 0]
+    # A sample that lies on a prototype: this formula has no guard there.
+    assert wrong.law.tolist() == ["degenerate logits give finite values"], wrong.to_string()
+    # Beyond 0, where no head leads, the label's score should not grow.
+    falling = lossatlas.check(notebook.Distances, "decreasing_in_score")
+    assert falling.verdict[0] == "inconclusive"
+    assert "above 0, which no distance_head gives" in falling.evidence[0]
 
 
 def test_a_network_is_judged_through_the_link(notebook):

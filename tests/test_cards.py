@@ -260,6 +260,7 @@ class Agrees:
     target = "class_index"
     requires: tuple[str, ...] = ()
     gradient = ""
+    log_probabilities = None
 
     def __init__(self, scale: float = 1.0): ...
 

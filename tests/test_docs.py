@@ -4,10 +4,12 @@
 """
 
 import re
+import sys
 import textwrap
 from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +19,7 @@ from lossatlas.losses.needs import NEEDS
 
 README = resources.CHECKOUT / "README.md"
 LOSSES = resources.CHECKOUT / "docs" / "losses.md"
+PYTHON = resources.CHECKOUT / "docs" / "python.md"
 
 
 def _packaged() -> list[registry.Entry]:
@@ -79,10 +82,13 @@ def test_every_target_has_its_line():
     assert tuple(re.findall(r"^\| `(\w+)` ", table, re.MULTILINE)) == cards.TARGETS
 
 
-def test_the_code_runs():
-    blocks = re.findall(r"```python\n(.*?)```", LOSSES.read_text(), re.DOTALL)
-    assert len(blocks) == 9
-    exec("\n".join(blocks), {"__name__": "docs"})
+@pytest.mark.parametrize(("page", "count"), [(LOSSES, 10), (PYTHON, 4)], ids=["losses", "python"])
+def test_the_code_runs(page, count, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(blocks) == count
+    notebook = ModuleType("docs")
+    monkeypatch.setitem(sys.modules, "docs", notebook)  # so that its classes can be pickled
+    exec("\n".join(blocks), vars(notebook))
 
 
 def test_the_readme_is_short():

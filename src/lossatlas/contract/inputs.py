@@ -104,7 +104,17 @@ def batch_of(
     if card.target == "distribution" and target is not None:
         target[::2, 0] = 0
         target /= target.sum(1, keepdim=True)
-    return scale * inputs, target
+    return _from_head(card, scale * inputs), target
+
+
+def _from_head(card: cards.Card, inputs: Tensor) -> Tensor:
+    """Inputs as the loss's head gives them: a `distance_head` gives minus distances, none above 0.
+
+    Its rows are shifted until all distances are 0.5 at least, beyond the kink at 0.
+    """
+    if "distance_head" not in declared(card.id).requires:
+        return inputs
+    return inputs - inputs.amax(1, keepdim=True).relu() - 0.5
 
 
 def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
@@ -127,15 +137,15 @@ def extremes_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor | None]:
     rows[4] = torch.linspace(-size, size, k + extra)
     targets = every_target(card.target, k)
     row, column = torch.meshgrid(torch.arange(5), torch.arange(len(targets)), indexing="ij")
-    return rows[row.flatten()], targets[column.flatten()]
+    return _from_head(card, rows[row.flatten()]), targets[column.flatten()]
 
 
-def wrong(kind: str, size: float, k: int = CLASSES, extra: int = 0) -> tuple[Tensor, Tensor]:
+def wrong_of(card: cards.Card, size: float) -> tuple[Tensor, Tensor]:
     """One confident mistake: all the score on class 0, which the target does not want."""
-    logits = torch.zeros(1, k + extra, dtype=torch.float64)
+    logits = torch.zeros(1, CLASSES + shape(card)["extra"], dtype=torch.float64)
     logits[0, 0] = size
-    said = 0 if KINDS[kind].names == "wrong" else 1
-    return logits, labelled(kind, torch.tensor([said]), k)
+    said = 0 if KINDS[card.target].names == "wrong" else 1
+    return _from_head(card, logits), labelled(card.target, torch.tensor([said]), CLASSES)
 
 
 def find_reference(name: str) -> Callable[..., Any] | None:

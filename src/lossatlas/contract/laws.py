@@ -34,7 +34,7 @@ from lossatlas.contract.inputs import (
     seeded,
     settings,
     shape,
-    wrong,
+    wrong_of,
 )
 from lossatlas.intervals import Interval
 from lossatlas.losses import needs, registry
@@ -459,7 +459,7 @@ def autocast_does_not_change_the_value(card: Card, given: Settings) -> None:
 def confident_mistake_has_a_gradient(card: Card, given: Settings) -> None:
     loss = make(card.id, "sum", **given)
     for size, dtype in itertools.product((20.0, 1e4), (torch.float64, torch.float32)):
-        logits, target = wrong(card.target, size, **shape(card))
+        logits, target = wrong_of(card, size)
         steepest = gradient(loss, logits.to(dtype), target).abs().max()
         ensure(steepest > 1e-4, f"slope {steepest:.3g} at a mistake by {size:g} in {dtype}")
 

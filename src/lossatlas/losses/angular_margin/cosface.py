@@ -28,5 +28,6 @@ class CosFace(LogitLoss):
         """Values (N,) for cosines (N, K) and class indices (N,)."""
         # Relative to the label's score, so that a small loss is not lost beside a large scale.
         lead = logits - logits.gather(1, target[:, None])
-        lead = lead + self.margin * ~quantities.one_hot(target, logits.shape[1])
+        label = quantities.one_hot(target, logits.shape[1])
+        lead = (lead + self.margin).masked_fill(label, 0.0)
         return F.cross_entropy(self.scale * lead, target, reduction="none")

@@ -27,6 +27,7 @@ class SmoothTop1Svm(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Relative to the label's score, beside which a margin would be rounded away.
         lead = logits - logits.gather(1, target[:, None])
-        scores = lead + self.margin * ~quantities.one_hot(target, logits.shape[1])
+        label = quantities.one_hot(target, logits.shape[1])
+        scores = (lead + self.margin).masked_fill(label, 0.0)
         values = F.cross_entropy(scores / self.temperature, target, reduction="none")
         return self.temperature * values

@@ -26,7 +26,9 @@ class SoftmaxMargin(LogitLoss):
 
     def setup(self, *, num_classes: int) -> None:
         """Makes the costs, (num_classes, num_classes)."""
-        self.register_buffer("cost", self.margin * (1 - torch.eye(num_classes)))
+        self.register_buffer(
+            "cost", self.margin * (1 - torch.eye(num_classes, dtype=torch.float64))
+        )
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

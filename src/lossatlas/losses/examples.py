@@ -201,11 +201,13 @@ def _measure(card: Card, example: Example) -> Tensor:
         value = torch.as_tensor(besides[key], dtype=state[key].dtype)
         with torch.no_grad():
             state[key].copy_(value.expand_as(state[key]))
-    moments = {key: _moment(besides[key]) for key, sort in sorts.items() if sort == "moment"}
+    moments = {key: _moment(key, besides[key]) for key, sort in sorts.items() if sort == "moment"}
     return loss(inputs, target, **moments).detach()
 
 
-def _moment(value: Any) -> Any:
+def _moment(key: str, value: Any) -> Any:
+    if key == "randomness":  # a card gives its seed
+        return torch.Generator().manual_seed(value)
     if not isinstance(value, list):
         return value
     tensor = torch.tensor(value)

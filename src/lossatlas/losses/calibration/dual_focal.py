@@ -1,0 +1,33 @@
+"""Focal loss that also looks at the best class ranked below the label."""
+
+import torch
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class DualFocal(LogitLoss):
+    """Dual focal loss (Tao et al., 2023, arXiv:2305.13665): -(1 - p_y + p_j)^gamma log p_y.
+
+    p_j is the largest probability strictly below p_y, 0 if there is none. Both are differentiated.
+    """
+
+    target = "class_index"
+
+    def __init__(self, gamma: float = 5.0):
+        super().__init__()
+        self.gamma = in_range("gamma", gamma, "[0, inf)")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for logits (N, K) and class indices (N,)."""
+        log_p = torch.log_softmax(logits, 1)
+        own = target[:, None]
+        # Scores are compared, which tie exactly.
+        below = logits < logits.gather(1, own)
+        log_p_j = log_p.masked_fill(~below, float("-inf")).amax(1)
+        log_factor = torch.logaddexp(quantities.log_rest(log_p, target), log_p_j)
+        return -torch.exp(self.gamma * log_factor) * log_p.gather(1, own).squeeze(1)

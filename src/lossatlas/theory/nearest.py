@@ -276,7 +276,8 @@ def _from_file(path: Path) -> Function:
 def _candidate(name: str, kind: str, mine: Fingerprint) -> Candidate | None:
     """The known loss, or None where it is of another kind than the proposal."""
     cls = registry.get_class(name)
-    if kind_of(cls.target) != kind or (kind == "logits" and cls.per == "batch"):
+    of_classes = cls.per != "batch" and "extra_output" not in cls.requires
+    if kind_of(cls.target) != kind or (kind == "logits" and not of_classes):
         return None
     candidate = Candidate(name)
     if candidate.default.gradients.shape != mine.gradients.shape:

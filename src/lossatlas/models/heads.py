@@ -14,6 +14,11 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         return self.linear(features) * self.scale
 
+    @property
+    def weight(self) -> Tensor:
+        """The class weights as they count, (K, D): logits are their products with features."""
+        return self.linear.weight * self.scale
+
 
 def projector(feature_dim: int, width: int, out_dim: int) -> nn.Sequential:
     """The two-layer projector of SimCLR, with batch norm: (N, D) to (N, out_dim)."""

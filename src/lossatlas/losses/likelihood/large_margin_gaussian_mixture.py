@@ -1,0 +1,33 @@
+"""Cross-entropy of minus half the squared distances to class means, the label's enlarged."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class LargeMarginGaussianMixture(LogitLoss):
+    """Large-margin Gaussian mixture loss (Wan et al., CVPR 2018, arXiv:1803.02988), Lambda = I.
+
+    CE(-(1 + alpha e_y) d, y) + lam d_y with d_k = |x - mu_k|^2 / 2, as in all released code. Its
+    logits are minus the distances |x - mu_k| of a feature to the learned class means.
+    """
+
+    target = "class_index"
+    parts = ("distance_head",)
+    prototypes = "drawn"
+
+    def __init__(self, alpha: float = 0.1, lam: float = 0.01):
+        super().__init__()
+        self.alpha = in_range("alpha", alpha, "[0, inf)")
+        self.lam = in_range("lam", lam, "[0, inf)")
+
+    def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Values (N,) for minus distances (N, K) and class indices (N,)."""
+        d = logits.square() / 2
+        own = d.gather(1, target[:, None])
+        lead = ((1 + self.alpha) * own - d).scatter(1, target[:, None], 0.0)
+        return F.cross_entropy(lead, target, reduction="none") + self.lam * own[:, 0]

@@ -77,8 +77,46 @@ def log_rest(log_p: Tensor, target: Tensor) -> Tensor:
     return torch.logsumexp(log_p.scatter(1, target[:, None], float("-inf")), 1)
 
 
+def log_odds(logits: Tensor, inside: Tensor) -> Tensor:
+    """log P / (1 - P), (N,), of the mass P that the softmax gives to a set, (N, K) bool.
+
+    A difference of two log-sum-exps: -logsigmoid(log_odds) is -log P, sigmoid(-log_odds) is 1 - P,
+    and both stay exact where P rounds to 0 or 1.
+    """
+    lowest = float("-inf")
+    within = torch.logsumexp(logits.masked_fill(~inside, lowest), 1)
+    return within - torch.logsumexp(logits.masked_fill(inside, lowest), 1)
+
+
 def log_softmax_of_rest(logits: Tensor, target: Tensor) -> Tensor:
     """log(p_j / (1 - p_y)), (N, K), the softmax of the other classes alone; 0 at y itself."""
     label = one_hot(target, logits.shape[1])
     rest = torch.log_softmax(logits.masked_fill(label, float("-inf")), 1)
     return rest.masked_fill(label, 0)
+
+
+def dirichlet_divergence(alpha: Tensor, prior: float = 1.0) -> Tensor:
+    """KL(Dir(alpha) || Dir(prior, ..., prior)), (N,), of alpha (N, K), float64.
+
+    The large parts of the gamma functions cancel on paper.
+    """
+    k, total = alpha.shape[1], alpha.sum(1)
+    slack = _slack(total) - _slack(alpha).sum(1)
+    tilt = (k * prior - 1) * torch.digamma(total)
+    if prior != 1:
+        tilt = tilt + (1 - prior) * torch.digamma(alpha).sum(1)
+    return slack + tilt - (math.lgamma(k * prior) - k * math.lgamma(prior))
+
+
+def _slack(x: Tensor) -> Tensor:
+    """lgamma(x) - (x - 1) psi(x) + x, without the large parts that cancel; by Stirling from 20 on.
+
+    The x that is added drops out of the divergence, as the total is the sum of the alphas.
+    """
+    direct = torch.lgamma(x) - (x - 1) * torch.digamma(x) + x
+    r = 1 / x
+    s = r * r
+    of_lgamma = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188))))
+    of_psi = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
+    far = x.log() / 2 + math.log(2 * math.pi) / 2 + (1 - r) / 2 + of_lgamma + (x - 1) * of_psi
+    return torch.where(x < 20, direct, far)

@@ -1,7 +1,5 @@
 """Evidence for each class, as a Dirichlet distribution over class probabilities."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -42,25 +40,5 @@ class EvidentialLog(LogitLoss):
             p = alpha / total[:, None]
             fit = ((e_y.to(p.dtype) - p).square() + p * (1 - p) / (total[:, None] + 1)).sum(1)
         weight = self.lambda_max * min(1.0, epoch / self.anneal)
-        return (fit + weight * _divergence(alpha.masked_fill(e_y, 1))).to(logits.dtype)
-
-
-def _divergence(alpha: Tensor) -> Tensor:
-    """KL(Dir(alpha) || Dir(1)), (N,), of alpha (N, K) of at least 1."""
-    k, total = alpha.shape[1], alpha.sum(1)
-    slack = _slack(total) - _slack(alpha).sum(1)
-    return slack + (k - 1) * torch.digamma(total) - math.lgamma(k)
-
-
-def _slack(x: Tensor) -> Tensor:
-    """lgamma(x) - (x - 1) psi(x) + x, without the large parts that cancel; by Stirling from 20 on.
-
-    The x that is added drops out of the divergence, as the total is the sum of the alphas.
-    """
-    direct = torch.lgamma(x) - (x - 1) * torch.digamma(x) + x
-    r = 1 / x
-    s = r * r
-    of_lgamma = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188))))
-    of_psi = s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s / 132))))
-    far = x.log() / 2 + math.log(2 * math.pi) / 2 + (1 - r) / 2 + of_lgamma + (x - 1) * of_psi
-    return torch.where(x < 20, direct, far)
+        divergence = quantities.dirichlet_divergence(alpha.masked_fill(e_y, 1))
+        return (fit + weight * divergence).to(logits.dtype)

@@ -30,6 +30,8 @@ properties:
   shift_invariant: {value: unknown, note: not studied}
 examples:
   - {says: zero, source: by hand, logits: [0, 0], target: 0, value: 0}
+published:
+  - {value: 90.1, metric: accuracy %, setting: clean, source: its table 2, by: authors}
 evidence: {level: C, checked: derived}
 ---
 Text before the first heading belongs to no section.
@@ -135,6 +137,8 @@ def test_a_heading_inside_code_is_code(tmp_path: Path) -> None:
         ("formula: 'a^2'", "formula: 'a^2'\nlimits: [{equals: mae, tolerance: 9}]", "limits.0"),
         ("formula: 'a^2'", "formula: 'a^2'\nlimits: [{equals: mae, when: {x: 1}}]", ""),
         ("formula: 'a^2'", "formula: 'a^2'\nlimits: [{equals: <b>}]", "limits.0.equals"),
+        ("by: authors", "by: us", "published.0.by"),
+        ("source: its table 2, ", "", "published.0.source"),
     ],
 )
 def test_wrong_field_is_named(tmp_path: Path, old: str, new: str, field: str) -> None:
@@ -211,7 +215,7 @@ def test_default_outside_its_range_is_quoted(tmp_path: Path) -> None:
         (replaced("formula: 'a^2'", "formula: &a [*a]"), "line 11: .*inside what it stands for"),
         (replaced("formula: 'a^2'", "formula: " + "[" * 100_000), "line 11: is nested deeper"),
         (CARD + "## Traps\nFive.\n", "the heading '## Traps' is there twice"),
-        (CARD + "\x1b[31m", "line 35: the character"),
+        (CARD + "\x1b[31m", "line 37: the character"),
     ],
 )
 def test_broken_front_matter_is_told(tmp_path: Path, text: str, says: str) -> None:

@@ -223,6 +223,22 @@ class Discrepancy(_Strict):
     ours: str
 
 
+class Published(_Strict):
+    """A CIFAR-10 number as a source prints it; what it leaves out is null.
+
+    `by` tells who printed it: "authors" of the loss, or "others" (a copy, or a comparison of
+    theirs); "refuted" of a number that a replication contradicts, which `setting` then cites.
+    """
+
+    value: Number | str
+    metric: str | None = None
+    setting: str
+    architecture: str | None = None
+    baseline: Number | str | None = None
+    source: str
+    by: Literal["authors", "others", "refuted"]
+
+
 class Evidence(_Strict):
     """How the citation and the formula were checked.
 
@@ -274,6 +290,7 @@ class Card(_Strict):
     limits: list[Limit] = []
     examples: list[Example] = []
     discrepancies: list[Discrepancy] = []
+    published: list[Published] = Field(default=[], exclude=True)  # moves no verdict
     claims: list[str] = []
     evidence: Evidence
     prose: dict[str, Annotated[str, StringConstraints(min_length=0, max_length=100_000)]]

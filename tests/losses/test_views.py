@@ -38,7 +38,7 @@ def test_byol_pairs_each_prediction_with_the_key_of_the_other_view():
 
 def test_the_twin_of_byol_slows_down_from_base_tau_to_a_halt():
     loss = get_loss("byol", base_tau=0.9)
-    assert [loss.twin_momentum(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([0.9, 0.95, 1.0])
+    assert [loss.twin_keeps(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([0.9, 0.95, 1.0])
 
 
 def test_the_queue_of_moco_moves_in_training_alone_and_drops_the_oldest():

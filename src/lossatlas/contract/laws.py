@@ -364,7 +364,7 @@ def hyperparameter_changes_the_value(card: Card, key: str) -> None:
         made = [
             make(card.id, **given) for given in ({}, *settings(card)) if key in given or not given
         ]
-        paces = [loss.twin_momentum(0.5) for loss in made]
+        paces = [loss.twin_keeps(0.5) for loss in made]
         changes += [abs(pace - paces[0]) for pace in paces]
     ensure(max(changes) > 1e-6, f"no legal value of {key} changes the loss or its twin")
 

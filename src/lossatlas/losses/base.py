@@ -234,7 +234,7 @@ class Loss(nn.Module):
         """How many logits the loss takes beyond one a class."""
         return int("extra_output" in self.requires)
 
-    def twin_momentum(self, progress: float) -> float:
+    def twin_keeps(self, progress: float) -> float:
         """How much of itself the twin of a `momentum_encoder` keeps at a step, in [0, 1]."""
         return 0.99
 

@@ -71,7 +71,7 @@ class LossModule(pl.LightningModule):
             self._check()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        self.network.follow(self.loss.twin_momentum(self.progress()))
+        self.network.follow(self.loss.twin_keeps(self.progress()))
 
     def finish_epoch(self) -> dict[str, float]:
         """The numbers of the epoch that just ended; raises Diverged.

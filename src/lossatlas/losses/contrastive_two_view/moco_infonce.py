@@ -46,7 +46,7 @@ class MocoInfoNCE(EmbeddingLoss):
         self.register_buffer("queue", _unit(torch.randn(int(self.queue_size), feature_dim)))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
 
-    def twin_momentum(self, progress: float) -> float:
+    def twin_keeps(self, progress: float) -> float:
         """How much of itself the twin keeps at each step: `twin_momentum`."""
         return self.twin_momentum
 

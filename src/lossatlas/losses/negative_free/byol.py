@@ -28,7 +28,7 @@ class Byol(EmbeddingLoss):
         super().__init__()
         self.base_tau = in_range("base_tau", base_tau, "[0, 1]")
 
-    def twin_momentum(self, progress: float) -> float:
+    def twin_keeps(self, progress: float) -> float:
         """1 - (1 - base_tau) (cos(pi progress) + 1) / 2: from base_tau to 1 over the run."""
         return 1 - (1 - self.base_tau) * (math.cos(math.pi * progress) + 1) / 2
 

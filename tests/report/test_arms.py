@@ -241,8 +241,9 @@ def test_every_sentence_of_the_answer_names_scenario_recipe_model_and_data():
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = [sentence for c, results in found for sentence in sentences.answer(c, results)]
     assert len(said) == 3
-    for sentence, recipe in zip(said, ("long", "quick", "quick"), strict=True):
-        where = f"In `clean` (recipe `{recipe}`, model `airnet`, data `cifar10`)"
+    kinds = (("", "long"), ("", "quick"), (", embedding losses", "quick"))
+    for sentence, (kind, recipe) in zip(said, kinds, strict=True):
+        where = f"In `clean`{kind} (recipe `{recipe}`, model `airnet`, data `cifar10`)"
         assert sentence.startswith(where)
     for line in sentences.of_loss("focal", found):
         assert line.startswith("`clean` (recipe `long`, model `airnet`, data `cifar10`), `focal`: ")
@@ -360,6 +361,18 @@ def test_embedders_have_their_own_condition_and_the_untrained_encoder_as_zero():
     [found] = arms.results(embeddings)
     assert found.difference.mean == pytest.approx(0.15)
     assert "above the same encoder before training" in sentences.answer(embeddings, [found])[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_classes"),
+    [("nll", "test_nll"), ("knn_accuracy", "test_accuracy"), ("accuracy", "test_accuracy")],
+)
+def test_networks_without_the_measure_that_is_asked_for_keep_what_counts_for_them(
+    asked, of_classes
+):
+    runs = [row("cross_entropy", 0, 0.7), row("nt_xent", 0, target="two_view", knn_accuracy=0.5)]
+    found = arms.conditions(runs, [], measure=measures.find(asked))
+    assert [c.measure.field for c in found] == [of_classes, "knn_accuracy"]
 
 
 def test_scenarios_are_told_with_what_was_measured_of_them():

@@ -128,6 +128,13 @@ def test_tables_have_captions_and_scoped_headings(html):
     assert all(a.get("scope") in ("col", "row") for t, a in tags if t == "th")
 
 
+def test_a_table_over_conditions_has_its_caption_once(tmp_path):
+    for loss in ("cross_entropy", "focal"):
+        add_run(tmp_path / "runs", loss, "clean", 0)
+    out = build(tmp_path / "runs", tmp_path / "out", compare="focal,cross_entropy").parent
+    assert (out / "REPORT.md").read_text().count("\nfocal minus cross_entropy\n") == 1
+
+
 def test_every_picture_has_alternative_text_with_numbers(html, markdown):
     texts = [a.get("alt") or "" for t, a in Page(html).tags if t == "img"]
     texts += re.findall(r"!\[(.*?)\]\(figures", markdown)
@@ -501,7 +508,7 @@ def test_comparisons_that_cannot_be_made_are_refused(few, tmp_path, asked, told)
 
 def test_a_metric_that_no_run_has_is_refused(tmp_path):
     add_run(tmp_path / "runs", "nt_xent", "clean", 0)
-    with pytest.raises(UserError, match=r"--metric 'nll': no run of .* has it; they have: none"):
+    with pytest.raises(UserError, match=r"--metric 'nll': no run of .* has it; they have: knn_acc"):
         build(tmp_path / "runs", tmp_path / "out", metric="nll")
 
 

@@ -140,7 +140,8 @@ def conditions(
 ) -> list[Condition]:
     """Group rows into conditions and arms; `order` lists loss ids in the order to show them.
 
-    Arms are compared with the loss `against` by `measure`; those of embedders by kNN accuracy.
+    Arms are compared with the loss `against` by `measure`, or by what counts for networks that do
+    not have it.
 
     An arm's label names the hyperparameters that differ between arms of the loss, or that are not
     the defaults of its card.
@@ -180,7 +181,7 @@ def conditions(
                 arms=tuple(arms),
                 baseline=None if trial else baseline,
                 replaced=replaced,
-                measure=judge.measure if judge.untrained else measure,
+                measure=measure if measure in judge.measures else judge.measure,
                 against=against,
             )
         )

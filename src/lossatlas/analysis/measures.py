@@ -19,23 +19,21 @@ class Measure:
     margin: float | None = None
 
 
-MEASURES = {
-    one.field: one
-    for one in (
-        Measure("test_accuracy", "test accuracy", "points", True, MARGIN),
-        Measure("best_test_accuracy", "best test accuracy (an oracle)", "points", True, MARGIN),
-        Measure("test_balanced_accuracy", "balanced test accuracy", "points", True, MARGIN),
-        Measure("test_nll", "NLL", "nats"),
-        Measure("test_brier", "Brier score", ""),
-        Measure("test_ece", "ECE", "points"),
-        Measure("test_ece_debiased", "debiased ECE", "points"),
-        Measure("test_ece_equal_mass", "ECE in bins of equal mass", "points"),
-        Measure("test_ece_classwise", "classwise ECE", "points"),
-        Measure("test_aurc", "AURC", "points"),
-    )
-}
-ACCURACY = MEASURES["test_accuracy"]
+OF_LOGITS = (
+    Measure("test_accuracy", "test accuracy", "points", True, MARGIN),
+    Measure("best_test_accuracy", "best test accuracy (an oracle)", "points", True, MARGIN),
+    Measure("test_balanced_accuracy", "balanced test accuracy", "points", True, MARGIN),
+    Measure("test_nll", "NLL", "nats"),
+    Measure("test_brier", "Brier score", ""),
+    Measure("test_ece", "ECE", "points"),
+    Measure("test_ece_debiased", "debiased ECE", "points"),
+    Measure("test_ece_equal_mass", "ECE in bins of equal mass", "points"),
+    Measure("test_ece_classwise", "classwise ECE", "points"),
+    Measure("test_aurc", "AURC", "points"),
+)
+ACCURACY = OF_LOGITS[0]
 KNN = Measure("knn_accuracy", "kNN accuracy", "points", True, MARGIN)
+MEASURES = {one.field: one for one in (*OF_LOGITS, KNN)}
 
 
 def find(name: str) -> Measure:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lossatlas import results
-from lossatlas.analysis import arms
+from lossatlas.analysis import arms, measures
 from lossatlas.analysis.arms import Condition, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
@@ -338,7 +338,7 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
         f"{judge.measure.name}, % (± sd)",
         f"points above {against} [95 % interval]",
     ]
-    head += ["seeds", "after Holm", *(["ECE, %"] if judge.calibrated else [])]
+    head += ["seeds", "after Holm", *(["ECE, %"] if measures.find("ece") in judge.measures else [])]
     shown, strips, measurements = [], [], []
     for one in measured:
         mine = [

@@ -142,9 +142,10 @@ def beside(one: Again) -> str:
 
 
 def place(condition: Condition) -> str:
-    """Where a number was measured: scenario, recipe, model and data."""
+    """Where a number was measured: scenario, kind of loss, recipe, model and data."""
     named = (("recipe", condition.recipe), ("model", condition.model), ("data", condition.data))
-    return f"{code(condition.setting)} ({', '.join(f'{k} {code(v)}' for k, v in named)})"
+    told = ", ".join(f"{k} {code(v)}" for k, v in named)
+    return f"{code(condition.setting)}{condition.judge.whose} ({told})"
 
 
 def notices(found: Found, runs: Sequence[Row]) -> list[str]:

@@ -9,7 +9,8 @@ from lossatlas.analysis import arms, statistics
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import Again
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import ACCURACY, KNN, MEASURES, Measure
+from lossatlas.analysis.judges import judge_of
+from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.pages.escape import code
 from lossatlas.pages.tables import Table, table, value
 
@@ -21,10 +22,6 @@ SIGN = {
     "higher": "▲ higher", "lower": "▼ lower", "equivalent": "= equivalent",
     "not resolved": "≈ not resolved",
 }  # fmt: skip
-PROBABILITIES = (
-    "test_nll", "test_brier", "test_ece", "test_ece_debiased", "test_ece_equal_mass",
-    "test_ece_classwise", "test_aurc",
-)  # fmt: skip
 IMPROPER = (
     "† Not strictly proper by its card: the softmax of its scores is read as probabilities here as "
     "for every loss, but the loss was not made to produce them."
@@ -73,13 +70,13 @@ def accuracy_table(
 
 def embedding_table(condition: Condition, results: Sequence[Result], tuned: Tuned) -> Table:
     """Embedders: kNN and linear-probe accuracy of frozen features, and the gain by training."""
-    body = []
+    measure, body = condition.measure, []
     for one in sorted(results, key=best_first(condition)):
-        untrained = one.arm.cell("knn_accuracy_untrained").mean
+        untrained = one.arm.cell(condition.judge.untrained).mean
         gain, probe = one.difference, one.arm.cell("probe_accuracy")
         body.append(
             [
-                *_measured_cells(one, KNN),
+                *_measured_cells(one, measure),
                 value(percent(untrained), untrained),
                 value(points(gain.mean), gain.mean),
                 value(_interval(gain.low, gain.high, points), gain.low),
@@ -88,7 +85,7 @@ def embedding_table(condition: Condition, results: Sequence[Result], tuned: Tune
                 *_cost_cells(one.arm, condition, tuned),
             ]
         )
-    head = ["Loss", *_measured_head("kNN accuracy", KNN), "kNN untrained, %", "gain, points"]
+    head = ["Loss", *_measured_head(measure.name, measure), "kNN untrained, %", "gain, points"]
     head += ["95 % interval", "after Holm", "linear probe, % (± sd)", *COST_HEAD]
     note = "Untrained is the same encoder before training: the zero line of this table."
     return table(f"Frozen features: {condition.title}", head, body, [note])
@@ -149,7 +146,9 @@ def probability_table(
     """How good the probabilities are, by the measures that any run has; None for fewer than three
     (NLL and ECE stand beside the accuracy)."""
     held = [
-        MEASURES[field] for field in PROBABILITIES if any(one.arm.cell(field).n for one in results)
+        m
+        for m in condition.judge.measures
+        if not m.higher_is_better and any(one.arm.cell(m.field).n for one in results)
     ]
     if len(held) < 3:
         return None
@@ -273,7 +272,7 @@ def trouble_table(runs: Sequence[Row]) -> Table | None:
     for row in sorted(runs, key=lambda row: (row["state"], row["run_id"])):
         # how far a running run has come changes with the clock, and the page must not
         reason = "not finished" if row["state"] == "running" else row.get("reason", "none given")
-        accuracy = row.get("test_accuracy", row.get("knn_accuracy"))
+        accuracy = row.get(judge_of(row.get("target")).measure.field)
         texts = (row["run_id"], row["state"], reason, percent(accuracy))
         if row["state"] != "done":
             body.append([value(text) for text in texts])

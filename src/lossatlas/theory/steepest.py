@@ -11,7 +11,7 @@ from lossatlas.theory.kinks import persists, suspects
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
 from lossatlas.theory.targets import numbered
-from lossatlas.theory.verdict import Finding, Term, indicate
+from lossatlas.theory.verdict import Finding, Term, indicate, of_distances
 
 CONSTANT = ("constant", "at", "target")  # what is found, and not so where there is no largest
 
@@ -51,6 +51,8 @@ def unbounded(
 ) -> Finding | None:
     """Evidence against a bound, if heights grow by a power of the distance from zero or elsewhere.
 
+    Inconclusive, where they grow at scores alone that the loss's head cannot give.
+
     Args:
         subject: the loss.
         height: of slopes (order 1) or curvatures (order 2).
@@ -61,7 +63,7 @@ def unbounded(
         method: of the finding.
         facts: further fields of the finding.
     """
-    what = numbered(subject)
+    what, unreachable = numbered(subject), None
     for centre, rungs in _ladders(subject, height, far):
         if (grown := rungs.growth()) is None:
             continue
@@ -90,7 +92,9 @@ def unbounded(
         finding = indicate(subject, says, terms, *points, method=method, **facts)
         if finding.verdict == "evidence_against":
             return finding
-    return None
+        if of_distances(subject):
+            unreachable = finding
+    return unreachable
 
 
 def _ladders(subject: Subject, height: Height, far: Ladder) -> Iterator[tuple[Tensor, Ladder]]:

@@ -118,7 +118,7 @@ def refute(
     """
     chosen = _simplest(subject, terms, points)
     combination = terms(*chosen)
-    if _of_distances(subject) and any(_highest(term.inputs) > 0 for term in combination):
+    if of_distances(subject) and any(_highest(term.inputs) > 0 for term in combination):
         reason = "what was found has a score above 0, which no distance_head gives"
         return Finding("inconclusive", method, reason=reason, **facts)
     value, _ = evaluate(subject, combination)
@@ -268,7 +268,7 @@ def _target(subject: Subject, term: Term) -> Any:
     return torch.tensor([y]) if isinstance(y[0], bool) else torch.tensor([y], dtype=torch.float64)
 
 
-def _of_distances(subject: Subject) -> bool:
+def of_distances(subject: Subject) -> bool:
     return subject.loss is not None and "distance_head" in subject.loss.requires
 
 

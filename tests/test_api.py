@@ -12,7 +12,7 @@ import lossatlas
 from lossatlas import api
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.training.modules import LossModule
+from lossatlas.training.modules import Classifier
 
 NOTEBOOK = """
 import torch
@@ -207,7 +207,7 @@ def test_a_network_is_judged_through_the_link(notebook):
     exec(LINKED, vars(notebook))
     scores = torch.tensor([[1.0, 0.0, 9.0]])  # the third is no class
     module = types.SimpleNamespace(loss=notebook.Linked(), outputs=2)
-    read = LossModule.judged(module, scores)
+    read = Classifier.judged(module, scores)
     assert torch.allclose(read.softmax(1), (2 * scores[:, :2]).softmax(1))
     module.loss = notebook.Cold()
-    assert torch.equal(LossModule.judged(module, scores), scores[:, :2])
+    assert torch.equal(Classifier.judged(module, scores), scores[:, :2])

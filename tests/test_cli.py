@@ -36,13 +36,13 @@ def test_show_prints_the_card(command):
 
 
 MISTAKES = [
-    (["show", "focall"], "there is no loss 'focall'; did you mean focal?"),
+    (["show", "focall"], "there is no loss 'focall'; did you mean focal"),
     (["list", "--family", "x"], "family 'x' is unknown; legal: likelihood, margin"),
     (["new", "My-Loss", "--family", "margin"], "the name 'My-Loss' must be at most 64"),
     (["new", "focal", "--family", "margin"], "loss 'focal' exists already"),
     (["new", "x", "--family", "y"], "family 'y' is unknown"),
     (["report", "--runs", "nowhere"], "nowhere: there is no such folder of runs"),
-    (["train", "loss=focall"], "there is no loss 'focall'; did you mean focal?"),
+    (["train", "loss=focall"], "there is no loss 'focall'; did you mean focal"),
     (["train", "scenario=x"], "there is no scenario 'x'; legal: ambiguous_pets, asymmetric_noise, "
      "clean, long_tail, symmetric_noise"),
     (["train", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),

@@ -112,6 +112,7 @@ def drawn():
         and registry.get_class(name).per == "sample"
         and "per_sample" in vars(registry.get_class(name))
         and not registry.get_card(name).gradient
+        and not registry.get_class(name).requires
     ]
     return sorted(random.Random(SEED).sample(fit, DRAWN))
 

@@ -150,6 +150,10 @@ def test_a_clamp_stays_in_the_code() -> None:
 
 @pytest.mark.parametrize("name", lossatlas.list_losses())
 def test_losses_at_50_digits(name: str) -> None:
+    if name == "iedl":
+        pytest.xfail("the trigamma function has no 50-digit form here")
+    if "randomness" in lossatlas.get_loss(name).requires:
+        pytest.skip("its values are random")
     subject = examine(name, 5)
     for seed in range(2):
         inputs, target = batch_of(lossatlas.get_card(name), n=4, seed=seed)

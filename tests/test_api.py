@@ -206,7 +206,7 @@ def test_a_loss_of_distances_is_given_distances(notebook):
 def test_a_network_is_judged_through_the_link(notebook):
     exec(LINKED, vars(notebook))
     scores = torch.tensor([[1.0, 0.0, 9.0]])  # the third is no class
-    module = types.SimpleNamespace(loss=notebook.Linked(), outputs=2)
+    module = types.SimpleNamespace(loss=notebook.Linked(), num_classes=2)
     read = Classifier.judged(module, scores)
     assert torch.allclose(read.softmax(1), (2 * scores[:, :2]).softmax(1))
     module.loss = notebook.Cold()

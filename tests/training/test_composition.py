@@ -111,9 +111,9 @@ def test_sums_can_be_swept_from_the_command_line(command, tmp_path):
     assert set(table["loss"]) == {"sum"}
     code, _, err = command("train", *TINY, "loss=sum", "loss.terms=cross_entropy + fokal")
     assert code == 2
-    assert err == (
-        "lossatlas: there is no loss 'fokal'; did you mean focal? ('lossatlas list' shows all)\n"
-    )
+    assert err.startswith("lossatlas: there is no loss 'fokal'; did you mean focal")
+    assert err.endswith("? ('lossatlas list' shows all)\n")
+    assert err.count("\n") == 1
 
 
 def test_parentheses_without_quotes_of_their_own_are_explained(command):

@@ -238,6 +238,14 @@ class Published(_Strict):
     source: str
     by: Literal["authors", "others", "refuted"]
 
+    @property
+    def line(self) -> str:
+        """All of it in a clause, as lists show it."""
+        what = f"{self.value} {self.metric or ''}"
+        where = f", {self.architecture}" if self.architecture else ""
+        against = "" if self.baseline is None else f"; baseline {self.baseline}"
+        return f"{what}{where}, {self.setting}{against} (printed by {self.by}: {self.source})"
+
 
 class Evidence(_Strict):
     """How the citation and the formula were checked.

@@ -162,12 +162,8 @@ def _show(name: str) -> None:
         print(f"\n{heading}\n{text}")
     for one in card.discrepancies:
         print(f"\nsources disagree ({one.between}): {one.what}; here: {one.ours}")
-    for two in card.published:
-        print(
-            f"\npublished on CIFAR-10 (by {two.by}): {two.value} {two.metric or ''}, "
-            f"{two.architecture or 'architecture not said'}, {two.setting}; "
-            f"baseline {two.baseline or 'not said'} ({two.source})"
-        )
+    for number in card.published:
+        print(f"\npublished on CIFAR-10: {number.line}")
     print(f"\nevidence {card.evidence.level}: {card.evidence.checked}")
     print(f"\ncard {entry.card}\ncode {entry.code}")
     for gap in card.todo:

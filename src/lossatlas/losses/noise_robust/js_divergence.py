@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -28,7 +29,7 @@ class JSDivergence(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        log_rest = log_p.scatter(1, target[:, None], float("-inf")).logsumexp(1)
+        log_rest = quantities.log_rest(log_p, target)
         log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
         # Off the label m = (1 - w) p, so only m_y counts: w KL(e_y | m) = -w log m_y, and
         # KL(p | m) = -p_y log(m_y / p_y) - (1 - p_y) log(1 - w), with m_y / p_y = 1 + w rest / p_y.

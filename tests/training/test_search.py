@@ -218,7 +218,7 @@ def test_a_tenth_of_the_images_is_held_out_unless_said(overrides, holdout, tmp_p
 
 
 MISTAKES = [
-    (["focall"], "there is no loss 'focall'; did you mean focal?"),
+    (["focall"], "there is no loss 'focall'; did you mean focal"),
     (["focal", "--trials", "0"], "trials must be at least 1, not 0"),
     (["focal", "--method", "rnadom"], "method 'rnadom' is unknown; legal: random, grid"),
     (["focal", "loss.gamma=1"], "'loss.gamma=1' sets what the search varies; leave it out"),

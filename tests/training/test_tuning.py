@@ -5,7 +5,7 @@ import torch
 import yaml
 
 from lossatlas import resources
-from lossatlas.contract.inputs import make, shape
+from lossatlas.contract.inputs import batch_of, make
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.kinds import KINDS
@@ -132,23 +132,21 @@ def test_a_rate_that_nobody_tuned_is_divided_by_the_loss_s_steepness(make_cfg):
 
 
 def test_a_card_s_steepness_is_that_of_the_gradient():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(500, 10, generator=generator, dtype=torch.float64)
-    labels = torch.randint(10, (500,), generator=generator)
+    labels = torch.randint(10, (500,), generator=torch.Generator().manual_seed(0))
 
     def steepness(name):
         card = registry.get_card(name)
-        more = shape(card)["extra"]  # outputs beyond one a class
-        inputs = torch.cat([logits, logits[:, :more]], 1).requires_grad_()
+        inputs = batch_of(card, n=500, k=10, scale=1.0)[0].requires_grad_()
         loss = make(name, "sum", 10)
         value = loss(inputs, lift(labels, card.target, 10))
-        (value * (len(logits) if loss.per == "batch" else 1)).backward()
+        (value * (len(labels) if loss.per == "batch" else 1)).backward()
         return inputs.grad.norm(dim=1).mean()
 
     one = steepness("cross_entropy")
     for name in registry.list_losses():
         card = registry.get_card(name)
-        if not KINDS[card.target].on_embeddings:
+        # How large the network's features are is not known here.
+        if not KINDS[card.target].on_embeddings and "features" not in card.requires:
             measured, stated = steepness(name) / one, card.steepness
             assert measured < 8 if stated == 1 else stated / 1.5 < measured < 1.5 * stated, name
 

@@ -124,7 +124,7 @@ def test_a_report_of_hostile_rows_has_no_active_element(tmp_path, monkeypatch):
     for seed in (0, 1):
         for loss in ("cross_entropy", "focal"):
             add_run(root, loss, "clean", seed)
-    rows = arms.rows(pd.DataFrame(build.read(root)))
+    rows = arms.rows(pd.DataFrame(build.read(root).rows))
     for i, text in enumerate((*BAD, ALL)):
         text = text.replace("\ud800", "")  # no table of pandas holds it
         base = {"seed": i, "state": "failed", "run_id": f"=1+{i} {text}", "reason": text}

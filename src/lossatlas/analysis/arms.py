@@ -102,8 +102,9 @@ class Result:
     calibrated: bool | None
 
 
-def rows(table: pd.DataFrame) -> list[Row]:
-    """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out."""
+def rows(table: pd.DataFrame, held_out: bool = False) -> list[Row]:
+    """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out, unless
+    they are asked for."""
     found: list[Row] = [{} for _ in range(len(table))]
     # Not by to_dict("records"), which fills every field of every row; by columns it is fast.
     for key, column in table.items():
@@ -119,7 +120,7 @@ def rows(table: pd.DataFrame) -> list[Row]:
             values = map(_text, values)
         for i, v in zip(np.flatnonzero(held).tolist(), values, strict=True):
             found[i][name] = v
-    return [row for row in found if not row.get("holdout")]
+    return [row for row in found if held_out or not row.get("holdout")]
 
 
 @lru_cache(4096)

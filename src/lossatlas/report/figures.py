@@ -8,55 +8,32 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import Tensor
 
-from lossatlas.analysis.arms import Arm, Condition, Result
+from lossatlas.analysis.arms import Arm, Condition, Result, Row
 from lossatlas.analysis.judges import JUDGES, Judge, judge_of
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
-from lossatlas.evaluation import metrics
-from lossatlas.evaluation.bundle import Scores
-from lossatlas.losses import quantities
+from lossatlas.evaluation.drawn import LEAST_IN_BIN, LEVELS, Drawn
 from lossatlas.report.tables import best_first, percent, signed
 
 OTHER = "#8a8a8a"
 MOST = 40  # arms in a figure, and fewer (but eight) where they have more than
 LINES = 300  # seeds in all: more could not be told apart, and would fill the memory
-LEAST_IN_BIN = 10  # a bin of the reliability diagram with fewer images says nothing
-LEVELS = np.linspace(0.005, 0.995, 100)
 
 
 class Material(NamedTuple):
-    """What is drawn beside the rows: a colour by loss, and by run id, read when it is needed, the
-    epochs and, of the test images, logits (N, K) and labels (N,)."""
+    """What is drawn beside the rows: a colour by loss, and by row, read when it is needed, the
+    epochs and what is drawn of the logits of the test images."""
 
-    epochs: Callable[[str], Sequence[Mapping[str, Any]]]
-    outputs: Callable[[str], Scores | None]
+    epochs: Callable[[Row], Sequence[Mapping[str, Any]]]
+    outputs: Callable[[Row], Drawn | None]
     palette: Mapping[str, str]
-
-
-class Summary(NamedTuple):
-    """What is drawn of one run's logits: mean confidence and accuracy of the bins that are full
-    enough, margins at LEVELS, their median, the spread of the logits, the recall of each class and
-    its name.
-
-    Lists, because small arrays between the large ones that come and go would leave holes in the
-    memory, a megabyte a run.
-    """
-
-    confidence: list[float]
-    accuracy: list[float]
-    margins: list[float]
-    median: float
-    spread: float
-    recall: list[float]
-    classes: Sequence[str]
 
 
 class Tested(NamedTuple):
     """An arm with what its seeds said of the test images."""
 
     arm: Arm
-    seeds: list[Summary]
+    seeds: list[Drawn]
 
 
 def colours(losses: Sequence[str], judges: Mapping[str, Judge], against: str) -> dict[str, str]:
@@ -163,7 +140,7 @@ def curves(condition: Condition, material: Material) -> Picture | None:
     fields = condition.judge.by_epoch
 
     def lines(arm: Arm) -> dict[str, list[tuple[list[int], list[float]]]]:
-        runs = [material.epochs(run["run_id"]) for run in arm.runs]
+        runs = [material.epochs(run) for run in arm.runs]
         held = {f: [[e for e in epochs if e.get(f) is not None] for epochs in runs] for f in fields}
         return {
             field: [([e["epoch"] for e in es], [100 * e[field] for e in es]) for es in seeds if es]
@@ -278,27 +255,11 @@ def recalls(condition: Condition, tested: Sequence[Tested]) -> Picture:
 def _tested(condition: Condition, material: Material) -> list[Tested]:
     found = []
     for arm in condition.arms:
-        read = (material.outputs(run["run_id"]) for run in arm.runs)
-        seeds = [_summary(*outputs) for outputs in read if outputs is not None]
+        read = (material.outputs(run) for run in arm.runs)
+        seeds = [drawn for drawn in read if drawn is not None]
         if seeds:
             found.append(Tested(arm, seeds))
     return found
-
-
-def _summary(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Summary:
-    scores = logits.double()
-    margin = quantities.margin(scores, labels).numpy()
-    bins = metrics.reliability(logits, labels)
-    full = bins.counts >= LEAST_IN_BIN
-    return Summary(
-        confidence=bins.confidence[full].tolist(),
-        accuracy=bins.accuracy[full].tolist(),
-        margins=np.quantile(margin, LEVELS).tolist(),
-        median=float(np.median(margin)),
-        spread=(scores - scores.mean(1, keepdim=True)).std().item() or 1.0,
-        recall=metrics.per_class_recall(logits, labels).tolist(),
-        classes=classes or [str(k) for k in range(logits.shape[1])],
-    )
 
 
 def _canvas(panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:

@@ -9,7 +9,7 @@ from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
 from lossatlas.analysis.measures import Measure
 from lossatlas.analysis.statistics import BASELINE_SEEDS, LEAST, Difference, conclusion
-from lossatlas.data.scenarios import names, says
+from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import number, percent, signed
 

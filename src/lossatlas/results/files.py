@@ -12,9 +12,9 @@ import stat
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lossatlas.errors import UserError
 
@@ -25,6 +25,12 @@ def _is_name(value: str) -> str:
     if not value or value.startswith(".") or "/" in value or "\0" in value:
         raise ValueError("must be the name of a folder")
     return value
+
+
+def _in_order(epochs: list[Any]) -> list[Any]:
+    if [one.epoch for one in epochs] != list(range(1, len(epochs) + 1)):
+        raise ValueError("must be numbered from 1")
+    return epochs
 
 
 Name = Annotated[str, AfterValidator(_is_name)]  # of a run or sweep: it leads nowhere else
@@ -125,6 +131,31 @@ class Epoch(_Schema):
     epoch: Annotated[int, Field(ge=1, le=10**9)]
     seconds: Amount
     cpu_seconds: Amount | None = None
+
+
+class Epochs(_Schema):
+    """The epochs of a row that travels, from the first."""
+
+    epochs: Annotated[list[Epoch], AfterValidator(_in_order)]
+
+
+class Drawn(_Schema):
+    """What figures draw of a run's logits: `evaluation.drawn`."""
+
+    confidence: list[Share]
+    accuracy: list[Share]
+    margins: Annotated[list[Number], Field(min_length=100, max_length=100)]
+    median: Number
+    spread: Positive
+    recall: list[float]  # NaN of a class without images
+    classes: list[str]
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        for one, other in (("confidence", "accuracy"), ("recall", "classes")):
+            if len(getattr(self, one)) != len(getattr(self, other)):
+                raise ValueError(f"{one} and {other} must have as many entries")
+        return self
 
 
 class Holder(_Schema):

@@ -354,9 +354,7 @@ def test_only_the_runs_of_the_report_are_opened(runs, tmp_path, monkeypatch):
     opened = []
     for name in ("_config", "_scores", "read_epochs"):
         real = getattr(source, name)
-        monkeypatch.setattr(
-            source, name, lambda path, real=real: opened.append(path) or real(path)
-        )
+        monkeypatch.setattr(source, name, lambda path, real=real: opened.append(path) or real(path))
     build(runs, tmp_path / "out", only="focal-clean-quick-s0-*")
     assert len(opened) == 3
     assert {path.name[:20] for path in opened} == {"focal-clean-quick-s0"}

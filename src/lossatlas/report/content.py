@@ -18,7 +18,6 @@ from lossatlas.cards import Card
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle, metrics
 from lossatlas.losses import registry
-from lossatlas.pages.tables import Table, examples_table
 from lossatlas.report import figures, sentences, tables
 from lossatlas.results import files, sweeps
 from lossatlas.results.files import Damaged
@@ -52,11 +51,15 @@ def assemble(
     sweep: str | None = None,
     asked: Asked = Asked(),  # noqa: B008  (it cannot be changed)
 ) -> dict[str, Any]:
-    """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
+    """Everything that a page says: sentences, tables and pictures."""
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
     losses = [n for n in order if n in names] + sorted(names - set(order))
     cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
+    told = {
+        str(row["loss"]): str(row["family"]) for row in rows if {"loss", "family"} <= row.keys()
+    }
+    families = {n: told.get(n, cards[n].family if n in cards else "–") for n in losses}
     conditions = arms.conditions(rows, order, asked.against, asked.measure)
     found = [(c, arms.results(c)) for c in conditions]
     overall = across.summaries(found)
@@ -72,28 +75,43 @@ def assemble(
             wrong[name, reason] = {"run_id": name, "state": "damaged", "reason": reason}
             return nothing
 
-    judges = {arm.loss: c.judge for c in conditions for arm in c.arms}
+    colours = figures.palette(found)
     material = figures.Material(
         epochs=lambda run: whole(read_epochs, run, []),
         outputs=lambda run: whole(_outputs, run),
-        palette=figures.colours(losses, judges, asked.against),
+        palette=colours,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
+    parts = [
+        {
+            "condition": condition,
+            "answer": sentences.answer(condition, results),
+            "forest": figures.forest(condition, results, colours),
+            "tables": [
+                tables.main_table(condition, results, families),
+                tables.measures_table(condition, results, families, improper, rates),
+            ],
+            "pictures": figures.pictures(condition, results, material),
+        }
+        for condition, results in tqdm(found, "conditions", leave=False, disable=None)
+    ]
+    pairs = sentences.comparison(found, *asked.pair) if asked.pair else []
+    again_told = sentences.checked(repeated, asked.other[0]) if asked.other else []
+    differing, shared = tables.settings_tables(
+        row | whole(_config, row["run_id"], {}) for row in rows if row["state"] != "damaged"
+    )
     return {
-        "conditions": [
-            {
-                "condition": condition,
-                "tables": _tables(condition, results, improper, rates),
-                "answer": sentences.answer(condition, results),
-                "pictures": figures.pictures(condition, results, material),
-            }
-            for condition, results in tqdm(found, "conditions", leave=False, disable=None)
-        ],
+        "measure": asked.measure,
+        "names": losses,
         "against": asked.against,
-        "overall": {
-            "answer": [line for one in overall for line in sentences.across(one)]
-            + (sentences.comparison(found, *asked.pair) if asked.pair else [])
-            + (sentences.checked(repeated, asked.other[0]) if asked.other else []),
+        "answer": sentences.headline(found, overall, [*pairs[:2], *again_told[:1]]),
+        "conditions": parts,
+        "over_all": {
+            "sentences": [
+                *pairs,
+                *again_told,
+                *(line for one in overall for line in sentences.across(one)),
+            ],
             "tables": [
                 one
                 for one in (
@@ -103,17 +121,14 @@ def assemble(
                 )
                 if one is not None
             ],
+            "pictures": [one for told in overall if (one := figures.gains(told, colours))],
         },
         "scenarios": sentences.scenarios(found),
-        "protocol": tables.protocol_table(
-            row | whole(_config, row["run_id"], {}) for row in rows if row["state"] != "damaged"
-        ),
+        "differing": differing,
+        "shared": shared,
         "notices": sentences.notices(found, rows),
         "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
-        "losses": [
-            _section(name, cards.get(name)) | {"measured": sentences.of_loss(name, found)}
-            for name in losses
-        ],
+        "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
         "limits": sentences.limits(found, _provenance()),
         "sweeps": {
             name: whole(_commands, f"{sweeps.SWEEPS}/{name}", [])
@@ -141,31 +156,6 @@ def with_measures(rows: list[arms.Row], runs: Path) -> list[arms.Row]:
                 scores = _outputs(runs / row["run_id"])
         found.append(row if scores is None else metrics.summary(*scores[:2]) | row)
     return found
-
-
-def _tables(
-    condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
-) -> list[Table]:
-    if condition.judge.untrained:
-        return [tables.embedding_table(condition, results, tuned)]
-    more = (
-        tables.difference_table(condition, results),
-        tables.probability_table(condition, results, improper),
-    )
-    return [
-        tables.accuracy_table(condition, results, improper, tuned),
-        *(one for one in more if one is not None),
-    ]
-
-
-def _section(name: str, card: Card | None) -> dict[str, Any]:
-    if card is None:
-        return {"id": name, "card": None, "examples": None, "problem": None}
-    section = {"id": name, "card": card, "status": registry.status(registry.find(name))}
-    try:
-        return section | {"examples": examples_table(card), "problem": None}
-    except ValueError as error:
-        return section | {"examples": None, "problem": f"Could not be run: {error}"}
 
 
 def _makers(rows: list[arms.Row]) -> list[str]:

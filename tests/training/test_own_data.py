@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from lossatlas import results
-from lossatlas.analysis import arms
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
 from lossatlas.report import content, source

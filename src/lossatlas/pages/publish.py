@@ -15,7 +15,7 @@ Text = str | Iterable[str]  # whole, or in pieces that come as they are written
 def publish(files: Mapping[str, Text], out: Path, command: str) -> None:
     """Write the pages of a command beside `out`, then move them in; a stranger's are left alone.
 
-    `files` maps names to texts: REPORT.md, other pages, and what it links to as figures/*.svg.
+    `files` maps names to texts: REPORT.md, other pages, and what it links to as figures/*.
 
     Raises:
         UserError: `out` cannot be written or holds pages that the command did not make.
@@ -28,7 +28,7 @@ def publish(files: Mapping[str, Text], out: Path, command: str) -> None:
             made = f"is not a page of 'lossatlas {command}'"
             raise UserError(f"{out / strangers[0]}: {made}; give another folder with -o")
         move_in(files, out)
-        for name in set(re.findall(r"\]\((figures/[\w.-]+\.svg)\)", before)) - set(files):
+        for name in set(re.findall(r"\]\((figures/[\w.-]+\.(?:svg|csv))\)", before)) - set(files):
             (out / name).unlink(missing_ok=True)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{out}: the pages cannot be written there ({error})") from error

@@ -35,13 +35,14 @@ def build(
     compare: str | None = None,
     check: Path | None = None,
 ) -> Path:
-    """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
+    """Write REPORT.md, index.html, results.csv and figures/*.svg, each with what it shows as
+    *.csv, into `out`.
 
     The files depend on nothing but the rows of `place` (a run store, or a file of rows) and what
-    stands beside them, the cards and the table `tuned` (the YAML that `lossatlas tune` writes, or a
-    folder of such named by recipe): the same inputs give the same bytes. Of the runs, those are in
-    it whose id fits the shell pattern `only` and that the sweep `sweep` has planned, whichever
-    sweep has made them. Losses are
+    stands beside them, the cards, the table `tuned` (the YAML that `lossatlas tune` writes, or a
+    folder of such named by recipe) and which pages of cards are in `out`/../cards, to which they
+    link: the same inputs give the same bytes. Of the runs, those are in it whose id fits the shell
+    pattern `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
     each other. The report says which of its statements hold in `check`, another folder of runs,
     a file of rows or a results.csv.
@@ -66,11 +67,15 @@ def build(
         asked = asked._replace(other=(check.name, _rows_of(check)))
         _counterparts(rows, asked, place, check)
     report = content.assemble(source, tuning, asked)
-    files: dict[str, Text] = {
-        f"figures/{picture.file}": picture.svg
-        for part in report["conditions"]
-        for picture in part["pictures"]
-    }
+    report["pages"] = [
+        name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()
+    ]
+    files: dict[str, Text] = {}
+    for part in (report["over_all"], *report["conditions"]):
+        for picture in (part.get("forest"), *part["pictures"]):
+            if picture is not None:
+                files[f"figures/{picture.file}"] = picture.svg
+                files[f"figures/{Path(picture.file).stem}.csv"] = picture.data
     files["results.csv"] = _csv(rows)
     files["REPORT.md"] = render.markdown(report)
     files["index.html"] = render.in_browser(report, "report", files, sorting=True)

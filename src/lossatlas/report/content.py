@@ -11,7 +11,6 @@ from lossatlas.analysis import across, again, arms
 from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
 from lossatlas.losses import registry
-from lossatlas.pages.tables import Table, examples_table
 from lossatlas.report import figures, sentences, tables
 from lossatlas.report.source import Source
 from lossatlas.results import sweeps
@@ -43,12 +42,16 @@ def assemble(
     tuned: tables.Tuned = (),
     asked: Asked = Asked(),  # noqa: B008  (it cannot be changed)
 ) -> dict[str, Any]:
-    """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
+    """Everything that a page says: sentences, tables and pictures."""
     rows = source.rows
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
     losses = [n for n in order if n in names] + sorted(names - set(order))
     cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
+    told = {
+        str(row["loss"]): str(row["family"]) for row in rows if {"loss", "family"} <= row.keys()
+    }
+    families = {n: told.get(n, cards[n].family if n in cards else "–") for n in losses}
     conditions = arms.conditions(rows, order, asked.against, asked.measure)
     found = [(c, arms.results(c)) for c in conditions]
     overall = across.summaries(found)
@@ -65,28 +68,43 @@ def assemble(
             wrong[name, reason] = {"run_id": name, "state": "damaged", "reason": reason}
             return nothing
 
-    judges = {arm.loss: c.judge for c in conditions for arm in c.arms}
+    colours = figures.palette(found)
     material = figures.Material(
         epochs=lambda row: whole(source.epochs, row, []),
         outputs=lambda row: whole(source.drawn, row),
-        palette=figures.colours(losses, judges, asked.against),
+        palette=colours,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
+    parts = [
+        {
+            "condition": condition,
+            "answer": sentences.answer(condition, results),
+            "forest": figures.forest(condition, results, colours),
+            "tables": [
+                tables.main_table(condition, results, families),
+                tables.measures_table(condition, results, families, improper, rates),
+            ],
+            "pictures": figures.pictures(condition, results, material),
+        }
+        for condition, results in tqdm(found, "conditions", leave=False, disable=None)
+    ]
+    pairs = sentences.comparison(found, *asked.pair) if asked.pair else []
+    again_told = sentences.checked(repeated, asked.other[0]) if asked.other else []
+    differing, shared = tables.settings_tables(
+        row | whole(source.config, row, {}) for row in rows if row["state"] != "damaged"
+    )
     return {
-        "conditions": [
-            {
-                "condition": condition,
-                "tables": _tables(condition, results, improper, rates),
-                "answer": sentences.answer(condition, results),
-                "pictures": figures.pictures(condition, results, material),
-            }
-            for condition, results in tqdm(found, "conditions", leave=False, disable=None)
-        ],
+        "measure": asked.measure,
+        "names": losses,
         "against": asked.against,
-        "overall": {
-            "answer": [line for one in overall for line in sentences.across(one)]
-            + (sentences.comparison(found, *asked.pair) if asked.pair else [])
-            + (sentences.checked(repeated, asked.other[0]) if asked.other else []),
+        "answer": sentences.headline(found, overall, [*pairs[:2], *again_told[:1]]),
+        "conditions": parts,
+        "over_all": {
+            "sentences": [
+                *pairs,
+                *again_told,
+                *(line for one in overall for line in sentences.across(one)),
+            ],
             "tables": [
                 one
                 for one in (
@@ -96,17 +114,14 @@ def assemble(
                 )
                 if one is not None
             ],
+            "pictures": [one for told in overall if (one := figures.gains(told, colours))],
         },
         "scenarios": sentences.scenarios(found),
-        "protocol": tables.protocol_table(
-            row | whole(source.config, row, {}) for row in rows if row["state"] != "damaged"
-        ),
+        "differing": differing,
+        "shared": shared,
         "notices": sentences.notices(found, rows),
         "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
-        "losses": [
-            _section(name, cards.get(name)) | {"measured": sentences.of_loss(name, found)}
-            for name in losses
-        ],
+        "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
         "limits": sentences.limits(found, _provenance()),
         "sweeps": {
             name: lines
@@ -121,31 +136,6 @@ def assemble(
         },
         "trouble": tables.trouble_table([*rows, *wrong.values()]),  # last: it is known by now
     }
-
-
-def _tables(
-    condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
-) -> list[Table]:
-    if condition.judge.untrained:
-        return [tables.embedding_table(condition, results, tuned)]
-    more = (
-        tables.difference_table(condition, results),
-        tables.probability_table(condition, results, improper),
-    )
-    return [
-        tables.accuracy_table(condition, results, improper, tuned),
-        *(one for one in more if one is not None),
-    ]
-
-
-def _section(name: str, card: Card | None) -> dict[str, Any]:
-    if card is None:
-        return {"id": name, "card": None, "examples": None, "problem": None}
-    section = {"id": name, "card": card, "status": registry.status(registry.find(name))}
-    try:
-        return section | {"examples": examples_table(card), "problem": None}
-    except ValueError as error:
-        return section | {"examples": None, "problem": f"Could not be run: {error}"}
 
 
 def _provenance() -> list[dict[str, str]]:

@@ -2,13 +2,20 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import Measure
-from lossatlas.analysis.statistics import BASELINE_SEEDS, LEAST, Difference, conclusion
+from lossatlas.analysis.measures import MEASURES, Measure
+from lossatlas.analysis.statistics import (
+    BASELINE_SEEDS,
+    LEAST,
+    Difference,
+    conclusion,
+    detectable,
+)
 from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import number, percent, signed
@@ -49,42 +56,214 @@ FEW_SEEDS = (
     f"With fewer than {LEAST} seeds of either loss a difference is shown and nothing is said of "
     "it: so few do not tell how much a loss scatters."
 )
+GROUNDS = {
+    "not resolved": " after Holm's correction",
+    "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
+    "no test": ", without spread between the seeds",
+}
 MOST_NAMED = 12  # losses in one sentence
+MOST_SAID = 6  # sentences of the answer
+WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
+
+
+def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
+    """The answer in at most `MOST_SAID` sentences, the effect first in each: which loss for what,
+    by how much, how sure, on what. `asked` are sentences about what was asked for by name."""
+    shared = len({(c.recipe, c.model, c.data) for c, _ in found}) == 1
+    compared = [(c, results) for c, results in found if any(one.differences for one in results)]
+    by_setting = {
+        (c.recipe, c.model, c.data): one for one in compared if (c := one[0]).setting == "clean"
+    }
+    silent: dict[str, list[str]] = defaultdict(list)
+    for condition, results in found:
+        if not any(one.differences for one in results):
+            where = code(condition.setting) if shared else place(condition)
+            silent[_why_silent(condition, results)].append(where)
+    said = list(asked)
+    best = []
+    for condition, results in compared:
+        where = (code(condition.setting) + condition.judge.whose) if shared else place(condition)
+        clean = by_setting.get((condition.recipe, condition.model, condition.data))
+        best.append(_best(condition, results, where, clean))
+    last = [f"Nothing is compared in {', '.join(many)}: {why}." for why, many in silent.items()]
+    last = (
+        last
+        if len(last) < 3
+        else [
+            f"Nothing is compared in {sum(map(len, silent.values()))} scenarios; why is said with each."
+        ]
+    )
+    told = [one for c, results in compared if (one := _probabilities(c, results))]
+    told.sort(key=lambda one: -one[0])
+    more = [sentence for _, sentence in told[:1]] + [across(one)[0] for one in overall[:1]]
+    last += _sure(compared, shared)
+    room = MOST_SAID - len(said) - len(last)
+    keep = max(1, room - len(more)) if len(best) > room - len(more) else len(best)
+    said += best[:keep]
+    more = more[: max(0, room - keep)]
+    return [*said, *more, *last][:MOST_SAID]
+
+
+def _best(
+    condition: Condition,
+    results: Sequence[Result],
+    where: str,
+    clean: tuple[Condition, Sequence[Result]] | None,
+) -> str:
+    """The best loss of a condition, and whether it is shown to be better than the baseline."""
+    m, ordered = condition.measure, _ordered(condition, results)
+    against = condition.judge.against or code(
+        condition.baseline.label if condition.baseline else ""
+    )
+    good = "higher" if m.higher_is_better else "lower"
+    shown = [one for one in ordered if one.conclusion == good]
+    top = shown[0] if shown else ordered[0]
+    counts = Counter(one.conclusion for one in ordered if one is not top)
+    others = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
+    others = f"; the other {sum(counts.values())}: {others}" if others else ""
+    base = ""
+    if condition.baseline is not None:
+        mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
+        base = f" ({number(mean, m)}{_unit(m)})"
+    said = f"**{_effect(top.difference, m)}** in {m.name} for {code(top.arm.label)} in {where}"
+    if shown:
+        said += f": better than {against}{base}"
+        said += ", the best of " + _count(len(ordered)) if len(ordered) > 1 else ""
+        if clean is not None and clean[0] is not condition:
+            cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
+            if cost is not None and cost.difference.mean is not None:
+                said += f"; in {code(clean[0].setting)} it has {_effect(cost.difference, m)}"
+        return said + others + "."
+    ends = [
+        end
+        for one in ordered
+        if (end := one.difference.high if m.higher_is_better else one.difference.low) is not None
+    ]
+    reach = (
+        f"; no interval reaches beyond {signed((max if m.higher_is_better else min)(ends), m)}"
+        if ends
+        else ""
+    )
+    return (
+        f"{said}, the best of {_count(len(ordered))}, against {against}{base}: "
+        f"{_word(top.conclusion, top.difference, m)}, so that none is shown to be better{reach}{others}."
+    )
+
+
+def _probabilities(condition: Condition, results: Sequence[Result]) -> tuple[float, str] | None:
+    """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
+    temperature scaling leaves of it; None where nothing is resolved."""
+    nll = MEASURES["test_nll"]
+    if nll not in condition.judge.measures or condition.measure is nll or not condition.baseline:
+        return None
+    found = arms.results(replace(condition, measure=nll))
+    better = [one for one in found if one.conclusion == "lower"]
+    if not better:
+        return None
+    top = min(better, key=lambda one: one.difference.mean or 0)
+    ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
+    said = (
+        f"**{_effect(top.difference, nll)}** in NLL for {code(top.arm.label)} in "
+        f"{code(condition.setting)}: the best probabilities, ECE {percent(ours)} % against "
+        f"{percent(theirs)} % of {code(condition.baseline.label)}"
+    )
+    scaled = MEASURES.get("test_nll_ts")
+    if scaled and top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
+        after = next(
+            one for one in arms.results(replace(condition, measure=scaled)) if one.arm is top.arm
+        )
+        said += f"; after temperature scaling {_effect(after.difference, scaled)} in NLL"
+    return -(top.difference.mean or 0), f"{said}."
+
+
+def _sure(compared: Found, shared: bool) -> list[str]:
+    """What these seeds could find, and on what ground all of it was measured."""
+    ground = ""
+    if shared and compared:
+        c = compared[0][0]
+        epochs = {run.get("epochs") for arm in c.arms for run in arm.runs}
+        long = f" ({next(iter(epochs))} epochs)" if len(epochs) == 1 and None not in epochs else ""
+        ground = (
+            f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, data {code(c.data)}"
+        )
+    everything = [(c, one) for c, results in compared for one in results if one.differences]
+    told = [
+        (c.measure, d) for c, one in everything if (d := detectable(one.difference)) is not None
+    ]
+    if not told or len({m for m, _ in told}) > 1:
+        text = ground.removeprefix("; ")
+        return [f"{text[0].upper()}{text[1:]}."] if text else []
+    m, ends = told[0][0], sorted(d for _, d in told)
+    span = " to ".join(dict.fromkeys(number(d, m) for d in (ends[0], ends[-1])))
+    n = _ends([str(k) for k in sorted({one.difference.n for _, one in everything})])
+    of = _ends([str(k) for k in sorted({one.difference.m for _, one in everything})])
+    return [
+        f"{span}{f' {m.unit}'.rstrip()} is what {n} seeds of a loss against {of} of the baseline "
+        f"find in 80 % of surveys, before Holm's correction{ground}."
+    ]
+
+
+def _why_silent(condition: Condition, results: Sequence[Result]) -> str:
+    """Why nothing is compared in a condition."""
+    against, m = code(condition.against), condition.measure
+    if condition.trial:
+        return f"no finding ({condition.trial})"
+    if not any(one.cell.mean is not None for one in results):
+        return f"no run has finished with {m.name}"
+    if condition.judge.untrained:
+        return "no run has the encoder before training"
+    if condition.baseline is None:
+        failed = any(arm.loss == condition.against for arm in condition.arms)
+        return f"no run of {against} has finished" if failed else f"no run of {against} is there"
+    if not condition.baseline.values(m.field):
+        return f"the runs of the baseline {against} left no {m.name}"
+    return f"no run of another loss than {against} has finished with {m.name}"
 
 
 def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
-    """What a condition shows, with numbers and intervals."""
-    where = f"In {place(condition)}"
+    """What a condition shows: the baseline, then every loss by what is known of it."""
+    m, base = condition.measure, condition.baseline
     measured = [one for one in results if one.cell.mean is not None]
-    if not measured:
-        return [f"{where}, no run has finished with an accuracy yet."]
-    if condition.trial:
-        return [f"{where}, the numbers are no finding ({condition.trial}) and are not compared."]
-    if condition.judge.untrained:
-        return [_embedding(where, one) for one in measured]
-    calibrated = _calibrated(where, measured)
-    base, against, m = condition.baseline, code(condition.against), condition.measure
-    if base is None:
-        failed = any(arm.loss == condition.against for arm in condition.arms)
-        why = f"no run of {against} has finished" if failed else f"no run of {against} is there"
-        return [f"{where}, {why}, so that nothing is compared.", *calibrated]
-    c = next(one.cell for one in results if one.arm is base)
-    if c.mean is None:
-        said = f"{where}, the runs of the baseline {code(base.label)} left no {m.name}"
-        return [f"{said}, so that nothing is compared.", *calibrated]
-    span = "" if c.low is None else f", 95 % interval {number(c.low, m)} to {number(c.high, m)}"
-    few = (
-        f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
-        if c.n < BASELINE_SEEDS
-        else ""
+    if not any(one.differences for one in results):
+        why = _why_silent(condition, results)
+        said = [f"Nothing is compared: {why}."]
+        return said if condition.trial else [*said, *_calibrated(measured)]
+    against, said = condition.judge.against, []
+    if base is not None:
+        against = code(base.label)
+        c = next(one.cell for one in results if one.arm is base)
+        span = "" if c.low is None else f", 95 % interval {number(c.low, m)} to {number(c.high, m)}"
+        few = (
+            f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
+            if c.n < BASELINE_SEEDS
+            else ""
+        )
+        said.append(
+            f"{number(c.mean, m)}{_unit(m)} {m.name} in the last epoch: the baseline {against} "
+            f"(n={c.n}{span}{few})."
+        )
+    ordered = _ordered(condition, results)
+    for word in WORDS:
+        mine = [one for one in ordered if one.conclusion == word]
+        if mine:
+            listed = [
+                f"{_effect(one.difference, m)} for {code(one.arm.label)}"
+                for one in mine[:MOST_NAMED]
+            ]
+            more = len(mine) - len(listed)
+            listed += [f"{more} more in the table"] if more else []
+            told = f"{_word(word, mine[0].difference, m)}{GROUNDS.get(word, '')}"
+            said.append(f"{'; '.join(listed)}: {told}, against {against}.")
+    return said + _calibrated(measured)
+
+
+def _ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:
+    """Those with a difference, the best first."""
+    sign = -1 if condition.measure.higher_is_better else 1
+    return sorted(
+        (one for one in results if one.differences),
+        key=lambda one: sign * (one.difference.mean or 0),
     )
-    unit = " %" if m.unit == "points" else f" {m.unit}".rstrip()
-    said = (
-        f"{where}, the baseline {code(base.label)} has {m.name} {number(c.mean, m)}{unit} in the "
-        f"last epoch (n={c.n}{span}{few})."
-    )
-    others = [one for one in measured if one.arm is not base]
-    return [said, *_compared(where, condition, others), *calibrated]
 
 
 def comparison(found: Found, a: str, b: str) -> list[str]:
@@ -103,25 +282,26 @@ def comparison(found: Found, a: str, b: str) -> list[str]:
 
 
 def across(told: Across) -> list[str]:
-    """What holds over several conditions: the best rank, and the largest gain."""
+    """What holds over several conditions: the largest gain, and the best rank."""
     m, losses = told.measure, told.losses
     first = losses[0]
     most = (max if m.higher_is_better else min)(losses, key=lambda one: one.iqm)
-    where = f"Over {len(told.conditions)} scenarios and recipes on {code(told.conditions[0].data)}"
-    said = [
-        f"{where}, {code(first.label)} has the best mean rank of {len(losses)} losses that are in "
-        f"all: {first.rank:.1f} (sd {first.rank_sd:.1f})."
+    where = f"over {len(told.conditions)} scenarios and recipes on {code(told.conditions[0].data)}"
+    rank = (
+        f"{first.rank:.1f} is the best mean rank of {len(losses)} losses {where}, that of "
+        f"{code(first.label)} (sd {first.rank_sd:.1f})."
+    )
+    if not most.iqm:
+        return [f"No loss gains {where}, by the interquartile mean of its differences.", rank]
+    span = "no interval from two" if len(told.conditions) == 2 else "no interval"
+    if most.low is not None:
+        span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
+    return [
+        f"**{signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span})** for {code(most.label)} {where}: "
+        "the largest interquartile mean of differences to the baseline; a run of it is better than "
+        f"one of the baseline with probability {most.better:.2f}.",
+        rank,
     ]
-    if most.iqm:
-        span = "no interval from two" if len(told.conditions) == 2 else "no interval"
-        if most.low is not None:
-            span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
-        said.append(
-            f"{where}, the largest gain has {code(most.label)}: interquartile mean of its runs' "
-            f"differences to the baseline {signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span}); "
-            f"a run of it is better than one of the baseline with probability {most.better:.2f}."
-        )
-    return said
 
 
 def checked(repeated: Sequence[Again], name: str) -> list[str]:
@@ -179,30 +359,6 @@ def machines(runs: Sequence[Row]) -> dict[str, int]:
         told = [str(row[field]) for field in fields if field in row]
         counts[f"{hardware} ({'; '.join(told)})" if told else hardware] += 1
     return dict(sorted(counts.items()))
-
-
-def of_loss(loss: str, found: Found) -> list[str]:
-    """What was measured for one loss, a line an arm."""
-    said = []
-    for condition, results in found:
-        for one in results:
-            if one.arm.loss != loss:
-                continue
-            c, d = one.cell, one.difference
-            line = f"{place(condition)}, {code(one.arm.label)}: "
-            if c.mean is None:
-                said.append(line + "no run has finished with an accuracy.")
-                continue
-            m = condition.measure
-            line += f"{m.name} {number(c.mean, m)}{' %' if m.unit == 'points' else ''} (n={c.n}"
-            line += ")" if c.sd is None else f", sd {number(c.sd, m)})"
-            if condition.trial:
-                line += f"; no finding ({condition.trial})"
-            if d.mean is not None:
-                against = condition.judge.against or code(condition.against)
-                line += f"; to {against} {_effect(d, m)}: {_word(one.conclusion, d, m)}"
-            said.append(line + ".")
-    return said
 
 
 def scenarios(found: Found) -> list[str]:
@@ -264,48 +420,6 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     return said
 
 
-def _compared(where: str, condition: Condition, others: Sequence[Result]) -> list[str]:
-    """Effect first, then what is known of it; the resolved ones a sentence each."""
-    m, baseline = condition.measure, condition.against
-    base = condition.baseline
-    against = code(base.label if base else baseline)
-    ordered = sorted(
-        others, key=lambda one: -(one.difference.mean or 0) * (1 if m.higher_is_better else -1)
-    )
-    said = []
-    for one in ordered:
-        if one.conclusion in ("higher", "lower"):
-            word = _word(one.conclusion, one.difference, m)
-            word += f", by less than {100 * (m.margin or 0):g} points" if one.within else ""
-            pairs = ""
-            if one.paired is not None:
-                p = one.paired
-                pairs = (
-                    f" (by {p.n} pairs of one seed {signed(p.mean, m)}, "
-                    f"{signed(p.low, m)} to {signed(p.high, m)})"
-                )
-            said.append(
-                f"{where}, {code(one.arm.label)} against {against}: "
-                f"{_effect(one.difference, m)}: {word}{pairs}."
-            )
-    groups = (
-        ("equivalent", f"equivalent within ±{100 * (m.margin or 0):g} points"),
-        ("not resolved", "not resolved after Holm's correction"),
-        ("too few seeds", f"too few seeds for a statement ({LEAST} of each loss are asked for)"),
-        ("no test", "no test, without spread between the seeds"),
-    )
-    for word, told in groups:
-        mine = [one for one in ordered if one.conclusion == word]
-        if mine:
-            listed = [
-                f"{code(one.arm.label)} {_effect(one.difference, m)}" for one in mine[:MOST_NAMED]
-            ]
-            more = len(mine) - len(listed)
-            listed += [f"and {more} more in the table"] if more else []
-            said.append(f"{where}, against {against} {told}: {'; '.join(listed)}.")
-    return said
-
-
 def _word(text: str, d: Difference, m: Measure) -> str:
     """A conclusion in a sentence; what is higher is not always better."""
     if text in ("higher", "lower"):
@@ -322,28 +436,20 @@ def _effect(d: Difference, m: Measure) -> str:
     return f"{signed(d.mean, m)}{unit} ({span}, n={d.n} against {d.m})"
 
 
-def _calibrated(where: str, measured: Sequence[Result]) -> list[str]:
-    near = [one for one in measured if one.calibrated]
+def _calibrated(measured: Sequence[Result]) -> list[str]:
+    near = [code(one.arm.label) for one in measured if one.calibrated]
     return [
-        f"{where}, the ECE of {_names(near)} is within two sd of what a perfectly calibrated model "
-        "would get, in every seed."
+        f"ECE within two sd of what a perfectly calibrated model would get, in every seed: "
+        f"{', '.join(near)}."
     ] if near else []  # fmt: skip
 
 
-def _embedding(where: str, one: Result) -> str:
-    d, gain = one.difference, ""
-    if d.mean is not None:
-        way = "above" if d.mean > 0 else "below"
-        span = (
-            "no interval"
-            if d.low is None
-            else f"95 % interval {percent(d.low)} to {percent(d.high)}"
-        )
-        gain = f", {percent(abs(d.mean))} points {way} the same encoder before training (n={d.n}, {span}): {one.conclusion}"  # noqa: E501
-    return (
-        f"{where}, the frozen features of {code(one.arm.label)} give {percent(one.cell.mean)} % by "
-        f"kNN (n={one.cell.n}){gain}."
-    )
+def _unit(m: Measure) -> str:
+    return " %" if m.unit == "points" else f" {m.unit}".rstrip()
+
+
+def _count(losses: int) -> str:
+    return "one loss" if losses == 1 else f"{losses} losses"
 
 
 def _runs(n: int) -> str:
@@ -353,8 +459,3 @@ def _runs(n: int) -> str:
 def _ends(ascending: Sequence[str]) -> str:
     """The first to the last, or the one there is; empty for none."""
     return " to ".join(dict.fromkeys((*ascending[:1], *ascending[-1:])))
-
-
-def _names(many: Sequence[Result]) -> str:
-    *first, last = [f"{code(one.arm.label)}" for one in many]
-    return f"{', '.join(first)} and {last}" if first else last

@@ -59,9 +59,9 @@ class Source(NamedTuple):
         """What is drawn of its logits, if it has left any; raises Damaged."""
         run = self.kept.get(travel.key(row))
         if run is not None:
-            return None if run.drawn is None else Drawn(**run.drawn)
+            return None if run.drawn is None else Drawn(int(row["seed"]), **run.drawn)
         scores = _scores(self.place / row["run_id"])
-        return None if scores is None else drawn(scores)
+        return None if scores is None else drawn(int(row["seed"]), scores)
 
     def commands(self, sweep: str) -> list[str] | None:
         """The commands that make the runs of a sweep, if they are known; raises Damaged."""
@@ -198,7 +198,9 @@ def _packed(source: Source, row: arms.Row, said: list[str]) -> travel.Run:
     scores = beside(_scores, folder, None)
     if _lacks_measures(whole):
         whole = _with_measures(whole, scores)
-    summed = None if scores is None else drawn(scores)._asdict()
+    summed = None if scores is None else drawn(row["seed"], scores)._asdict()
+    if summed is not None:
+        del summed["seed"]  # which the row has
     epochs, config = beside(source.epochs, row, []), beside(source.config, row, {})
     return travel.run(whole, epochs, config, summed)
 

@@ -144,8 +144,7 @@ class Drawn(_Schema):
 
     confidence: list[Share]
     accuracy: list[Share]
-    margins: Annotated[list[Number], Field(min_length=100, max_length=100)]
-    median: Number
+    margins: Annotated[list[Number], Field(min_length=51, max_length=51)]  # LEVELS
     spread: Positive
     recall: list[float]  # NaN of a class without images
     classes: list[str]

@@ -7,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
-from lossatlas.analysis import across, again, arms
+from lossatlas.analysis import across, again, arms, machines
 from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
 from lossatlas.losses import registry
@@ -111,6 +111,7 @@ def assemble(
                     tables.comparison_table(found, *asked.pair) if asked.pair else None,
                     tables.checked_table(repeated, asked.other[0]) if asked.other else None,
                     *map(tables.across_table, overall),
+                    tables.machines_table(machines.between(found)),
                 )
                 if one is not None
             ],

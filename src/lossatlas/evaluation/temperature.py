@@ -3,7 +3,6 @@ sharper, and changes no prediction."""
 
 import math
 
-import torch
 from torch import Tensor
 
 LEAST, MOST = 1e-3, 1e3

@@ -144,7 +144,8 @@ def _measure(metric: str | None, rows: Sequence[arms.Row], place: Path) -> measu
     if not any(found.field in row for row in rows):
         held = [field for field in measures.MEASURES if any(field in row for row in rows)]
         raise UserError(
-            f"--metric {metric!r}: no run of {place} has it; they have: {', '.join(held) or 'none'}"
+            f"--metric {metric!r}: no run of {place} has it; they have: "
+            f"{', '.join(held) or 'none'}; it is there {found.there}"
         )
     return found
 

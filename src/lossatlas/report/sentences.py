@@ -8,7 +8,7 @@ from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import MEASURES, Measure
+from lossatlas.analysis.measures import MEASURES, Measure, words
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
     LEAST,
@@ -388,6 +388,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
+    said += words([run for one in everything for run in one.arm.runs])
     held = {(condition.recipe, condition.data) for condition, _ in found}
     said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
     kinds = {machine(r) for one in everything for r in (*one.arm.runs, *one.arm.elsewhere)}

@@ -531,6 +531,8 @@ def report(
     if rows is not None:
         if path is not None:
             raise UserError("--rows takes the place of --runs; give one of them")
+        if rows.is_dir():
+            raise UserError(f"{rows}: is a folder, which belongs to --runs")
         check_name(rows)
     runs = rows or path or store.runs_dir()
     store.tell_earlier(runs)

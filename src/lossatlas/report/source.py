@@ -88,9 +88,8 @@ def read(
         table = store.table(place)
         found = travel.imported(place, travel.keys(table))
         rows = travel.Rows(found.runs, None, found.commands)
-        parts = [table, travel.frame(found.runs), pd.DataFrame(found.damaged)]
-        table = pd.concat([one for one in parts if len(one)] or parts[:1], ignore_index=True)
-        first = len(parts[0])  # of the rows that were imported
+        first = len(table)  # of the rows that were imported
+        table = travel.beside(table, travel.frame(found.runs), pd.DataFrame(found.damaged))
     elif place.suffix == travel.SUFFIX:
         rows, first = travel.read(place), 0
         table = travel.frame(rows.runs)
@@ -124,7 +123,7 @@ def read(
         raise UserError(f"{place}: holds no runs to report{told}{besides}{also}")
     makers = sorted({str(row["sweep"]) for row in chosen if "sweep" in row})
     source = Source(chosen, place, kept, makers if asked is None else [asked], rows.commands)
-    return source._replace(rows=[_measured(row, source) for row in chosen])
+    return source._replace(rows=sorted((_measured(r, source) for r in chosen), key=travel.order))
 
 
 def _measured(row: arms.Row, source: Source) -> arms.Row:

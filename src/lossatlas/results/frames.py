@@ -125,8 +125,7 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
     if damaged := [*damaged, *brought.damaged]:
         told = "; ".join(row["reason"] for row in damaged)
         warnings.warn(f"{len(damaged)} damaged runs are left out: {told}", stacklevel=2)
-    more = travel.frame(brought.runs)
-    return _tidy(pd.concat([own, more], ignore_index=True) if len(more) else own)
+    return _tidy(travel.beside(own, travel.frame(brought.runs)))
 
 
 def load_epochs(path: str | Path | None = None) -> pd.DataFrame:
@@ -144,7 +143,7 @@ def load_epochs(path: str | Path | None = None) -> pd.DataFrame:
     found: list[dict[str, Any]] = []
 
     def take(row: Mapping[str, Any], epochs: list[dict[str, Any]]) -> None:
-        whose = {"machine": travel.machine(row)}
+        whose: dict[str, Any] = {"machine": travel.machine(row)}
         whose |= {field: row.get(field) for field in WHOSE}
         found.extend(whose | epoch for epoch in epochs)
 

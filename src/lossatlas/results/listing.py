@@ -151,8 +151,7 @@ def _imported_too(
     ]
     if planned is None:
         rows += brought.damaged
-    parts = [one for one in (table, pd.DataFrame(rows)) if len(one)]
-    return pd.concat(parts, ignore_index=True) if rows else table
+    return travel.beside(table, pd.DataFrame(rows))
 
 
 def _from(row: Mapping[str, Any]) -> str:

@@ -88,6 +88,12 @@ def key(row: Row) -> Key:
     return tuple(None if v is None or v != v else v for v in values)
 
 
+def order(row: Row) -> tuple[str, str, float]:
+    """The key by which rows are sorted: one run's beside each other."""
+    started = row.get("started")
+    return str(row["run_id"]), machine(row), started if isinstance(started, int | float) else 0
+
+
 def machine(row: Row) -> str:
     """The kind of machine that has made a row, as far as it tells: rows of older stores hold
     neither the processor's model nor its instructions."""
@@ -172,6 +178,8 @@ def _opened(path: Path) -> pa.Table:
             if not table.is_whole(content):
                 raise Damaged(f"{path}: is damaged: it does not hold what was written")
             return held.read()
+    except UserError:
+        raise
     except (pa.ArrowException, OSError, ValueError):
         raise Damaged(strange) from None
 
@@ -240,7 +248,8 @@ def imported(root: Path, own: Collection[Key] = ()) -> Imported:
             continue
         found |= {key(one.row): one for one in rows.runs}
         commands |= rows.commands
-    return Imported([one for k, one in found.items() if k not in own], damaged, commands)
+    runs = [one for k, one in found.items() if k not in own]
+    return Imported(sorted(runs, key=lambda one: order(one.row)), damaged, commands)
 
 
 def bring(root: Path, path: Path) -> tuple[int, int]:
@@ -274,3 +283,9 @@ def keys(found: pd.DataFrame) -> set[Key]:
 def frame(runs: Iterable[Run]) -> pd.DataFrame:
     """Their rows as a table."""
     return pd.DataFrame([one.row for one in runs])
+
+
+def beside(own: pd.DataFrame, *more: pd.DataFrame) -> pd.DataFrame:
+    """The table of a store, then others, with an index from 0; empty ones change no type."""
+    held = [one for one in (own, *more) if len(one)]
+    return pd.concat(held, ignore_index=True) if held else own

@@ -82,9 +82,11 @@ def assemble(
         palette=colours,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
+    settings = [c.setting + c.judge.whose for c in conditions]
     parts = [
         {
             "condition": condition,
+            "name": name if settings.count(name) == 1 else condition.title,
             "answer": sentences.answer(condition, results),
             "forest": figures.forest(condition, results, colours),
             "tables": [
@@ -93,7 +95,9 @@ def assemble(
             ],
             "pictures": figures.pictures(condition, results, material),
         }
-        for condition, results in tqdm(found, "conditions", leave=False, disable=None)
+        for (condition, results), name in tqdm(
+            list(zip(found, settings, strict=True)), "conditions", leave=False, disable=None
+        )
     ]
     pairs = sentences.comparison(found, *asked.pair) if asked.pair else []
     again_told = sentences.checked(repeated, asked.other[0]) if asked.other else []

@@ -61,7 +61,7 @@ GROUNDS = {
     "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
     "no test": ", without spread between the seeds",
 }
-MOST_NAMED = 12  # losses in one sentence
+MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
 MOST_SAID = 6  # sentences of the answer
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
@@ -246,12 +246,9 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     for word in WORDS:
         mine = [one for one in ordered if one.conclusion == word]
         if mine:
-            listed = [
-                f"{_effect(one.difference, m)} for {code(one.arm.label)}"
-                for one in mine[:MOST_NAMED]
-            ]
-            more = len(mine) - len(listed)
-            listed += [f"{more} more in the table"] if more else []
+            listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in mine]
+            if len(mine) > MOST_NAMED:
+                listed = [listed[0], f"{len(mine) - 2} between", listed[-1]]
             told = f"{_word(word, mine[0].difference, m)}{GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
     return said + _calibrated(measured)

@@ -183,8 +183,8 @@ def across_table(told: Across) -> Table:
         "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
         "few runs make it too short. It speaks of conditions like these, not of all there are."
     ]
-    where = "; ".join(condition.title for condition in told.conditions)
-    return table(f"Over {len(told.conditions)} conditions, {m.name}: {where}", head, body, notes)
+    where = "; ".join(condition.setting for condition in told.conditions)
+    return table(f"{m.name[0].upper()}{m.name[1:]} over {where}", head, body, notes)
 
 
 def checked_table(repeated: Sequence[Again], name: str) -> Table:

@@ -39,11 +39,11 @@ def build(
 
     The files depend on nothing but the run store `runs`, the cards, the table `tuned` (the YAML
     that `lossatlas tune` writes, or a folder of such named by recipe) and which pages of cards
-    are in `out`/../cards, to which they link: on one machine the same inputs give the same bytes. Of the runs, those are in it whose id fits the shell pattern
-    `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
-    compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
-    each other. The report says which of its statements hold in `check`, another folder of runs
-    or a results.csv.
+    are in `out`/../cards, to which they link: on one machine the same inputs give the same bytes.
+    Of the runs, those are in it whose id fits the shell pattern `only` and that the sweep `sweep`
+    has planned, whichever sweep has made them. Losses are compared by the field `metric` with the
+    loss `baseline`, and the two of `compare` ("A,B") with each other. The report says which of
+    its statements hold in `check`, another folder of runs or a results.csv.
 
     Returns:
         The path of index.html.

@@ -383,7 +383,7 @@ def _recalls(condition: Condition, tested: Tested) -> Picture:
         xticklabels=names if few else "auto",
         yticklabels=[_wrap(label, 26) for label in table.index],
     )  # fmt: skip
-    for text, cell in zip(ax.texts, ax.collections[0].get_facecolors(), strict=False):
+    for text, cell in zip(ax.texts, ax.collections[0].get_facecolor(), strict=False):
         # a cell stays as bright where the page is dark, so that the rule for ink must not hold
         text.set_color("#1a1a1a" if sns.utils.relative_luminance(cell) > 0.18 else "#fdfdfd")
     ax.tick_params(axis="x", rotation=60)

@@ -289,7 +289,8 @@ def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
                 scenarios, losses = held[field][_plain(v)]
                 scenarios.add(scenario)
                 losses.add(loss)
-    differing, equal = [], [[value("seeds"), value(", ".join(map(str, sorted(seeds))))]]
+    differing: list[Any] = []
+    equal = [[value("seeds"), value(", ".join(map(str, sorted(seeds))))]]
     for field in [*named_here, *sorted(field for field in held if field.startswith("config."))]:
         if field in held:
             told = _told(held[field])

@@ -3,6 +3,7 @@
 import importlib
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "safetensors"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of every state and kind; one planned by a sweep, one with measures in its bundle only."""
+    """Runs of every state and kind, some planned by a sweep, some with a measure to be computed."""
     root = tmp_path_factory.mktemp("travel") / "runs"
     line = "loss=cross_entropy seed=0 runs=/a/folder"
     planned = [sweeps.Planned("x", {}, "class_index", "given")]
@@ -48,14 +49,20 @@ def pages(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
 
 
 @pytest.fixture
-def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_torch() -> Iterator[None]:
     """Import this package anew, on a machine that has no torch."""
-    for name in [n for n in sys.modules if n.split(".")[0] in ("lossatlas", *HEAVY)]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in HEAVY:
-        monkeypatch.setitem(sys.modules, name, None)
+
+    def ours() -> list[str]:
+        return [name for name in sys.modules if name.split(".")[0] in ("lossatlas", *HEAVY)]
+
+    before = {name: sys.modules.pop(name) for name in ours()}
+    sys.modules.update(dict.fromkeys(HEAVY))  # None: cannot be imported
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("torch")
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

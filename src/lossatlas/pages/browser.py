@@ -15,7 +15,9 @@ from markdown_it.token import Token
 
 from lossatlas.pages.formulas import mathml, renderer
 
-ANCHOR = re.compile(r'<a id="([^"<>\s]+)"></a>')  # a line of our templates; texts have no <
+# Lines of our templates; texts have no <.
+ANCHOR = re.compile(r'<a id="([^"<>\s]+)"></a>')
+FOLD = re.compile(r"<details><summary>([^<>]+)</summary>|</details>")
 
 
 def body(text: str, pictures: Mapping[str, Any]) -> Iterator[str]:
@@ -46,13 +48,17 @@ def body(text: str, pictures: Mapping[str, Any]) -> Iterator[str]:
 
 def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
     """The tokens with what HTML has and Markdown has not."""
-    i, anchor, contents = 0, "", "above"
+    i, anchor, contents, sections = 0, "", "above", 0
     while i < len(tokens):
         token, kind = tokens[i], tokens[i].type
         text = tokens[i + 1].content if i + 1 < len(tokens) else ""
         after = tokens[i + 3].type if i + 3 < len(tokens) else ""
         if kind == "paragraph_open" and token.level == 0 and (found := ANCHOR.fullmatch(text)):
             anchor, i = found[1], i + 3
+            continue
+        if kind == "paragraph_open" and token.level == 0 and FOLD.fullmatch(text):
+            yield _raw(f"{text}\n")
+            i += 3
             continue
         if kind == "paragraph_open" and token.level == 0 and after == "table_open":
             end = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
@@ -68,8 +74,12 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
             yield _raw("</figure>\n")
             continue
         if kind == "heading_open" and (anchor or token.tag == "h2"):
-            token.attrSet("id", anchor or re.sub(r"[^\w -]", "", text).lower().replace(" ", "-"))
+            name = anchor or re.sub(r"[^\w -]", "", text).lower().replace(" ", "-")
+            token.attrSet("id", name)
             anchor = ""
+        if kind == "heading_open" and token.tag == "h2":
+            yield _raw("</section>\n" * (sections > 0) + f'<section class="{html.escape(name)}">\n')
+            sections += 1
         if (
             kind == "bullet_list_open"
             and contents == "above"
@@ -84,6 +94,7 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
             contents = "below"
             yield _raw("</nav>\n")
         i += 1
+    yield _raw("</section>\n" * (sections > 0))
 
 
 def _table(caption: Token, inside: Sequence[Token]) -> Iterator[Token]:

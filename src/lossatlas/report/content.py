@@ -75,9 +75,11 @@ def assemble(
         palette=colours,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
+    settings = [c.setting + c.judge.whose for c in conditions]
     parts = [
         {
             "condition": condition,
+            "name": name if settings.count(name) == 1 else condition.title,
             "answer": sentences.answer(condition, results),
             "forest": figures.forest(condition, results, colours),
             "tables": [
@@ -86,7 +88,9 @@ def assemble(
             ],
             "pictures": figures.pictures(condition, results, material),
         }
-        for condition, results in tqdm(found, "conditions", leave=False, disable=None)
+        for (condition, results), name in tqdm(
+            list(zip(found, settings, strict=True)), "conditions", leave=False, disable=None
+        )
     ]
     pairs = sentences.comparison(found, *asked.pair) if asked.pair else []
     again_told = sentences.checked(repeated, asked.other[0]) if asked.other else []
@@ -111,7 +115,6 @@ def assemble(
                     tables.comparison_table(found, *asked.pair) if asked.pair else None,
                     tables.checked_table(repeated, asked.other[0]) if asked.other else None,
                     *map(tables.across_table, overall),
-                    tables.machines_table(machines.between(found)),
                 )
                 if one is not None
             ],
@@ -123,6 +126,7 @@ def assemble(
         "notices": sentences.notices(found, rows),
         "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
         "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
+        "machines": tables.machines_table(machines.between(found)),
         "limits": sentences.limits(found, _provenance()),
         "sweeps": {
             name: lines

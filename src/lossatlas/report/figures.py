@@ -4,6 +4,7 @@ Sized to be read on a phone and to stand two in a row on a screen: 5.2 inches wi
 points and more. Eight arms have a colour, of which black is the baseline's; the rest are grey.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import pandas as pd
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.arms import Arm, Condition, Result, Row
 from lossatlas.analysis.measures import Measure
-from lossatlas.drawing import INK, MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
+from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation.drawn import LEAST_IN_BIN, LEVELS, Drawn
 from lossatlas.pages.escape import csv_cell
 from lossatlas.report.tables import best_first, percent, signed
@@ -163,18 +164,19 @@ def _forest(
     arms, seeds = frame[frame["seed"].isna()], frame[frame["seed"].notna()]
     arms = arms.sort_values(name, ascending=measure.higher_is_better, kind="stable")
     labels = [_wrap(text, 26) for text in arms["loss"]]
-    lines = max(1 + text.count("\n") for text in labels)
-    figure, [ax] = _canvas(1, 1, 0.85 + (0.11 + 0.13 * lines) * len(arms))
+    close = any("\n" in a and "\n" in b for a, b in itertools.pairwise(labels))
+    figure, [ax] = _canvas(1, 1, 0.85 + (0.3 if close else 0.21) * len(arms))
     left, right = _window(arms, seeds, name)
     for y, one in enumerate(arms.to_dict("records")):
         colour, mean = colours.get(one["loss"], OTHER), one[name]
-        if pd.notna(one["low"]):
+        inside = left <= mean <= right
+        if pd.notna(one["low"]) and inside:
             low, high = np.clip([one["low"], one["high"]], left, right)
             ax.plot([low, high], [y, y], color=colour, linewidth=1.6)
             for end, at, beyond in ((one["low"], low, "<"), (one["high"], high, ">")):
                 marker = "|" if left <= end <= right else beyond
                 ax.plot(at, y, marker, color=colour, markersize=6, clip_on=False)
-        marker = "D" if left <= mean <= right else "<" if mean < left else ">"
+        marker = "D" if inside else "<" if mean < left else ">"
         ax.plot(np.clip(mean, left, right), y, marker, color=colour, markersize=5, clip_on=False)
         mine = seeds.loc[seeds["loss"] == one["loss"], name]
         ax.plot(mine, [y + 0.3] * len(mine), "o", color=colour, markersize=2.5, alpha=0.8)
@@ -359,8 +361,9 @@ def _recalls(condition: Condition, tested: Tested) -> Picture:
         xticklabels=names if few else "auto",
         yticklabels=[_wrap(label, 26) for label in table.index],
     )  # fmt: skip
-    for text in ax.texts:  # on a cell that stays bright where the page is dark
-        text.set_color("#1a1a1a" if text.get_color() in (INK, ".15") else "#fdfdfd")
+    for text, cell in zip(ax.texts, ax.collections[0].get_facecolor(), strict=False):
+        # a cell stays as bright where the page is dark, so that the rule for ink must not hold
+        text.set_color("#1a1a1a" if sns.utils.relative_luminance(cell) > 0.18 else "#fdfdfd")
     ax.tick_params(axis="x", rotation=60)
     ax.tick_params(axis="y", rotation=0)
     told = [

@@ -27,7 +27,9 @@ ALWAYS = (
     "*Not resolved* means that these seeds cannot tell the two apart; it does not mean that they "
     "are equal. *Equivalent* means that the 95 % interval of the difference lies within half a "
     "point on either side.",
-    "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md.",
+    "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md of "
+    "Loss Atlas.",
+    "The best of many losses is the best partly by luck: new seeds will likely show it smaller.",
     "The results hold for this model, this budget and these data; a longer recipe may order the "
     "losses otherwise.",
     "Hyperparameters that are not named with a loss are the defaults of its card and were not "
@@ -40,7 +42,7 @@ ALWAYS = (
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
-    "Embedding losses do not see what the classifiers see; the two tables cannot be compared.",
+    "Embedding losses do not see what the classifiers see; their tables cannot be compared.",
 )
 RATES = {
     "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
@@ -62,7 +64,7 @@ GROUNDS = {
     "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
     "no test": ", without spread between the seeds",
 }
-MOST_NAMED = 12  # losses in one sentence
+MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
 MOST_SAID = 6  # sentences of the answer
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
@@ -87,13 +89,9 @@ def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ())
         clean = by_setting.get((condition.recipe, condition.model, condition.data))
         best.append(_best(condition, results, where, clean))
     last = [f"Nothing is compared in {', '.join(many)}: {why}." for why, many in silent.items()]
-    last = (
-        last
-        if len(last) < 3
-        else [
-            f"Nothing is compared in {sum(map(len, silent.values()))} scenarios; why is said with each."
-        ]
-    )
+    if len(last) > 2:
+        n = sum(map(len, silent.values()))
+        last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
     told = [one for c, results in compared if (one := _probabilities(c, results))]
     told.sort(key=lambda one: -one[0])
     more = [sentence for _, sentence in told[:1]] + [across(one)[0] for one in overall[:1]]
@@ -129,25 +127,23 @@ def _best(
     said = f"**{_effect(top.difference, m)}** in {m.name} for {code(top.arm.label)} in {where}"
     if shown:
         said += f": better than {against}{base}"
-        said += ", the best of " + _count(len(ordered)) if len(ordered) > 1 else ""
+        said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
         if clean is not None and clean[0] is not condition:
             cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
             if cost is not None and cost.difference.mean is not None:
                 said += f"; in {code(clean[0].setting)} it has {_effect(cost.difference, m)}"
         return said + others + "."
-    ends = [
-        end
-        for one in ordered
-        if (end := one.difference.high if m.higher_is_better else one.difference.low) is not None
-    ]
-    reach = (
-        f"; no interval reaches beyond {signed((max if m.higher_is_better else min)(ends), m)}"
-        if ends
-        else ""
-    )
+    bounds = [(d := one.difference).high if m.higher_is_better else d.low for one in ordered]
+    ends = [end for end in bounds if end is not None]
+    reach = ""
+    if ends:
+        end = (max if m.higher_is_better else min)(ends)
+        reach = f"; no interval reaches beyond {signed(end, m)}"
+    rank = f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
+    word = _word(top.conclusion, top.difference, m) + GROUNDS.get(top.conclusion, "")
     return (
-        f"{said}, the best of {_count(len(ordered))}, against {against}{base}: "
-        f"{_word(top.conclusion, top.difference, m)}, so that none is shown to be better{reach}{others}."
+        f"{said}{rank}, against {against}{base}: {word}, so that none is shown to be better"
+        f"{reach}{others}."
     )
 
 
@@ -182,8 +178,8 @@ def _sure(compared: Found, shared: bool) -> list[str]:
     ground = ""
     if shared and compared:
         c = compared[0][0]
-        epochs = {run.get("epochs") for arm in c.arms for run in arm.runs}
-        long = f" ({next(iter(epochs))} epochs)" if len(epochs) == 1 and None not in epochs else ""
+        epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
+        long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
         ground = (
             f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, data {code(c.data)}"
         )
@@ -247,12 +243,9 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     for word in WORDS:
         mine = [one for one in ordered if one.conclusion == word]
         if mine:
-            listed = [
-                f"{_effect(one.difference, m)} for {code(one.arm.label)}"
-                for one in mine[:MOST_NAMED]
-            ]
-            more = len(mine) - len(listed)
-            listed += [f"{more} more in the table"] if more else []
+            listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in mine]
+            if len(mine) > MOST_NAMED:
+                listed = [listed[0], f"{len(mine) - 2} between", listed[-1]]
             told = f"{_word(word, mine[0].difference, m)}{GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
     return said + _calibrated(measured)
@@ -298,9 +291,9 @@ def across(told: Across) -> list[str]:
     if most.low is not None:
         span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
     return [
-        f"**{signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span})** for {code(most.label)} {where}: "
-        "the largest interquartile mean of differences to the baseline; a run of it is better than "
-        f"one of the baseline with probability {most.better:.2f}.",
+        f"**{signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span})** for {code(most.label)} "
+        f"{where}: the largest interquartile mean of differences to the baseline; a run of it is "
+        f"better than one of the baseline with probability {most.better:.2f}.",
         rank,
     ]
 
@@ -395,7 +388,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     if len(kinds) == 1:
         said.append(
             f"All runs were made on one kind of machine, {code(*kinds)}, as far as their rows "
-            "tell: another kind gives other weights, and accuracies up to about a point apart."
+            "tell: another kind gives other weights and somewhat other accuracies."
         )
     if diverged := sum(one.diverged for one in everything):
         without = sum(len(one.arm.runs) - one.cell.n for one in everything)
@@ -436,10 +429,6 @@ def _calibrated(measured: Sequence[Result]) -> list[str]:
 
 def _unit(m: Measure) -> str:
     return " %" if m.unit == "points" else f" {m.unit}".rstrip()
-
-
-def _count(losses: int) -> str:
-    return "one loss" if losses == 1 else f"{losses} losses"
 
 
 def _runs(n: int) -> str:

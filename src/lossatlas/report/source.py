@@ -183,9 +183,10 @@ def export(
 
 
 def _packed(source: Source, row: arms.Row, said: list[str]) -> travel.Run:
-    """A run of the store as one that travels: its row as it was written, not as tables hold it."""
+    """A run of the store as one that travels: its row as it was written, not as tables hold it, but
+    for empty fields."""
     folder = source.place / row["run_id"]
-    whole = read_row(folder) or row
+    whole = {k: v for k, v in (read_row(folder) or row).items() if v is not None}
 
     def beside(read: Any, of: Any, nothing: Any) -> Any:
         try:

@@ -184,8 +184,8 @@ def across_table(told: Across) -> Table:
         "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
         "few runs make it too short. It speaks of conditions like these, not of all there are."
     ]
-    where = "; ".join(condition.title for condition in told.conditions)
-    return table(f"Over {len(told.conditions)} conditions, {m.name}: {where}", head, body, notes)
+    where = "; ".join(condition.setting for condition in told.conditions)
+    return table(f"{m.name[0].upper()}{m.name[1:]} over {where}", head, body, notes)
 
 
 def machines_table(told: Sequence[Between]) -> Table | None:
@@ -314,7 +314,8 @@ def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
                 scenarios, losses = held[field][_plain(v)]
                 scenarios.add(scenario)
                 losses.add(loss)
-    differing, equal = [], [[value("seeds"), value(", ".join(map(str, sorted(seeds))))]]
+    differing: list[Any] = []
+    equal = [[value("seeds"), value(", ".join(map(str, sorted(seeds))))]]
     for field in [*named_here, *sorted(field for field in held if field.startswith("config."))]:
         if field in held:
             told = _told(held[field])

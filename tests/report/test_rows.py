@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lossatlas import resources
 from lossatlas.analysis import arms, machines
 from lossatlas.errors import UserError
 from lossatlas.report import build, source, tables
@@ -45,7 +46,8 @@ def file(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of the store's report."""
-    return contents(build(root, tmp_path_factory.mktemp("pages") / "r").parent)
+    tuned = resources.folder("conf") / "tuned"  # as the command does
+    return contents(build(root, tmp_path_factory.mktemp("pages") / "r", tuned).parent)
 
 
 @pytest.fixture

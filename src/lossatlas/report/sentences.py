@@ -187,7 +187,10 @@ def _sure(compared: Found, shared: bool) -> list[str]:
         return [f"All{ending.removeprefix('; all')}."] if ending else []
     m, ends = told[0][2], sorted(least for _, least, _ in told)
     span = " to ".join(dict.fromkeys(number(d, m) for d in (ends[0], ends[-1])))
-    n, of = (_ends([str(k) for k in sorted({d[i] for d, _, _ in told})]) for i in (0, 1))
+    n, of = (
+        _ends([str(k) for k in sorted(many)])
+        for many in ({d.n for d, _, _ in told}, {d.m for d, _, _ in told})
+    )
     return [
         f"{span}{f' {m.unit}'.rstrip()} is what {n} seeds of a loss against {of} of the baseline "
         f"find in 80 % of surveys, before Holm's correction{ending}."

@@ -1,5 +1,6 @@
 """The book of cards: a page a loss, and an index with every verdict and the map of the losses."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
 from lossatlas.losses.kinds import KINDS
 from lossatlas.pages import render
-from lossatlas.pages.publish import Text, move_in
+from lossatlas.pages.publish import Text, publish
 from lossatlas.report import card_figures, card_page
 from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
@@ -20,8 +21,6 @@ from lossatlas.theory.checks import CHECKS
 from lossatlas.threads import one_thread
 
 COMMAND = "card"
-INDEX = ("index.html", "README.md")
-PANELS = ("weight", "margin", "field", "link", "psi", "strip")
 
 
 def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
@@ -53,7 +52,6 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             failed[name] = error
     _raise_unless_a_book(names, failed)
     html = [f"{name}.html" for name in chosen] if names is not None else ["index.html"]
-    _refuse_strangers([*INDEX, *_pages_of(chosen)] if names is None else _pages_of(chosen), out)
     linked = {name for name in (*every, "index") if (out / f"{name}.html").is_file()}
     linked |= {*chosen, "index"} if names is None else set(chosen)
     files: dict[str, Text] = {}
@@ -73,7 +71,8 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             content["failed"] = [f"{name} ({error})" for name, error in failed.items()]
             files |= _rendered("index", content, "book", [content["map"]])
             files["README.md"] = files.pop("index.md")
-    _publish(files, out, chosen)
+    owners = None if names is None else {*names}
+    publish(files, out, COMMAND, lambda name: owners is None or _owner(name) in owners)
     return [out / name for name in html]
 
 
@@ -173,31 +172,6 @@ def _pictures(content: Mapping[str, Any]) -> list[Picture | None]:
     return [*content["pictures"], content["strip"]]
 
 
-def _pages_of(names: Sequence[str]) -> list[str]:
-    return [f"{name}.{kind}" for name in names for kind in ("html", "md")]
-
-
-def _refuse_strangers(files: Sequence[str], out: Path) -> None:
-    """Raise UserError if a page to be written is there and was not made by this command."""
-    for name in files:
-        path = out / name
-        try:
-            made = (
-                not path.exists() or render.mark(COMMAND) in path.read_text(encoding="utf-8")[:200]
-            )
-        except (OSError, UnicodeDecodeError):
-            made = False
-        if not made:
-            reason = f"is not a page of 'lossatlas {COMMAND}'; give another folder with -o"
-            raise UserError(f"{path}: {reason}")
-
-
-def _publish(files: Mapping[str, Text], out: Path, chosen: Sequence[str]) -> None:
-    """Move the pages in, and remove figures that these losses had before and have no more."""
-    try:
-        move_in(files, out)
-        for name in (f"figures/{loss}-{panel}.svg" for loss in chosen for panel in PANELS):
-            if name not in files:
-                (out / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: the pages cannot be written there ({error})") from error
+def _owner(name: str) -> str:
+    """The loss of a page or figure: figures/gce-link.svg is gce's."""
+    return re.split(r"[-.]", Path(name).name)[0]

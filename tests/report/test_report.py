@@ -433,7 +433,9 @@ def test_formulas_become_mathml_or_code(latex, part):
 
 
 def test_prose_keeps_formulas_and_code_apart():
-    html = formulas.markdown("With $x_1 < y_2$ and `$x$`; it costs 5 $ or 6 $.\n\n- *one*\n")
+    html = formulas.renderer().render(
+        "With $x_1 < y_2$ and `$x$`; it costs 5 $ or 6 $.\n\n- *one*\n"
+    )
     assert "<msub><mi>x</mi><mn>1</mn></msub>" in html
     assert "<code>$x$</code>" in html
     assert "5 $ or 6 $" in html

@@ -17,7 +17,10 @@ MANIFEST = "files.txt"
 
 
 def publish(
-    files: Mapping[str, Text], out: Path, command: str, replaced: Callable[[str], bool] | None = None
+    files: Mapping[str, Text],
+    out: Path,
+    command: str,
+    replaced: Callable[[str], bool] | None = None,
 ) -> None:
     """Write the files of a command beside `out`, then move them in; a stranger's are left alone.
 

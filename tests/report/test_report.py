@@ -15,7 +15,7 @@ from lossatlas import drawing
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages import escape, formulas
-from lossatlas.report import build, content, figures
+from lossatlas.report import build, figures, source
 from lossatlas.report.build import checked
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
@@ -418,11 +418,9 @@ def test_a_report_of_one_sweep_has_what_it_planned_whoever_made_it(tmp_path):
 
 def test_only_the_runs_of_the_report_are_opened(runs, tmp_path, monkeypatch):
     opened = []
-    for name in ("_config", "_outputs", "read_epochs"):
-        real = getattr(content, name)
-        monkeypatch.setattr(
-            content, name, lambda path, real=real: opened.append(path) or real(path)
-        )
+    for name in ("_config", "_scores", "read_epochs"):
+        real = getattr(source, name)
+        monkeypatch.setattr(source, name, lambda path, real=real: opened.append(path) or real(path))
     build(runs, tmp_path / "out", only="focal-clean-quick-s0-*")
     assert len(opened) == 3
     assert {path.name[:20] for path in opened} == {"focal-clean-quick-s0"}
@@ -445,8 +443,8 @@ def test_a_configuration_read_by_groups_is_the_whole_one(tmp_path):
     }  # fmt: skip
     for style in ({}, {"allow_unicode": True, "indent": 8}, {"width": 20}):
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, **style))
-        assert content._config(tmp_path) == expected
-    assert content._config(tmp_path / "nowhere") == {}
+        assert source._config(tmp_path) == expected
+    assert source._config(tmp_path / "nowhere") == {}
 
 
 def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch):

@@ -10,15 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from lossatlas.analysis.across import Across
-from lossatlas.analysis.arms import Arm, Condition, Result
+from lossatlas.analysis.arms import Arm, Condition, Result, Row
 from lossatlas.analysis.measures import Measure
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
-from lossatlas.evaluation import metrics
-from lossatlas.evaluation.bundle import Scores
-from lossatlas.losses import quantities
+from lossatlas.evaluation.drawn import LEAST_IN_BIN, LEVELS, Drawn
 from lossatlas.pages.escape import csv_cell
 from lossatlas.report.tables import best_first, percent, signed
 
@@ -28,17 +25,15 @@ COLOURS = ("#0173b2", "#d55e00", "#029e73", "#b05fa3", "#a0702a", "#e0446e", "#6
 PANELS = 1 + len(COLOURS)
 MOST = 40  # arms in a figure
 FENCED = 8  # differences, from which one far from all others is drawn at the edge
-LEAST_IN_BIN = 10  # a bin of the reliability diagram with fewer images says nothing
-LEVELS = np.linspace(0.01, 0.99, 51)
 TOLD = 8  # arms that an alternative text names
 
 
 class Material(NamedTuple):
-    """What is drawn beside the rows: a colour by label, and by run id, read when it is needed, the
-    epochs and, of the test images, logits (N, K) and labels (N,)."""
+    """What is drawn beside the rows: a colour by label, and by row, read when it is needed, the
+    epochs and what is drawn of the logits of the test images."""
 
-    epochs: Callable[[str], Sequence[Mapping[str, Any]]]
-    outputs: Callable[[str], Scores | None]
+    epochs: Callable[[Row], Sequence[Mapping[str, Any]]]
+    outputs: Callable[[Row], Drawn | None]
     palette: Mapping[str, str]
 
 
@@ -223,7 +218,7 @@ def _curves(
             (arm.label, int(run["seed"]), field, int(epoch["epoch"]), 100 * epoch[field])
             for arm in arms
             for run in arm.runs
-            for epoch in material.epochs(run["run_id"])
+            for epoch in material.epochs(run)
             for field in fields
             if epoch.get(field) is not None
         ],
@@ -258,24 +253,7 @@ def _curves(
     return _picture(figure, condition.key, "curves", caption, alt, told, frame)
 
 
-class Summary(NamedTuple):
-    """What is drawn of one run's logits: mean confidence and accuracy of the bins that are full
-    enough, margins at LEVELS, the spread of the logits, the recall of each class and its name.
-
-    Lists, because small arrays between the large ones that come and go would leave holes in the
-    memory, a megabyte a run.
-    """
-
-    seed: int
-    confidence: list[float]
-    accuracy: list[float]
-    margins: list[float]
-    spread: float
-    recall: list[float]
-    classes: Sequence[str]
-
-
-Tested = Mapping[str, Sequence[Summary]]  # by label, what its seeds said of the test images
+Tested = Mapping[str, Sequence[Drawn]]  # by label, what its seeds said of the test images
 
 
 def _reliability(
@@ -401,24 +379,9 @@ def _recalls(condition: Condition, tested: Tested) -> Picture:
     return _picture(figure, condition.key, "recall", caption, alt, told, frame)
 
 
-def _tested(arm: Arm, material: Material) -> list[Summary]:
-    read = ((int(run["seed"]), material.outputs(run["run_id"])) for run in arm.runs)
-    return [_summary(seed, *outputs) for seed, outputs in read if outputs is not None]
-
-
-def _summary(seed: int, logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Summary:
-    scores = logits.double()
-    bins = metrics.reliability(logits, labels)
-    full = bins.counts >= LEAST_IN_BIN
-    return Summary(
-        seed=seed,
-        confidence=bins.confidence[full].tolist(),
-        accuracy=bins.accuracy[full].tolist(),
-        margins=np.quantile(quantities.margin(scores, labels).numpy(), LEVELS).tolist(),
-        spread=(scores - scores.mean(1, keepdim=True)).std().item() or 1.0,
-        recall=metrics.per_class_recall(logits, labels).tolist(),
-        classes=classes or [str(k) for k in range(logits.shape[1])],
-    )
+def _tested(arm: Arm, material: Material) -> list[Drawn]:
+    read = (material.outputs(run) for run in arm.runs)
+    return [drawn for drawn in read if drawn is not None]
 
 
 def _left_out(drawn: int, kept: int, arms: int) -> str:

@@ -8,7 +8,7 @@ from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import MEASURES, Measure
+from lossatlas.analysis.measures import MEASURES, Measure, words
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
     LEAST,
@@ -16,9 +16,10 @@ from lossatlas.analysis.statistics import (
     conclusion,
     detectable,
 )
-from lossatlas.data.scenarios import names, says
+from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import number, percent, signed
+from lossatlas.results.travel import machine
 
 Found = Sequence[tuple[Condition, Sequence[Result]]]
 
@@ -329,7 +330,7 @@ def notices(found: Found, runs: Sequence[Row]) -> list[str]:
             "that everything is connected. Their numbers say nothing about a loss and are compared "
             "with no others."
         )
-    kinds = machines(runs)
+    kinds = Counter(sorted(map(machine, filter(is_finished, runs))))
     if len(kinds) > 1:
         told = "; ".join(f"{code(kind)} ({n} {_runs(n)})" for kind, n in kinds.items())
         said.append(
@@ -338,18 +339,6 @@ def notices(found: Found, runs: Sequence[Row]) -> list[str]:
             "machine only. Pairs of one seed that were made on different kinds are less alike."
         )
     return said
-
-
-def machines(runs: Sequence[Row]) -> dict[str, int]:
-    """How many finished runs each kind of machine has made, as far as their rows tell them apart:
-    rows of older stores hold neither the processor's model nor its instructions."""
-    counts: dict[str, int] = defaultdict(int)
-    for row in filter(is_finished, runs):
-        hardware = str(row.get("hardware", "a machine that is not named"))
-        fields = () if row.get("device") == "cuda" else ("cpu", "cpu_capability")
-        told = [str(row[field]) for field in fields if field in row]
-        counts[f"{hardware} ({'; '.join(told)})" if told else hardware] += 1
-    return dict(sorted(counts.items()))
 
 
 def scenarios(found: Found) -> list[str]:
@@ -390,9 +379,10 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
+    said += words([run for one in everything for run in one.arm.runs])
     held = {(condition.recipe, condition.data) for condition, _ in found}
     said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
-    kinds = machines([run for one in everything for run in one.arm.runs])
+    kinds = {machine(r) for one in everything for r in (*one.arm.runs, *one.arm.elsewhere)}
     if len(kinds) == 1:
         said.append(
             f"All runs were made on one kind of machine, {code(*kinds)}, as far as their rows "

@@ -10,6 +10,7 @@ from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import Again
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 from lossatlas.analysis.judges import judge_of
+from lossatlas.analysis.machines import Between
 from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.cards import Card
 from lossatlas.pages.escape import code
@@ -185,6 +186,30 @@ def across_table(told: Across) -> Table:
     ]
     where = "; ".join(condition.setting for condition in told.conditions)
     return table(f"{m.name[0].upper()}{m.name[1:]} over {where}", head, body, notes)
+
+
+def machines_table(told: Sequence[Between]) -> Table | None:
+    """Arms that several kinds of machine have made; None if there are none."""
+    body = []
+    for one in told:
+        m = one.condition.measure
+        cells = [f"{number(c.mean, m)} (n={c.n}): {where}" for where, c in one.cells.items()]
+        body.append(
+            [
+                value(f"{one.arm.label}, {one.condition.title}"),
+                value("; ".join(cells)),
+                value(str(one.runs), one.runs),
+                value(number(one.sd, m), one.sd),
+                value(number(one.apart, m), one.apart),
+            ]
+        )
+    head = ["Loss", "mean of each", "runs that several made", "sd between machines within a run"]
+    notes = [
+        "In points where the measure is a share. Of a run that several machines have made, the row "
+        "of the machine that has made most runs of the scenario counts in all other tables."
+    ]
+    name = "Between machines"
+    return table(name, [*head, "largest difference"], body, notes, words=True) if body else None
 
 
 def checked_table(repeated: Sequence[Again], name: str) -> Table:

@@ -30,7 +30,7 @@ BAD = (
 ALL = " ".join(BAD) + "\n\n" + "\n\n".join(BAD)
 OURS = {"a", "code", "em", "h1", "h2", "h3", "h4", "hr", "img", "li", "ol", "p", "pre", "strong",
         "table", "tbody", "td", "th", "thead", "tr", "ul", "details", "summary",
-        "blockquote", "br"}  # fmt: skip
+        "blockquote", "br", "b"}  # fmt: skip
 
 
 class Elements(HTMLParser):

@@ -81,7 +81,7 @@ def forest(
     caption = (
         f"{condition.setting[0].upper()}{condition.setting[1:]}: {what}. Dots are {seeds}, diamonds"
         " their mean, bars the 95 % t-interval; an arrow marks what lies beyond the picture."
-    )
+    ) + _left_out(min(MOST, len(told)), min(MOST, len(told)), len(told))
     with drawing():
         figure = _forest(frame, colours, f"{measure.unit or measure.name} above {against}", measure)
         return _picture(
@@ -249,7 +249,7 @@ def _curves(
     what = condition.judge.measure.name.removeprefix("test ")
     _outer_labels(axes, "epoch", f"{what}, %")
     alt = f"Learning curves over {last} epochs, first to last {what}, {condition.setting}"
-    caption = condition.judge.curves + _left_out(arms, shown)
+    caption = condition.judge.curves + _left_out(len(shown), len(arms), len(condition.arms))
     return _picture(figure, condition.key, "curves", caption, alt, told, frame)
 
 
@@ -289,7 +289,7 @@ def _reliability(
         "Reliability: accuracy against confidence in 15 bins of equal width, a line a seed, bins "
         f"of fewer than {LEAST_IN_BIN} images left out. Below the dotted line a model is "
         "overconfident. The floor is the ECE that a perfectly calibrated model would get."
-    ) + _left_out([arm for arm in condition.arms if arm.label in tested], shown)
+    ) + _left_out(len(shown), len(tested), len(condition.arms))
     alt = f"Reliability diagrams with the expected calibration error, {condition.setting}"
     return _picture(figure, condition.key, "reliability", caption, alt, told, frame)
 
@@ -338,7 +338,7 @@ def _margins(condition: Condition, tested: Tested, material: Material) -> Pictur
         "share of images with a margin up to x, a line a seed (of those in grey, their mean). Left "
         "of zero an image is misclassified. Losses set their own scale of logits, so compare only "
         "in the lower panel."
-    )
+    ) + _left_out(len(tested), len(tested), len(condition.arms))
     alt = f"Distribution of margins, the median in {units[1]}, {condition.setting}"
     return _picture(figure, condition.key, "margins", caption, alt, told, frame)
 
@@ -374,6 +374,7 @@ def _recalls(condition: Condition, tested: Tested) -> Picture:
         table.rename_axis("loss").reset_index().melt("loss", var_name="class", value_name="percent")
     )
     caption = "Recall of each class on the test images in %, mean over seeds."
+    caption += _left_out(len(tested), len(tested), len(condition.arms))
     alt = f"Heat map of recall by class, {condition.setting}"
     return _picture(figure, condition.key, "recall", caption, alt, told, frame)
 
@@ -383,9 +384,19 @@ def _tested(arm: Arm, material: Material) -> list[Drawn]:
     return [drawn for drawn in read if drawn is not None]
 
 
-def _left_out(arms: Sequence[Arm], shown: Sequence[Arm]) -> str:
-    left = len(arms) - len(shown)
-    return f" {left} more are in the data." if left else ""
+def _left_out(drawn: int, kept: int, arms: int) -> str:
+    """How many arms are in a figure's data only, or in the table only."""
+    told = []
+    if kept > drawn:
+        told.append(f"{kept - drawn} more {_arms(kept - drawn)} in the data")
+    if arms > kept:
+        n = arms - kept
+        told.append(f"{n} of the table are not" if told else f"{n} more {_arms(n)} in the table")
+    return f" {', '.join(told)}." if told else ""
+
+
+def _arms(n: int) -> str:
+    return "arm is" if n == 1 else "arms are"
 
 
 def _canvas(panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:

@@ -72,35 +72,34 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
     """The answer in at most `MOST_SAID` sentences, the effect first in each: which loss for what,
     by how much, how sure, on what. `asked` are sentences about what was asked for by name."""
-    shared = len({(c.recipe, c.model, c.data) for c, _ in found}) == 1
+    shared = len({ground(c) for c, _ in found}) == 1
+
+    def where(c: Condition) -> str:
+        return code(c.setting) + c.judge.whose if shared else place(c)
+
     compared = [(c, results) for c, results in found if any(one.differences for one in results)]
-    by_setting = {
-        (c.recipe, c.model, c.data): one for one in compared if (c := one[0]).setting == "clean"
-    }
+    clean = {ground(c): (c, results) for c, results in compared if c.setting == "clean"}
     silent: dict[str, list[str]] = defaultdict(list)
-    for condition, results in found:
+    for c, results in found:
         if not any(one.differences for one in results):
-            where = code(condition.setting) if shared else place(condition)
-            silent[_why_silent(condition, results)].append(where)
-    said = list(asked)
-    best = []
-    for condition, results in compared:
-        where = (code(condition.setting) + condition.judge.whose) if shared else place(condition)
-        clean = by_setting.get((condition.recipe, condition.model, condition.data))
-        best.append(_best(condition, results, where, clean))
+            silent[_why_silent(c, results)].append(where(c))
     last = [f"Nothing is compared in {', '.join(many)}: {why}." for why, many in silent.items()]
     if len(last) > 2:
         n = sum(map(len, silent.values()))
         last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
-    told = [one for c, results in compared if (one := _probabilities(c, results))]
-    told.sort(key=lambda one: -one[0])
-    more = [sentence for _, sentence in told[:1]] + [across(one)[0] for one in overall[:1]]
     last += _sure(compared, shared)
-    room = MOST_SAID - len(said) - len(last)
-    keep = max(1, room - len(more)) if len(best) > room - len(more) else len(best)
-    said += best[:keep]
-    more = more[: max(0, room - keep)]
-    return [*said, *more, *last][:MOST_SAID]
+    best = [_best(c, results, where(c), clean.get(ground(c))) for c, results in compared]
+    told = [one for c, _ in compared if (one := _probabilities(c, where(c)))]
+    more = [max(told)[1]] if told else []
+    more += [across(one)[0] for one in overall[:1]]
+    room = MOST_SAID - len(asked) - len(last)
+    kept = best[: max(1, room - len(more))]
+    return [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
+
+
+def ground(condition: Condition) -> tuple[str, str, str]:
+    """What conditions share whose numbers can be set beside each other."""
+    return condition.recipe, condition.model, condition.data
 
 
 def _best(
@@ -119,7 +118,7 @@ def _best(
     top = shown[0] if shown else ordered[0]
     counts = Counter(one.conclusion for one in ordered if one is not top)
     others = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
-    others = f"; the other {sum(counts.values())}: {others}" if others else ""
+    others = f"; the others: {others}" if others else ""
     base = ""
     if condition.baseline is not None:
         mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
@@ -147,7 +146,7 @@ def _best(
     )
 
 
-def _probabilities(condition: Condition, results: Sequence[Result]) -> tuple[float, str] | None:
+def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None:
     """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
     temperature scaling leaves of it; None where nothing is resolved."""
     nll = MEASURES["test_nll"]
@@ -161,7 +160,7 @@ def _probabilities(condition: Condition, results: Sequence[Result]) -> tuple[flo
     ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
     said = (
         f"**{_effect(top.difference, nll)}** in NLL for {code(top.arm.label)} in "
-        f"{code(condition.setting)}: the best probabilities, ECE {percent(ours)} % against "
+        f"{where}: the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     )
     scaled = MEASURES.get("test_nll_ts")
@@ -175,28 +174,27 @@ def _probabilities(condition: Condition, results: Sequence[Result]) -> tuple[flo
 
 def _sure(compared: Found, shared: bool) -> list[str]:
     """What these seeds could find, and on what ground all of it was measured."""
-    ground = ""
+    ending = ""
     if shared and compared:
         c = compared[0][0]
         epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
         long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
-        ground = (
+        ending = (
             f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, data {code(c.data)}"
         )
-    everything = [(c, one) for c, results in compared for one in results if one.differences]
-    told = [
-        (c.measure, d) for c, one in everything if (d := detectable(one.difference)) is not None
-    ]
-    if not told or len({m for m, _ in told}) > 1:
-        text = ground.removeprefix("; ")
-        return [f"{text[0].upper()}{text[1:]}."] if text else []
-    m, ends = told[0][0], sorted(d for _, d in told)
+    everything = [(c.measure, one.difference) for c, results in compared for one in results]
+    told = [(d, least, m) for m, d in everything if (least := detectable(d)) is not None]
+    if not told or len({m for _, _, m in told}) > 1:
+        return [f"All{ending.removeprefix('; all')}."] if ending else []
+    m, ends = told[0][2], sorted(least for _, least, _ in told)
     span = " to ".join(dict.fromkeys(number(d, m) for d in (ends[0], ends[-1])))
-    n = _ends([str(k) for k in sorted({one.difference.n for _, one in everything})])
-    of = _ends([str(k) for k in sorted({one.difference.m for _, one in everything})])
+    n, of = (
+        _ends([str(k) for k in sorted(many)])
+        for many in ({d.n for d, _, _ in told}, {d.m for d, _, _ in told})
+    )
     return [
         f"{span}{f' {m.unit}'.rstrip()} is what {n} seeds of a loss against {of} of the baseline "
-        f"find in 80 % of surveys, before Holm's correction{ground}."
+        f"find in 80 % of surveys, before Holm's correction{ending}."
     ]
 
 

@@ -92,7 +92,7 @@ def test_the_pages_of_rows_are_those_of_the_store_without_torch(
     assert "lossatlas train -m loss=cross_entropy seed=0\n" in markdown
     assert "/a/folder" not in markdown
     code, out, _ = command("runs", "import", "rows.parquet")
-    assert (code, out) == (0, "11 rows imported, 0 were there\n")
+    assert (code, out) == (0, "11 imported, 0 there already\n")
     assert command("report", "-o", "s")[0] == 0
     assert contents(tmp_path / "s") == pages
     assert "torch" not in {name for name, module in sys.modules.items() if module is not None}
@@ -153,7 +153,7 @@ def test_of_a_run_of_two_machines_one_counts_and_the_spread_is_told(tmp_path):
         "71.00 (n=3): a processor; 74.00 (n=3): another", "2", "1.12", "2.00",
     ]  # fmt: skip
     page = build(root, tmp_path / "out").parent
-    assert "Between machines" in (page / "REPORT.md").read_text()
+    assert "### Between machines\n" in (page / "REPORT.md").read_text()
     assert (page / "results.csv").read_text().count("cross_entropy-clean-quick-s0") == 2
     again = tmp_path / "both.parquet"
     source.export(root, again)

@@ -296,17 +296,17 @@ def test_export_writes_what_has_ended_and_says_what_it_leaves(tmp_path, command)
     found = load("a.parquet")
     assert found["run_id"].tolist() == [ID, ID, ID[:-1] + "b", ID[:-1] + "e"]
     assert load_epochs("a.parquet")["run_id"].tolist() == [*[ID] * 4, *[ID[:-1] + "b"] * 2]
-    assert command("runs", "export", "a.parquet", "--only", "*b")[1] == "1 rows in a.parquet\n"
+    assert command("runs", "export", "a.parquet", "--only", "*b")[1] == "1 row in a.parquet\n"
 
 
 def test_a_store_is_what_its_file_brings_back(tmp_path, command):
     for root, fields in (("one", A), ("two", B)):
         add(tmp_path / root, **fields)
         assert command("runs", "--runs", root, "export", f"{root}.parquet")[0] == 0
-        assert command("runs", "import", f"{root}.parquet")[1] == "1 rows imported, 0 were there\n"
+        assert command("runs", "import", f"{root}.parquet")[1] == "1 imported, 0 there already\n"
     assert command("runs", "export", "both.parquet")[1] == "2 rows in both.parquet\n"
     shutil.rmtree(tmp_path / "runs")
-    assert command("runs", "import", "both.parquet")[1] == "2 rows imported, 0 were there\n"
+    assert command("runs", "import", "both.parquet")[1] == "2 imported, 0 there already\n"
     pd.testing.assert_frame_equal(load(), load("both.parquet"))
     assert load()["hardware"].tolist() == ["A, 2 cores", "B, 8 cores"]
 

@@ -15,7 +15,7 @@ from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
 from lossatlas.results import selection, store, sweeps
-from lossatlas.results.files import TuningTable, fitting
+from lossatlas.results.files import RateTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
@@ -213,7 +213,7 @@ def _read_tuned(path: Path, recipes: Collection[str]) -> list[dict[str, Any]]:
     """The tables of tuned rates of recipes in a folder, or the one in a file."""
     found = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     return [
-        fitting(yamls.read(file), TuningTable, str(file))
+        fitting(yamls.read(file), RateTable, str(file))
         for file in found
         if file == path or file.stem in recipes
     ]

@@ -177,8 +177,8 @@ def settle(
         seconds = sum(trial["cpu_s"] for trial in one.trials)
         doubt = f"; {found['said']}" if found["said"] else ""
         said.append(
-            f"{one.cell.loss} in {one.cell.scenario}, {one.cell.recipe}: rate {found['chosen']} "
-            f"after {len(one.trials)} trials, {seconds:.0f} CPU s{doubt}"
+            f"{one.cell.loss} in {one.cell.scenario}, {one.cell.recipe}: "
+            f"rate {found['chosen'] or 'of the recipe'} after {len(one.trials)} trials, {seconds:.0f} CPU s{doubt}"
         )
     for (where, protocol), found in tables.items():
         said.append(f"wrote {tuned.write(out, where, protocol, found)}")

@@ -90,14 +90,15 @@ class ResumableSweeper(Sweeper):
         retry: list[str], only: str | None, since: str | None, max_failures: int | None,
         losses: str | None, rates: str | None, tables: str | None,
     ) -> None:  # fmt: skip
-        self.grids = read_grids(Path(file)) if file else list(grids)
+        self.grids, own = read_file(Path(file)) if file else (list(grids), None)
+        rates = rates or own
         self.plan_only, self.retry, self.only = plan, list(retry), only
         self.since = 0.0 if since is None else parse_since(since)
         self.study = study or (Path(file).stem if file else None)
         self.max_failures, self.losses = max_failures, losses
         self.rates, self.tables = rates, tables
         if rates not in (None, "missing", "only"):
-            raise UserError(f"rates must be missing or only, not {short(rates)}")
+            raise UserError(f"{file or 'rates'}: rates must be missing or only, not {short(rates)}")
         for state in self.retry:
             if state not in RETRIED:
                 raise UserError(f"--retry takes {' and '.join(RETRIED)}, not {state!r}")
@@ -420,13 +421,14 @@ def _length(of: RangeSweep) -> float:
         return math.inf
 
 
-def read_grids(path: Path) -> list[str]:
-    """The products of a sweep's file; raises UserError for what is no such file."""
+def read_file(path: Path) -> tuple[list[str], Any]:
+    """The products of a sweep's file and its `rates`; raises UserError if it is no such file."""
     found = yamls.read(path)
-    grids = found.get("grids") if isinstance(found, dict) else None
+    found = found if isinstance(found, dict) else {}
+    grids = found.get("grids")
     if not (isinstance(grids, list) and grids and all(isinstance(grid, str) for grid in grids)):
         raise UserError(f"{path}: field 'grids' must be a list of lines like 'loss=focal seed=0'")
-    return grids
+    return grids, found.get("rates")
 
 
 def _table(members: list[Member], costs: Costs, again: Any) -> str:

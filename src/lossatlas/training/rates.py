@@ -176,9 +176,10 @@ def settle(
         tables[one.cell._replace(loss=""), one.protocol()][one.cell.loss] = found
         seconds = sum(trial["cpu_s"] for trial in one.trials)
         doubt = f"; {found['said']}" if found["said"] else ""
+        found_rate = found["chosen"] or "of the recipe"
         said.append(
-            f"{one.cell.loss} in {one.cell.scenario}, {one.cell.recipe}: "
-            f"rate {found['chosen'] or 'of the recipe'} after {len(one.trials)} trials, {seconds:.0f} CPU s{doubt}"
+            f"{one.cell.loss} in {one.cell.scenario}, {one.cell.recipe}: rate {found_rate} "
+            f"after {len(one.trials)} trials, {seconds:.0f} CPU s{doubt}"
         )
     for (where, protocol), found in tables.items():
         said.append(f"wrote {tuned.write(out, where, protocol, found)}")

@@ -6,6 +6,7 @@ no backend is asked for, and that of a notebook stays as it is.
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -37,6 +38,7 @@ __all__ = ["MANY", "WIDTH", "Axes", "Figure", "Picture", "drawing", "sns", "styl
 
 MANY = 20  # classes; of more, names and numbers cannot be read
 WIDTH = 5.2  # inches of a figure in a page: to be read on a phone
+PLACES = re.compile(r' (?:d|x|y|transform)="[^"]*"')
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "lossatlas",
@@ -50,6 +52,16 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8,
     "legend.fontsize": 8,
 }
+INK, GRID, LIGHT = "#262626", "#cccccc", "#ffffff"  # of seaborn's white grid
+# Where a reader's machine is dark, so is a figure: its own rule, since a page's do not reach it.
+NIGHT = {INK: "#e8e8e4", "#000000": "#e8e8e4", GRID: "#44444a", LIGHT: "#161618"}
+DARK = "@media (prefers-color-scheme: dark) {{{}}}".format(
+    "".join(
+        f'[style*="{what}: {day}"]{{{what}:{night}!important}}'
+        for day, night in NIGHT.items()
+        for what in ("fill", "stroke")
+    )
+)
 
 
 @contextmanager
@@ -66,12 +78,13 @@ def styled(style: Mapping[str, Any]) -> Iterator[None]:
 
 
 class Picture(NamedTuple):
-    """A figure as SVG, with its file name, caption and alternative text."""
+    """A figure as SVG, with its file name, caption, alternative text, and what was drawn as CSV."""
 
     file: str
     caption: str
     alt: str
     svg: str
+    data: str = ""
 
 
 @contextmanager
@@ -82,7 +95,13 @@ def drawing() -> Iterator[None]:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as text, the same at each call; draw and call it inside `drawing`."""
+    """The figure as text, the same at each call; draw and call it inside `drawing`.
+
+    Without metadata and to a hundredth of a point, which no eye sees: a page has many of them.
+    """
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, facecolor=LIGHT)
+    whole = re.sub(r"\s*<metadata>.*?</metadata>", "", text.getvalue(), flags=re.S)
+    whole = whole.replace("</style>", f"{DARK}</style>", 1)
+    whole = PLACES.sub(lambda found: re.sub(r"(\d\.\d\d)\d+", r"\1", found[0]), whole)
+    return "\n".join(line.rstrip() for line in whole.splitlines()) + "\n"

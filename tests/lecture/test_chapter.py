@@ -198,7 +198,7 @@ def test_the_command_works_in_an_empty_folder(monkeypatch, capsys, tmp_path):
     assert captured.out.strip() == str(tmp_path / "a/b/index.html")
     assert captured.err == ""
     assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir() if p.is_file()) == [
-        "REPORT.md", "index.html",
+        "REPORT.md", "files.txt", "index.html",
     ]  # fmt: skip
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
 

@@ -10,7 +10,6 @@ import pytest
 
 from lossatlas import drawing
 from lossatlas.report import figures
-from lossatlas.report.card_figures import compact
 
 SETTINGS = {
     "text.usetex": True, "text.parse_math": True, "text.color": "red", "text.hinting": "none",
@@ -53,7 +52,7 @@ def test_no_setting_of_the_user_changes_a_picture():
 
 def test_nothing_is_left_of_our_settings():
     before = dict(matplotlib.rcParams.copy())
-    compact(drawing.Figure())
+    drawing.svg(drawing.Figure())
     drawn()
     assert dict(matplotlib.rcParams.copy()) == before
 

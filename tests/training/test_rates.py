@@ -126,9 +126,9 @@ def test_one_more_loss_joins_the_table_of_the_others(tmp_path):
 
 
 def test_a_run_has_the_rate_of_its_recipe_scenario_network_and_images(make_cfg, tmp_path):
-    tuned.write(tmp_path / "runs" / tuned.STORED, HERE, "a rule", entry(0.0123))
+    tuned.write(tmp_path / "runs" / store.TUNED, HERE, "a rule", entry(0.0123))
     noisy = HERE._replace(scenario="symmetric_noise-probability=0.4")
-    tuned.write(tmp_path / "runs" / tuned.STORED, noisy, "a rule", entry(0.0321))
+    tuned.write(tmp_path / "runs" / store.TUNED, noisy, "a rule", entry(0.0321))
 
     def rate(*overrides):
         cfg = make_cfg("loss=focal", *overrides)
@@ -145,7 +145,7 @@ def test_a_run_has_the_rate_of_its_recipe_scenario_network_and_images(make_cfg, 
 
 
 def test_a_damaged_table_is_named(make_cfg, tmp_path):
-    path = tuned.write(tmp_path / "runs" / tuned.STORED, HERE, "a rule", entry(0.0123))
+    path = tuned.write(tmp_path / "runs" / store.TUNED, HERE, "a rule", entry(0.0123))
     path.write_text(path.read_text().replace("0.0123", "fast"))
     tuned.read.cache_clear()
     with pytest.raises(Exception, match=r"clean\.yaml: .*chosen"):
@@ -190,7 +190,7 @@ def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(command, tm
     code, _, err = command("tune", *words)
     assert code == 0, err
     assert "focal in clean, smoke: rate " in err
-    found = next((tmp_path / "runs" / tuned.STORED).glob("*/*.yaml"))
+    found = next((tmp_path / "runs" / store.TUNED).glob("*/*.yaml"))
     tuned.read.cache_clear()
     table = tuned.read(found)
     rows = results.load(tmp_path / "runs")

@@ -15,19 +15,24 @@ from markdown_it.token import Token
 
 from lossatlas.pages.formulas import mathml, renderer
 
-ANCHOR = re.compile(r'<a id="([^"<>\s]+)"></a>')  # a line of our templates; texts have no <
+# Lines of our templates; texts have no <.
+ANCHOR = re.compile(r'<a id="([^"<>\s]+)"></a>')
+FOLD = re.compile(
+    r'</details>|<details(?: id="[\w-]+")?><summary>(?:[^<>]|<b(?: class="\w+")?>|</b>)*</summary>'
+)
 
 
-def body(text: str, pictures: Mapping[str, Any]) -> Iterator[str]:
+def body(text: str, pictures: Mapping[str, Any], beside: bool = False) -> Iterator[str]:
     """HTML of a page, block by block: its pictures are large.
 
     Args:
         text: the page in Markdown, where the paragraph before a table or after a picture is its
-            caption, and the first list of links its contents.
+            caption, the list after a paragraph of pictures theirs, the first list of links the
+            contents, and a table's row of one bold cell the heading of those below.
         pictures: SVG of each address `figures/...`; others are left out.
+        beside: whether they are linked, as files beside the page, instead of written into it.
     """
-    parser = renderer()
-    parser.enable("image")
+    parser, env = renderer(), {"pictures": pictures, "beside": beside}
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("image", _image)
     tokens = list(_elements(parser.parse(text)))
@@ -40,13 +45,13 @@ def body(text: str, pictures: Mapping[str, Any]) -> Iterator[str]:
         block.append(token)
         depth += token.nesting
         if depth == 0:
-            yield str(parser.renderer.render(block, parser.options, {"pictures": pictures}))
+            yield str(parser.renderer.render(block, parser.options, env))
             block = []
 
 
 def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
     """The tokens with what HTML has and Markdown has not."""
-    i, anchor, contents = 0, "", "above"
+    i, anchor, contents, sections, folds = 0, "", "above", 0, 0
     while i < len(tokens):
         token, kind = tokens[i], tokens[i].type
         text = tokens[i + 1].content if i + 1 < len(tokens) else ""
@@ -54,22 +59,39 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
         if kind == "paragraph_open" and token.level == 0 and (found := ANCHOR.fullmatch(text)):
             anchor, i = found[1], i + 3
             continue
+        if kind == "paragraph_open" and token.level == 0 and FOLD.fullmatch(text):
+            yield _raw(f"{text}\n")
+            folds += -1 if text == "</details>" else 1
+            i += 3
+            continue
         if kind == "paragraph_open" and token.level == 0 and after == "table_open":
             end = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
             yield from _table(tokens[i + 1], tokens[i + 4 : end])
             i = end + 1
             continue
-        if kind == "paragraph_open" and _is_picture(tokens[i + 1]):
-            yield from (_raw("<figure>\n"), tokens[i + 1], _raw("\n"))
-            i += 3
-            if after == "paragraph_open":
-                yield from (_raw("<figcaption>"), tokens[i + 1], _raw("</figcaption>\n"))
-                i += 3
-            yield _raw("</figure>\n")
+        if kind == "paragraph_open" and (shown := _pictures(tokens[i + 1])):
+            several = len(shown) > 1
+            end = i + 3
+            if after == ("bullet_list_open" if several else "paragraph_open"):
+                end = 1 + next(j for j in range(end + 1, len(tokens)) if tokens[j].level == 0)
+            captions = [one for one in tokens[i + 3 : end] if one.type == "inline"]
+            yield _raw('<div class="panels">\n' * several)
+            for n, picture in enumerate(shown):
+                yield from (_raw("<figure>\n"), picture, _raw("\n"))
+                for caption in captions[n : n + 1]:
+                    yield from (_raw("<figcaption>"), caption, _raw("</figcaption>\n"))
+                yield _raw("</figure>\n")
+            yield _raw("</div>\n" * several)
+            i = end
             continue
         if kind == "heading_open" and (anchor or token.tag == "h2"):
-            token.attrSet("id", anchor or re.sub(r"[^\w -]", "", text).lower().replace(" ", "-"))
+            name = anchor or re.sub(r"[^\w -]", "", text).lower().replace(" ", "-")
+            token.attrSet("id", name)
             anchor = ""
+        if kind == "heading_open" and token.tag == "h2" and not folds:
+            begin = f'<section data-part="{html.escape(name)}">\n'
+            yield _raw("</section>\n" * (sections > 0) + begin)
+            sections += 1
         if (
             kind == "bullet_list_open"
             and contents == "above"
@@ -84,6 +106,7 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
             contents = "below"
             yield _raw("</nav>\n")
         i += 1
+    yield _raw("</section>\n" * (sections > 0))
 
 
 def _table(caption: Token, inside: Sequence[Token]) -> Iterator[Token]:
@@ -95,23 +118,38 @@ def _table(caption: Token, inside: Sequence[Token]) -> Iterator[Token]:
     )
     yield caption
     yield _raw("</span></caption>\n")
-    first = False
-    for token in inside:
-        first = first or token.type == "tr_open"
-        if token.type == "th_open":
-            token.attrSet("scope", "col")
-        elif token.type in ("td_open", "td_close") and first:
-            token.tag = "th"
-            if token.nesting == 1:
-                token.attrs = {"scope": "row"}
-            first = token.nesting == 1
-        first = first and token.type != "tr_close"
-        yield token
+    for row in _rows(inside):
+        cells = [token for token in row if token.type == "inline"]
+        if len(cells) > 1 and cells[0].content[:2] == "**" and not any(_text(c) for c in cells[1:]):
+            above = f'</tbody>\n<tbody>\n<tr><th scope="rowgroup" colspan="{len(cells)}">'
+            yield from (_raw(above), cells[0], _raw("</th></tr>\n"))
+        else:
+            yield from row
     yield _raw("</table>\n</div>\n")
 
 
-def _is_picture(token: Token) -> bool:
-    return token.children is not None and [one.type for one in token.children] == ["image"]
+def _rows(inside: Sequence[Token]) -> Iterator[list[Token]]:
+    """The tokens of a table in rows, the first cell of each in the body a heading."""
+    row: list[Token] = []
+    for token in inside:
+        if token.type == "th_open":
+            token.attrSet("scope", "col")
+        elif token.type == "td_open" and row[-1].type == "tr_open":
+            token.tag, token.attrs = "th", {"scope": "row"}
+        elif token.type == "td_close" and sum(one.type == "td_close" for one in row) == 0:
+            token.tag = "th"
+        row.append(token)
+        if not token.type.startswith(("th_", "td_", "inline", "tr_open")):
+            yield row
+            row = []
+
+
+def _pictures(token: Token) -> list[Token]:
+    """The pictures of a paragraph that holds nothing else."""
+    inside = [one for one in token.children or () if one.type != "softbreak"]
+    if any(one.type != "image" for one in inside):
+        return []
+    return [Token("inline", "", 0, children=[one]) for one in inside]
 
 
 def _text(token: Token) -> str:
@@ -131,9 +169,14 @@ def _fence(self: Any, tokens: Sequence[Token], i: int, options: Any, env: Any) -
 
 
 def _image(self: Any, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
-    svg = env["pictures"].get(tokens[i].attrs["src"])
-    alt = html.escape(_text(tokens[i]))
+    address = tokens[i].attrs["src"]
+    svg, alt = env["pictures"].get(address), html.escape(_text(tokens[i]))
     if svg is None:
         return alt
+    if env["beside"] and "<title>" in svg:  # which only an element of its own shows
+        kind = 'type="image/svg+xml" role="img"'
+        return f'<object data="{address}" {kind} aria-label="{alt}"></object>'
+    if env["beside"]:
+        return f'<img src="{address}" alt="{alt}">'
     data = base64.b64encode(svg.encode(errors="replace")).decode()
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}">'

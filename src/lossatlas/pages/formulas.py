@@ -3,7 +3,6 @@
 import html
 import re
 import xml.etree.ElementTree as ET
-from functools import cache
 
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
@@ -24,16 +23,6 @@ def mathml(latex: str, display: str = "inline") -> str:
     return text if safe else f"<code>{html.escape(latex)}</code>"
 
 
-def markdown(text: str) -> str:
-    """HTML of Markdown prose with `$...$` as MathML; raw HTML and pictures stay text."""
-    return str(_shared().render(text))
-
-
-def markdown_inline(text: str) -> str:
-    """HTML of one line of Markdown, without a paragraph around it."""
-    return str(_shared().renderInline(text))
-
-
 def _is_mathml(element: ET.Element) -> bool:
     # the converter copies \text{...} unescaped, so a tag in a formula would be a tag in the page
     tag = str(element.tag)
@@ -45,17 +34,12 @@ def _is_mathml(element: ET.Element) -> bool:
 
 def renderer() -> MarkdownIt:
     """A new parser and renderer of Markdown with formulas."""
-    renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
     renderer.inline.ruler.before("escape", "math", _math_rule)
     renderer.add_render_rule(
         "math", lambda self, tokens, i, options, env: mathml(tokens[i].content)
     )
     return renderer
-
-
-@cache
-def _shared() -> MarkdownIt:
-    return renderer()
 
 
 def _math_rule(state: StateInline, silent: bool) -> bool:

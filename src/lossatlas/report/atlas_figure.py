@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lossatlas.drawing import Figure, Picture, drawing
-from lossatlas.report.card_figures import GREY, compact, family_colours
+from lossatlas.drawing import Figure, Picture, drawing, svg
+from lossatlas.report.card_figures import GREY, family_colours
 
 MAP = (540, 430)  # points
 
@@ -53,7 +53,7 @@ def atlas(table: pd.DataFrame) -> Picture:
         near = _closest(table, "cross_entropy")
         told = [f"{name} at ({x:.0f}, {y:.0f})" for name, (x, y) in zip(names, shared, strict=True)]
         alt = f"Map of {len(table)} losses of scores, in degrees: {'; '.join(told)}; {near}."
-        return Picture("atlas.svg", caption, alt, compact(figure))
+        return Picture("atlas.svg", caption, alt, svg(figure))
 
 
 def _place_names(names: Sequence[str], dots: np.ndarray, size: np.ndarray) -> list[np.ndarray]:

@@ -1,5 +1,6 @@
 """The book of cards: a page a loss, and an index with every verdict and the map of the losses."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
 from lossatlas.losses.kinds import KINDS
 from lossatlas.pages import render
-from lossatlas.pages.publish import Text, move_in
-from lossatlas.report import card_figures, card_page
+from lossatlas.pages.publish import Text, publish
+from lossatlas.report import card_page
 from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
 from lossatlas.theory import records, wording
@@ -20,8 +21,6 @@ from lossatlas.theory.checks import CHECKS
 from lossatlas.threads import one_thread
 
 COMMAND = "card"
-INDEX = ("index.html", "README.md")
-PANELS = ("weight", "margin", "field", "link", "psi", "strip")
 
 
 def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
@@ -53,27 +52,32 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             failed[name] = error
     _raise_unless_a_book(names, failed)
     html = [f"{name}.html" for name in chosen] if names is not None else ["index.html"]
-    _refuse_strangers([*INDEX, *_pages_of(chosen)] if names is None else _pages_of(chosen), out)
-    linked = {name for name in (*every, "index") if (out / f"{name}.html").is_file()}
-    linked |= {*chosen, "index"} if names is None else set(chosen)
+    content: dict[str, dict[str, Any]] = {}
     files: dict[str, Text] = {}
     with one_thread():
         measured = card_page.experiments(results)
         for name in (name for name in chosen if name not in failed):
             try:
-                content = card_page.assemble(name, measured, linked)
+                content[name] = card_page.assemble(name, measured)
             except UserError as error:
                 failed[name] = error
-                continue
-            files |= _rendered(name, content, "card", _pictures(content))
         _raise_unless_a_book(names, failed)
+        linked = content.keys() | {name for name in every if (out / f"{name}.html").is_file()}
+        if names is None:
+            linked = {*content, "index"}
+        elif (out / "index.html").is_file():
+            linked |= {"index"}
+        for name, page in content.items():
+            pictures = [*page["pictures"], page["strip"]]
+            files |= _rendered(name, page | {"linked": linked}, "card", pictures)
         if names is None:
             without = [name for name in every if name not in chosen]
-            content = index([name for name in chosen if name not in failed], without)
-            content["failed"] = [f"{name} ({error})" for name, error in failed.items()]
-            files |= _rendered("index", content, "book", [content["map"]])
+            page = index([*content], without)
+            page["failed"] = [f"{name} ({error})" for name, error in failed.items()]
+            files |= _rendered("index", page, "book", [page["map"]])
             files["README.md"] = files.pop("index.md")
-    _publish(files, out, chosen)
+    owners = None if names is None else {*names}
+    publish(files, out, COMMAND, lambda name: owners is None or _owner(name) in owners)
     return [out / name for name in html]
 
 
@@ -123,34 +127,24 @@ def _matrix(
         for prop in CHECKS
         if any(found[n].get(prop, {}).get("verdict", NOT) != NOT for n in names)
     ]
-    colours = card_figures.family_colours()
     families: dict[str, list[dict[str, Any]]] = {}
     for name in names:
         cells = [_cell(prop, found[name].get(prop)) for prop in props]
         families.setdefault(cards[name].family, []).append(
-            {"id": name, "name": cards[name].name, "cells": cells}
+            {"id": name, "name": cards[name].name, "target": cards[name].target, "cells": cells}
         )
     return {
         "title": title,
         "props": [(words(prop), CHECKS[prop].statement) for prop in props],
-        "families": [
-            {"name": words(family), "colour": colours[family], "rows": rows}
-            for family, rows in families.items()
-        ],
+        "families": [{"name": words(family), "rows": rows} for family, rows in families.items()],
     }
 
 
 def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
-        return {"verdict": NOT, "glyph": "", "title": f"{prop}: not checked", "against": False}
-    against = record["agrees"] is False
-    word = wording.SYMBOLS[record["verdict"]]
-    said = "; the card says otherwise" if against else ""
+        return {"glyph": "", "anchor": None}
     return {
-        "verdict": record["verdict"],
-        "glyph": GLYPHS[record["verdict"]] + ("!" if against else ""),
-        "title": f"{prop.replace('_', ' ')}: {word}{said}",
-        "against": against,
+        "glyph": GLYPHS[record["verdict"]] + "!" * (record["agrees"] is False),
         "anchor": None if record["verdict"] == NOT else f"property-{prop}",
     }
 
@@ -164,40 +158,11 @@ def _rendered(
     name: str, content: dict[str, Any], page: str, pictures: Sequence[Picture | None]
 ) -> dict[str, Text]:
     files: dict[str, Text] = {f"figures/{one.file}": one.svg for one in pictures if one}
-    files[f"{name}.html"] = render.html(content, COMMAND, page)
+    files[f"{name}.html"] = render.in_browser(content, COMMAND, files, page=page, beside=True)
     files[f"{name}.md"] = render.markdown(content, COMMAND, page)
     return files
 
 
-def _pictures(content: Mapping[str, Any]) -> list[Picture | None]:
-    return [*content["pictures"], content["strip"]]
-
-
-def _pages_of(names: Sequence[str]) -> list[str]:
-    return [f"{name}.{kind}" for name in names for kind in ("html", "md")]
-
-
-def _refuse_strangers(files: Sequence[str], out: Path) -> None:
-    """Raise UserError if a page to be written is there and was not made by this command."""
-    for name in files:
-        path = out / name
-        try:
-            made = (
-                not path.exists() or render.mark(COMMAND) in path.read_text(encoding="utf-8")[:200]
-            )
-        except (OSError, UnicodeDecodeError):
-            made = False
-        if not made:
-            reason = f"is not a page of 'lossatlas {COMMAND}'; give another folder with -o"
-            raise UserError(f"{path}: {reason}")
-
-
-def _publish(files: Mapping[str, Text], out: Path, chosen: Sequence[str]) -> None:
-    """Move the pages in, and remove figures that these losses had before and have no more."""
-    try:
-        move_in(files, out)
-        for name in (f"figures/{loss}-{panel}.svg" for loss in chosen for panel in PANELS):
-            if name not in files:
-                (out / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: the pages cannot be written there ({error})") from error
+def _owner(name: str) -> str:
+    """The loss of a page or figure: figures/gce-link.svg is gce's."""
+    return re.split(r"[-.]", Path(name).name)[0]

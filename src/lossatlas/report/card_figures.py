@@ -4,7 +4,6 @@ Each is 2.6 inches wide, so that a page shows three in a row and a phone one.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -221,19 +220,12 @@ def strip(name: str, colour: str, rows: Sequence[tuple[str, Any]], unit: str) ->
         ax.grid(axis="y", visible=False)
         caption = "Difference by scenario: mean and 95 % t-interval, cut at the picture's edge."
         alt = f"Differences in accuracy: {'; '.join(told)}."
-        return Picture(f"{name}-strip.svg", caption, alt, compact(figure))
+        return Picture(f"{name}-strip.svg", caption, alt, svg(figure))
 
 
 RECORDED = (
     ("dominates_zero_one", margin), ("strictly_proper", link), ("calibration_function", psi),
 )  # fmt: skip
-
-
-def compact(figure: Figure) -> str:
-    """The figure as text without metadata, to a hundredth of a point: a book has many of them."""
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", svg(figure), flags=re.S)
-    places = re.compile(r' (?:d|x|y|transform)="[^"]*"')
-    return places.sub(lambda found: re.sub(r"(\d\.\d\d)\d+", r"\1", found[0]), text)
 
 
 def _curve(record: Found | None, x: str, y: str) -> tuple[np.ndarray, np.ndarray] | str:
@@ -286,4 +278,4 @@ def _picture(
     subject: Subject, figure: Figure, panel: str, caption: str, what: str, told: Sequence[str]
 ) -> Picture:
     alt = f"{what} of {subject.name}: {'; '.join(told)}."
-    return Picture(f"{subject.name}-{panel}.svg", caption, alt, compact(figure))
+    return Picture(f"{subject.name}-{panel}.svg", caption, alt, svg(figure))

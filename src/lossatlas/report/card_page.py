@@ -15,7 +15,7 @@ from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
 from lossatlas.losses import examples, registry
 from lossatlas.pages.tables import Table, table, value
-from lossatlas.report import card_figures
+from lossatlas.report import card_figures, evidence, usage
 from lossatlas.report.advice import HOLDS, advice
 from lossatlas.report.build import table_of_results
 from lossatlas.report.tables import percent, points
@@ -106,8 +106,8 @@ def experiments(table: Path) -> list[Experiments]:
 
 
 @registry.blamed()
-def assemble(name: str, measured: Sequence[Experiments], linked: Collection[str]) -> dict[str, Any]:
-    """Everything that the page of a loss says; other losses are links if their page is `linked`.
+def assemble(name: str, measured: Sequence[Experiments]) -> dict[str, Any]:
+    """Everything that the page of a loss says.
 
     Raises:
         UserError: there is no such loss, or it has no card.
@@ -120,19 +120,19 @@ def assemble(name: str, measured: Sequence[Experiments], linked: Collection[str]
     only = found["probability_only"]["verdict"] if "probability_only" in found else None
     return {
         "card": card,
-        "colour": colour,
         "status": registry.status(entry),
         "links": _links(card.paper),
-        "book": "index" in linked,
         "legend": LEGEND,
         "facts": _facts(card, subject),
         "against": [
             _against(card, record) for record in found.values() if record["agrees"] is False
         ],
+        "python": usage.python(card),
+        "command": usage.command(card),
         "faults": examples.faults(name),
         "in_code": _defaults_in_code(card),
         "misprints": _misprints(card, found),
-        "limits": _limits(card, found.get("special_cases"), linked),
+        "limits": _limits(card, found.get("special_cases")),
         "pictures": pictures,
         "missing": missing,
         "theory": THEORY,
@@ -214,7 +214,7 @@ def _against(card: Card, record: Mapping[str, Any]) -> dict[str, str]:
         "property": words(record["property"]),
         "says": f"{'it holds' if record['declared'] else 'it does not hold'}"
         + (f" ({claim.note})" if claim and claim.note else ""),
-        "shows": f"{wording.SYMBOLS[record['verdict']]}: {wording.evidence(dict(record), None)}",
+        "shows": f"{wording.SYMBOLS[record['verdict']]}: {evidence.sentence(record)}.",
     }
 
 
@@ -228,7 +228,7 @@ def _misprints(card: Card, found: Mapping[str, Any]) -> list[dict[str, str]]:
     return shown
 
 
-def _limits(card: Card, record: Mapping[str, Any] | None, linked: Collection[str]) -> list[Any]:
+def _limits(card: Card, record: Mapping[str, Any] | None) -> list[Any]:
     """Special cases with the residuals that the check `special_cases` measured, in order."""
     cases = record["found"].get("cases", []) if record else []
     residuals = [case["residual"] for case in cases]
@@ -238,7 +238,6 @@ def _limits(card: Card, record: Mapping[str, Any] | None, linked: Collection[str
     return [
         {
             "equals": limit.equals,
-            "linked": limit.equals in linked,
             "when": _setting(limit.when),
             "there": _setting(limit.and_there),
             "note": limit.note,
@@ -275,16 +274,26 @@ def _row(name: str, card: Card, record: Mapping[str, Any]) -> dict[str, Any]:
         "property": words(prop),
         "statement": CHECKS[prop].statement,
         "verdict": record["verdict"],
-        "word": wording.SYMBOLS[record["verdict"]],
         "glyph": GLYPHS[record["verdict"]],
-        "said": wording.said(dict(record)).removeprefix("card: "),
+        "says": _says(record),
         "note": claim.note if claim else None,
-        "disagrees": record["agrees"] is False,
         "evidence": wording.evidence(dict(record), None),
         "method": record["method"],
         "reference": record["reference"],
         "witness": python(name, Witness.read(witness)) if witness else None,
     }
+
+
+def _says(record: Mapping[str, Any]) -> str:
+    """A verdict, beside what the card says, and what it rests on."""
+    card = ""
+    if record["agrees"] is not None:
+        card = ", as the card says" if record["agrees"] else "; the card says otherwise"
+    elif record["declared"] == "unknown":
+        card = "; the card leaves it open"
+    elif record["declared"] is not None:
+        card = f"; the card says it {'holds' if record['declared'] else 'does not hold'}"
+    return f"{wording.SYMBOLS[record['verdict']]}{card}: {evidence.sentence(record)}."
 
 
 def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:

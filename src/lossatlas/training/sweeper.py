@@ -205,7 +205,7 @@ class ResumableSweeper(Sweeper):
                 self._make(sweeps.write(root, f"{self.study or 'sweep'}-rates", grids, plan),
                            missing, *how)  # fmt: skip
 
-        out = Path(self.tables) if self.tables else root / tuned.STORED
+        out = Path(self.tables) if self.tables else root / store.TUNED
         said = rates.settle(self._cells, self._trial, make, root, out)
         for line in said:
             terminal.console().print(printable(line), markup=False, highlight=False)

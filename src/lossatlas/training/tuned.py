@@ -19,13 +19,13 @@ from lossatlas import resources, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.models import own
+from lossatlas.names import scenario_key
 from lossatlas.results import files, store
 
 HEADER = """\
 # Learning rates found by `lossatlas tune` on held-out training images, never on the test set: one
 # rule for every loss. Read by ${tuned:...} in conf/recipe/. Do not edit.
 """
-STORED = ".tuned"  # in a run store
 WHERE = ("recipe", "scenario", "model", "data")
 
 
@@ -44,13 +44,8 @@ def cell(cfg: DictConfig) -> Cell:
     scenario: Any = OmegaConf.to_container(cfg.scenario)
     arch = cfg.model.arch
     model = arch if own.is_own(arch) else cfg.model.name
-    return Cell(cfg.recipe.name, key(scenario), model, cfg.data.name, cfg.loss.name)
-
-
-def key(scenario: Mapping[str, Any]) -> str:
-    """A scenario's name with its parameters, fit to be the name of a file."""
-    parameters = [f"{name}={value}" for name, value in scenario.items() if name != "name"]
-    return "-".join([scenario["name"], *parameters])
+    where = scenario_key(scenario.pop("name"), scenario)
+    return Cell(cfg.recipe.name, where, model, cfg.data.name, cfg.loss.name)
 
 
 def default(lr: float, *, _root_: DictConfig) -> float:
@@ -68,7 +63,7 @@ def store_of(cfg: DictConfig) -> Path:
 
 def find(where: Cell, runs: Path) -> float | None:
     """The rate of a cell, or None; raises UserError for a table that is damaged."""
-    for root in (runs / STORED, resources.folder("conf") / "tuned"):
+    for root in (runs / store.TUNED, resources.folder("conf") / "tuned"):
         table = read(file(root, where))
         if table and all(table[name] == getattr(where, name) for name in WHERE):
             rate = table["chosen"].get(where.loss)

@@ -10,7 +10,7 @@ from report.fakes import add_run
 TUNED = """\
 recipe: quick
 scenario: clean
-model: airnet_s
+model: airnet
 data: cifar10
 protocol: one epoch on 45,000 training images, scored on the other 5,000; seed 0
 chosen: {cross_entropy: 0.375, focal: 1.125, nt_xent: 0.125}

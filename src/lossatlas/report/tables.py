@@ -402,7 +402,7 @@ def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, 
     tried = sum(
         trial["loss"] == arm.loss
         for document in tuned
-        if _place(arm.runs[0]) == tuple(document[field] for field in PLACE)
+        if tuple(document[field] for field in PLACE) in {_place(run) for run in arm.runs}
         for trial in document["trials"]
     )
     return [

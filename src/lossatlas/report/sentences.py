@@ -8,7 +8,7 @@ from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import MEASURES, Measure, words
+from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
     LEAST,
@@ -42,8 +42,8 @@ ALWAYS = (
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
-    "Embedding losses do not see what the classifiers see; their tables cannot be compared.",
 )
+JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
     "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
     "seed each.",
@@ -379,7 +379,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
-    said += words([run for one in everything for run in one.arm.runs])
+    said += [JUDGED] if len({condition.judge for condition, _ in found}) > 1 else []
     held = {(condition.recipe, condition.data) for condition, _ in found}
     said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
     kinds = {machine(r) for one in everything for r in (*one.arm.runs, *one.arm.elsewhere)}

@@ -248,6 +248,23 @@ def test_experiments_come_from_the_table_and_say_so(built: Path, results: Path) 
     assert "No runs of it in " in (built / "set_margin_hinge.md").read_text()
 
 
+def test_pages_link_to_what_stands_beside_them(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "quick"
+    report.mkdir()
+    (report / "results.csv").write_text(results.read_text())
+    for name, text in (("REPORT.md", "# The report\n\nOf runs.\n"), ("index.html", "")):
+        (report / name).write_text(f"{render.mark('report')}\n{text}")
+    out = tmp_path / "cards"
+    book.build(["gce"], out, report / "results.csv")
+    text, page = (out / "gce.md").read_text(), (out / "gce.html").read_text()
+    assert "See also: [The report](<../quick/REPORT.md>)." in text
+    assert '<a href="../quick/index.html">The report</a>' in page
+    assert "results.csv](<../quick/results.csv>); compared by arms" in text
+    assert 'href="../quick/results.csv"' in page
+
+
 def test_without_a_table_the_run_store_is_read(
     verdicts: Verdicts, results: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

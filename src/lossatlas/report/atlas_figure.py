@@ -93,7 +93,7 @@ def _place_names(
     chosen: list[np.ndarray | None] = [None] * len(names)
     for i in sorted(
         range(len(names)),
-        key=lambda i: ("cross_entropy" not in names[i].split(", "), len(names[i])),
+        key=lambda i: (not names[i].startswith("cross_entropy"), len(names[i])),
     ):
         half = np.array([2.2 * len(names[i]), 4.5])
         offsets = [

@@ -36,8 +36,9 @@ verdicts: setup        ## decide the mathematics of every loss whose code or che
 	$(BIN)/lossatlas check --all --jobs 2 --record
 
 book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/
-	$(BIN)/lossatlas card --all -o reports/cards
 	$(BIN)/lossatlas lecture -o reports/lecture
+	$(BIN)/lossatlas card --all -o reports/cards
+	$(BIN)/lossatlas pages reports
 
 lint: setup            ## style and types
 	$(BIN)/ruff check .

@@ -566,5 +566,17 @@ def lecture(
         raise typer.Exit(1)
 
 
+@app.command()
+def pages(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of such folders.")] = Path(
+        "reports/local"
+    ),
+) -> None:
+    """List the reports, the book and the lecture that a folder holds on a page of its own."""
+    from lossatlas.pages.whole import build
+
+    print(build(folder(path, "FOLDER")))
+
+
 if __name__ == "__main__":
     main()

@@ -310,8 +310,14 @@ def _arms(
             runs, elsewhere = [], []
             for _, (*others, last) in sorted(by_seed.items()):
                 runs.append(last)
-                elsewhere += [row for row in others if row["run_id"] == last["run_id"]]
-                replaced += sum(row["run_id"] != last["run_id"] for row in others)
+                here = machine(last)
+                away = [
+                    row
+                    for row in others
+                    if row["run_id"] == last["run_id"] and machine(row) != here
+                ]
+                elsewhere += away
+                replaced += len(others) - len(away)
             label = f"{loss} ({what})" if what else loss
             arms.append(Arm(label, loss, tuple(runs), tuple(elsewhere)))
         if not mine:

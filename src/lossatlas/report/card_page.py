@@ -1,6 +1,7 @@
 """One loss on one page: its card, its curves, the verdicts on its mathematics, its results."""
 
 import inspect
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
 from lossatlas.losses import examples, registry
+from lossatlas.pages import escape
 from lossatlas.pages.tables import Table, table, value
 from lossatlas.report import card_figures, evidence, usage
 from lossatlas.report.advice import HOLDS, advice
@@ -75,14 +77,18 @@ KINDS = {
 
 
 class Experiments(NamedTuple):
-    """Conditions with their results, and the file or folder that they were read from."""
+    """Conditions with their results, the file or folder that they were read from, and its address
+    where a page can link to it."""
 
     found: Sequence[tuple[Condition, Sequence[Result]]]
     source: str
+    address: str | None = None
 
 
-def experiments(table: Path) -> list[Experiments]:
+def experiments(table: Path, out: Path) -> list[Experiments]:
     """The results of a report, `results.csv`, if there is one; and those of the run store besides.
+
+    Pages in the folder `out` link to the table if it stands beside that folder.
 
     Raises:
         UserError: the table is no table of results.
@@ -97,9 +103,13 @@ def experiments(table: Path) -> list[Experiments]:
         folder = folder.relative_to(Path.cwd())
     sources.append((f"the run store {folder.as_posix()}", own))
     order = list(registry.index())
+    near = table.resolve().is_relative_to(out.parent.resolve())
+    address = Path(os.path.relpath(table.resolve(), out.resolve())).as_posix() if near else None
     return [
         Experiments(
-            [(c, arms.results(c)) for c in arms.conditions(rows, order) if not c.trial], source
+            [(c, arms.results(c)) for c in arms.conditions(rows, order) if not c.trial],
+            source,
+            address if source == table.as_posix() else None,
         )  # trials are no findings
         for source, rows in sources
     ]
@@ -358,7 +368,9 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
         ]
         if mine:
             body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
-            notes = [f"From {one.source}; compared by arms, Holm-corrected in each scenario."]
+            source = escape.plain(one.source)
+            from_ = f"[{source}](<{one.address}>)" if one.address else source
+            notes = [f"From {from_}; compared by arms, Holm-corrected in each scenario."]
             shown.append(table(f"Last epoch: {judge.measure.name}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]

@@ -98,7 +98,7 @@ def main_table(
         if any(one.within and one.conclusion in ("higher", "lower") for one in results):
             notes.append("(=) A resolved difference of less than half a point.")
     head += ["by pairs [95 % interval] (pairs)"] * by_pairs
-    caption = f"{measure.name[0].upper()}{measure.name[1:]} in the last epoch: {condition.title}"
+    caption = f"{capital(measure.name)} in the last epoch: {condition.title}"
     return table(caption, head, body, notes)
 
 
@@ -185,7 +185,7 @@ def across_table(told: Across) -> Table:
         "few runs make it too short. It speaks of conditions like these, not of all there are."
     ]
     where = "; ".join(condition.setting for condition in told.conditions)
-    return table(f"{m.name[0].upper()}{m.name[1:]} over {where}", head, body, notes)
+    return table(f"{capital(m.name)} over {where}", head, body, notes)
 
 
 def machines_table(told: Sequence[Between]) -> Table | None:
@@ -364,6 +364,11 @@ def signed(v: float | None, measure: Measure) -> str:
     if measure.unit == "points":
         return points(v)
     return "–" if v is None else f"{v:+.3f}".replace("-", "−")
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins, but for names such as kNN."""
+    return text[0].upper() + text[1:] if text[:2].islower() else text
 
 
 def concluded(one: Result) -> str:

@@ -41,10 +41,13 @@ COLUMNS = {
     "test_aurc": "error rate, averaged over all shares of most confident images",
     "temperature": "that minimises the NLL of unused training images",
     "temperature_images": "how many of these it was fitted on",
-    "test_nll_ts": "as without `_ts`, after scaling by that temperature; so are the next",
-    "test_brier_ts": "", "test_ece_ts": "", "test_ece_floor_ts": "", "test_ece_floor_sd_ts": "",
-    "test_ece_debiased_ts": "", "test_ece_equal_mass_ts": "", "test_ece_classwise_ts": "",
-    "test_aurc_ts": "",
+    **{
+        f"{name}_ts": f"`{name}` after scaling by that temperature"
+        for name in (
+            "test_nll", "test_brier", "test_ece", "test_ece_floor", "test_ece_floor_sd",
+            "test_ece_debiased", "test_ece_equal_mass", "test_ece_classwise", "test_aurc",
+        )
+    },
     "knn_accuracy": "share of test images by nearest neighbours of frozen features",
     "knn_accuracy_untrained": "the same before training",
     "probe_accuracy": "share of test images by a linear probe of frozen features",

@@ -209,17 +209,34 @@ def values_equal_the_reference(card: Card, given: Settings) -> None:
         close(ours, exact, "code and reference differ", atol=1e-10, rtol=1e-14)
 
 
+def slope_gap(values_at: Callable[[Tensor], Tensor], inputs: Tensor, seed: int) -> float:
+    """How far autograd's slope lies from the difference quotient, in units of what is allowed.
+
+    Along a random direction of all inputs at once, of a random sum of the values: no wrong entry of
+    the gradient is orthogonal to both, and it takes three evaluations, not two an input.
+    """
+    leaf = inputs.clone().requires_grad_()
+    out = values_at(leaf)
+    g = seeded(1000 + seed)  # not that of the inputs: along themselves, many values stand still
+    toward = torch.randn(inputs.shape, generator=g, dtype=torch.float64)
+    weight = 0.5 + torch.rand(out.shape, generator=g, dtype=torch.float64)
+    (steep,) = torch.autograd.grad((weight * out).sum(), leaf)
+    step = 2e-6
+    with torch.no_grad():
+        ahead, behind = values_at(inputs + step * toward), values_at(inputs - step * toward)
+    quotient = (weight * (ahead - behind)).sum() / (2 * step)
+    slope = (steep * toward).sum()
+    rounding = 1e-15 * float((weight * out).detach().abs().sum()) / step
+    return float((slope - quotient).abs()) / (1e-5 * (1 + float(slope.abs())) + rounding)
+
+
 @law(where(lambda card: not card.gradient, each_setting))
 def gradient_is_that_of_the_value(card: Card, given: Settings) -> None:
     loss = make(card.id, "none", **given)
-    for seed in range(2):
+    for seed in range(4):
         inputs, target = batch_of(card, scale=1.0, seed=seed)
-        ensure(
-            torch.autograd.gradcheck(
-                lambda x, t=target: loss(x, t), inputs.requires_grad_(), raise_exception=True
-            ),
-            "autograd does not give the slope of the values",
-        )
+        gap = slope_gap(lambda x, t=target: loss(x, t), inputs, seed)
+        ensure(gap <= 1, f"the slope is {gap:.3g} times further from the values' than is allowed")
 
 
 @law(where(lambda card: bool(card.gradient), once))
@@ -227,10 +244,8 @@ def gradient_is_not_that_of_the_value(card: Card) -> None:
     # In training mode, each time from the same state: what is held fixed may be what has moved.
     loss = make(card.id, "none").train()
     inputs, target = batch_of(card, scale=1.0)
-    equal = torch.autograd.gradcheck(
-        lambda x: copy.deepcopy(loss)(x, target), inputs.requires_grad_(), raise_exception=False
-    )
-    ensure(not equal, f"the card says that {card.gradient} is held fixed, yet nothing is")
+    gap = slope_gap(lambda x: copy.deepcopy(loss)(x, target), inputs, 0)
+    ensure(gap > 10, f"the card says that {card.gradient} is held fixed, yet nothing is")
 
 
 def each_weight(card: Card) -> dict[str, tuple[Any, ...]]:

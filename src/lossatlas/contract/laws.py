@@ -676,7 +676,7 @@ def facts_are_asked_for(card: Card, fact: str) -> None:
     bare.tried_out = True
     refused(f"{fact}.* needed by this loss", lambda: bare(inputs, target))
     if fact in ("num_classes", "class_counts", "transition") and not on_embeddings(card):
-        loss = make(card.id, k=3)
+        loss = make(card.id, "mean", 3)
         refused(f"(num_classes|class_counts|transition) must be of the {CLASSES} classes",
                 lambda: loss(inputs, target))  # fmt: skip
     for illegal in ([1.0], [1.0, 0.0], [1.0, math.nan], [[1.0, 2.0], [1.0, 0.0]], 0, -1, True):

@@ -16,8 +16,8 @@ from lossatlas.losses.registry import register
 class MagFace(LogitLoss):
     """MagFace (Meng et al., CVPR 2021, arXiv:2103.06627).
 
-    Cross-entropy of scale cos theta with cos(theta_y + m(a)) at the label, plus lam (1/a + a/u_a^2).
-    a is the feature's length, clipped to [l_a, u_a], and m(a) grows in it linearly from l_m to u_m.
+    Cross-entropy of scale cos theta with cos(theta_y + m(a)) at the label, plus lam (1/a +
+    a/u_a^2). a is the feature's length, clipped to [l_a, u_a]; m(a) grows linearly from l_m to u_m.
     The margin counts where cos theta_y > 0; with `easy` = 0 everywhere, and then the label's score
     is cos theta_y - m sin m where the angle exceeds pi. Nothing is detached.
     """

@@ -1,0 +1,53 @@
+"""Cross-entropy on most samples, and on every tenth the squared gap below each confidence."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
+from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+
+@register
+class Esd(LogitLoss):
+    """Expected squared difference (Yoon et al., ICLR 2023, arXiv:2303.02472), over a batch.
+
+    Mean cross-entropy of the samples to learn from + lam sqrt(max(0, ESD)) of those kept apart for
+    the penalty: the samples whose number is `every` - 1 modulo `every`. ESD is the mean over i of
+    the mean over pairs j != k, both not i, of g_ij g_ik, with g_ij = (a_j - c_j) [c_j <= c_i], c
+    the largest probability and a 1 if its class is the label's, else 0. With root = 0 no root is
+    taken. Fewer than three samples have no ESD, and no samples no cross-entropy; these count as 0.
+    """
+
+    target = "class_index"
+    per = "batch"
+
+    def __init__(self, lam: float = 4.0, root: float = 1.0, every: float = 10.0):
+        super().__init__()
+        self.lam = in_range("lam", lam, "[0, inf)")
+        self.root = in_range("root", root, "whole [0, 1]")
+        self.every = in_range("every", every, "whole [1, 1000]")
+
+    def per_sample(self, logits: Tensor, target: Tensor, *, indices: Tensor) -> Tensor:
+        """The value () of the batch, for logits (N, K), class indices and samples' numbers (N,)."""
+        apart = indices % self.every == self.every - 1
+        losses = F.cross_entropy(logits, target, reduction="none").masked_fill(apart, 0)
+        value = losses.sum() / (~apart).sum().clamp(min=1)
+        penalty = squared_difference(logits[apart], target[apart])
+        if self.root:
+            penalty = quantities.root(penalty)
+        return value + self.lam * penalty
+
+
+def squared_difference(logits: Tensor, target: Tensor) -> Tensor:
+    """ESD (), of logits (N, K) and class indices (N,); 0 for fewer than three."""
+    n = len(target)
+    if n < 3:
+        return logits.sum() * 0
+    c, gap = quantities.confidence_gap(logits, target)
+    below = (c <= c[:, None]) & ~torch.eye(n, dtype=torch.bool, device=c.device)
+    g = gap * below
+    pairs = g.sum(1).square() - g.square().sum(1)
+    return pairs.mean() / ((n - 1) * (n - 2))

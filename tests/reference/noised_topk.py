@@ -1,0 +1,26 @@
+"""Garcin et al. (2022): sorted noisy scores, draw by draw, with the generator that is given."""
+
+import torch
+from mpmath import erfinv, mpf, sqrt, workdps
+
+
+def reference(
+    logits: list[mpf],
+    target: int,
+    k: mpf,
+    epsilon: mpf,
+    n_sample: mpf,
+    randomness: torch.Generator,
+) -> mpf:
+    """max(0, 1 + mean of the (k+1)-th largest - s_y)."""
+    shape = (int(n_sample), len(logits))
+    shares = torch.rand(shape, generator=randomness, dtype=torch.float64).tolist()
+    with workdps(60):
+        total = mpf(0)
+        for row in shares:
+            noisy = []
+            for s, share in zip(logits, row, strict=True):
+                noisy.append(s + epsilon * sqrt(2) * erfinv(2 * mpf(share) - 1) if epsilon else s)
+            noisy.sort(reverse=True)
+            total += noisy[min(int(k), len(noisy) - 1)]
+        return max(mpf(0), 1 + total / int(n_sample) - logits[target])

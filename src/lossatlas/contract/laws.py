@@ -178,7 +178,12 @@ def gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> Tensor:
 
 
 def fingerprint(card: Card, given: Settings | None = None, **moments: Any) -> Tensor:
-    """Values at small and at large random inputs: some losses differ only at large ones."""
+    """Values at small and at large random inputs: some losses differ only at large ones.
+
+    Of samples with numbers of their own: some losses compare samples with each other.
+    """
+    if "indices" in card.requires:
+        moments = {"indices": torch.arange(50) % needs.SAMPLES, **moments}
     return torch.cat(
         [
             values(card, *batch_of(card, n=50, scale=scale), given, **moments).reshape(-1)
@@ -358,8 +363,6 @@ def hyperparameter_changes_the_value(card: Card, key: str) -> None:
     moments: list[dict[str, Any]] = [{}]
     if "progress" in card.requires:  # what acts on the last part of a run alone
         moments.append({"progress": 0.999})
-    if "indices" in card.requires:  # what compares samples with each other
-        moments.append({"indices": torch.arange(50) % needs.SAMPLES})
     for moment in moments:
         default = fingerprint(card, **moment)
         changes += [

@@ -28,7 +28,7 @@ class Esd(LogitLoss):
         super().__init__()
         self.lam = in_range("lam", lam, "[0, inf)")
         self.root = in_range("root", root, "whole [0, 1]")
-        self.every = in_range("every", every, "whole [1, 1000]")
+        self.every = in_range("every", every, "whole [2, 1000]")
 
     def per_sample(self, logits: Tensor, target: Tensor, *, indices: Tensor) -> Tensor:
         """The value () of the batch, for logits (N, K), class indices and samples' numbers (N,)."""
@@ -46,8 +46,11 @@ def squared_difference(logits: Tensor, target: Tensor) -> Tensor:
     n = len(target)
     if n < 3:
         return logits.sum() * 0
-    c, gap = quantities.confidence_gap(logits, target)
-    below = (c <= c[:, None]) & ~torch.eye(n, dtype=torch.bool, device=c.device)
+    _, gap = quantities.confidence_gap(logits, target)
+    log_p = torch.log_softmax(logits, 1)
+    # Compared by what the other classes have, which tells confidences apart that round to one.
+    rest = quantities.log_rest(log_p, log_p.argmax(1))
+    below = (rest >= rest[:, None]) & ~torch.eye(n, dtype=torch.bool, device=rest.device)
     g = gap * below
     pairs = g.sum(1).square() - g.square().sum(1)
     return pairs.mean() / ((n - 1) * (n - 2))

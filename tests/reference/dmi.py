@@ -9,6 +9,7 @@ from mpmath import exp, log, mpf, workdps
 def reference(
     logits: list[list[mpf]],
     target: list[int],
+    lam: mpf,
     eps: mpf,
     shares: mpf,
     warmup: mpf,
@@ -28,4 +29,4 @@ def reference(
         for order in permutations(range(k)):
             swaps = sum(order[i] > order[j] for i in range(k) for j in range(i + 1, k))
             det += (-1) ** swaps * prod((joint[i][order[i]] for i in range(k)), start=mpf(1))
-        return -log(abs(det) + eps) + shares * k * log(mpf(n))
+        return lam * (shares * k * log(mpf(n)) - log(abs(det) + eps))

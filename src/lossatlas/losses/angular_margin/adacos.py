@@ -33,7 +33,7 @@ class AdaCos(LogitLoss):
         """Values (N,) for cosines (N, K) and class indices (N,)."""
         if self.training:
             with torch.no_grad():
-                self._move(logits.to(self.sigma), target)
+                self._move(logits.clamp(-1, 1).to(self.sigma), target)
         # Relative to the label's score, so that a small loss is not lost beside a large scale.
         lead = self.sigma.to(logits) * (logits - logits.gather(1, target[:, None]))
         return F.cross_entropy(lead, target, reduction="none")

@@ -23,7 +23,7 @@ class NoisedTopk(LogitLoss):
         super().__init__()
         self.k = int(in_range("k", k, "whole [1, 10]"))
         self.epsilon = in_range("epsilon", epsilon, "[0, inf)")
-        self.n_sample = int(in_range("n_sample", n_sample, "whole [1, 1000]"))
+        self.n_sample = int(in_range("n_sample", n_sample, "whole [1, 20]"))
 
     def per_sample(self, logits: Tensor, target: Tensor, *, randomness: torch.Generator) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

@@ -19,7 +19,7 @@ NORMS = (
 # No second derivative at some inputs, though there is one: faults that are known and not mended.
 OPEN = (
     "cosine_loss", "large_margin_gaussian_mixture", "difftopk_ce", "dual_focal", "dist_kd",
-    "logit_standardisation_kd",
+    "logit_standardisation_kd", "dmi",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from mpmath import erfinv, mpf, sqrt, workdps
 def reference(
     logits: list[mpf],
     target: int,
-    k: mpf,
+    top_k: mpf,
     epsilon: mpf,
     n_sample: mpf,
     randomness: torch.Generator,
@@ -22,5 +22,5 @@ def reference(
             for s, share in zip(logits, row, strict=True):
                 noisy.append(s + epsilon * sqrt(2) * erfinv(2 * mpf(share) - 1) if epsilon else s)
             noisy.sort(reverse=True)
-            total += noisy[min(int(k), len(noisy) - 1)]
+            total += noisy[min(int(top_k), len(noisy) - 1)]
         return max(mpf(0), 1 + total / int(n_sample) - logits[target])

@@ -35,22 +35,20 @@ class Esd(LogitLoss):
         apart = indices % self.every == self.every - 1
         losses = F.cross_entropy(logits, target, reduction="none").masked_fill(apart, 0)
         value = losses.sum() / (~apart).sum().clamp(min=1)
-        penalty = squared_difference(logits[apart], target[apart])
+        penalty = squared_difference(logits, target, apart)
         if self.root:
             penalty = quantities.root(penalty)
         return value + self.lam * penalty
 
 
-def squared_difference(logits: Tensor, target: Tensor) -> Tensor:
-    """ESD (), of logits (N, K) and class indices (N,); 0 for fewer than three."""
-    n = len(target)
-    if n < 3:
-        return logits.sum() * 0
+def squared_difference(logits: Tensor, target: Tensor, apart: Tensor) -> Tensor:
+    """ESD () of the rows `apart`, (N,) bool, of logits (N, K); 0 for fewer than three of them."""
     _, gap = quantities.confidence_gap(logits, target)
     log_p = torch.log_softmax(logits, 1)
     # Compared by what the other classes have, which tells confidences apart that round to one.
     rest = quantities.log_rest(log_p, log_p.argmax(1))
-    below = (rest >= rest[:, None]) & ~torch.eye(n, dtype=torch.bool, device=rest.device)
-    g = gap * below
-    pairs = g.sum(1).square() - g.square().sum(1)
-    return pairs.mean() / ((n - 1) * (n - 2))
+    itself = torch.eye(len(rest), dtype=torch.bool, device=rest.device)
+    g = gap * ((rest >= rest[:, None]) & apart & ~itself)
+    pairs = (g.sum(1).square() - g.square().sum(1)).masked_fill(~apart, 0)
+    n = apart.sum()
+    return pairs.sum() / (n * (n - 1) * (n - 2)).clamp(min=1) * (n > 2)

@@ -12,16 +12,16 @@ from lossatlas.losses.registry import register
 class NoisedTopk(LogitLoss):
     """Noised top-k hinge (Garcin et al., ICML 2022, arXiv:2202.02193), the balanced form.
 
-    max(0, 1 + t - s_y), t the mean over n_sample draws of the (k+1)-th largest of s + epsilon Z, Z
-    standard normal, drawn anew at each call, in evaluation too. With fewer than k + 1 classes the
+    max(0, 1 + t - s_y), t the mean over n_sample draws of the (top_k + 1)-th largest of s + epsilon Z, Z
+    standard normal, drawn anew at each call, in evaluation too. With fewer classes than that the
     smallest score is taken.
     """
 
     target = "class_index"
 
-    def __init__(self, k: float = 1.0, epsilon: float = 1.0, n_sample: float = 5.0):
+    def __init__(self, top_k: float = 1.0, epsilon: float = 1.0, n_sample: float = 5.0):
         super().__init__()
-        self.k = int(in_range("k", k, "whole [1, 10]"))
+        self.top_k = int(in_range("top_k", top_k, "whole [1, 10]"))
         self.epsilon = in_range("epsilon", epsilon, "[0, inf)")
         self.n_sample = int(in_range("n_sample", n_sample, "whole [1, 20]"))
 
@@ -35,6 +35,6 @@ class NoisedTopk(LogitLoss):
         noise = self.epsilon * torch.special.ndtri(shares).to(logits)
         # Relative to the label's score, so that a small margin is not lost beside a large score.
         lead = logits - logits.gather(1, target[:, None])
-        rank = min(self.k, num_classes - 1)
+        rank = min(self.top_k, num_classes - 1)
         rival = (lead[:, None] + noise).topk(rank + 1, dim=2).values[:, :, rank]
         return (1 + rival.mean(1)).relu()

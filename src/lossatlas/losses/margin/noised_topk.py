@@ -12,9 +12,9 @@ from lossatlas.losses.registry import register
 class NoisedTopk(LogitLoss):
     """Noised top-k hinge (Garcin et al., ICML 2022, arXiv:2202.02193), the balanced form.
 
-    max(0, 1 + t - s_y), t the mean over n_sample draws of the (top_k + 1)-th largest of s + epsilon Z, Z
-    standard normal, drawn anew at each call, in evaluation too. With fewer classes than that the
-    smallest score is taken.
+    max(0, 1 + t - s_y), t the mean over n_sample draws of the (top_k + 1)-th largest of
+    s + epsilon Z, Z standard normal, drawn anew at each call, in evaluation too. With fewer classes
+    than that the smallest score is taken.
     """
 
     target = "class_index"

@@ -9,7 +9,7 @@ from lossatlas.contract.inputs import batch_of, make
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.kinds import KINDS
-from lossatlas.losses.targets import lift
+from lossatlas.losses.targets import labelled
 from lossatlas.results import store
 from lossatlas.results.sweeps import Planned
 from lossatlas.training import rates, tuned
@@ -168,7 +168,7 @@ def test_a_card_s_steepness_is_that_of_the_gradient():
         card = registry.get_card(name)
         inputs = batch_of(card, n=500, k=10, scale=1.0)[0].requires_grad_()
         loss = make(name, "sum", 10)
-        value = loss(inputs, lift(labels, card.target, 10))
+        value = loss(inputs, labelled(card.target, labels, 10))
         (value * (len(labels) if loss.per == "batch" else 1)).backward()
         return inputs.grad.norm(dim=1).mean()
 

@@ -22,8 +22,8 @@ test: setup            ## the whole test suite
 publish-survey: survey ## reports/quick/ from the runs of the survey
 	$(BIN)/lossatlas report --sweep quick_survey -o reports/quick
 
-tune: setup            ## the learning-rate grid of every loss, stored in conf/tuned/
-	$(BIN)/lossatlas tune
+tune: setup            ## the learning rates of the survey's losses, stored in conf/tuned/
+	$(BIN)/lossatlas tune sweep=quick_survey -o conf/tuned
 
 verify: setup          ## hold every loss to the contract and record which kept it
 	$(BIN)/lossatlas test --all --jobs 2 --record
@@ -36,8 +36,9 @@ verdicts: setup        ## decide the mathematics of every loss whose code or che
 	$(BIN)/lossatlas check --all --jobs 2 --record
 
 book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/
-	$(BIN)/lossatlas card --all -o reports/cards
 	$(BIN)/lossatlas lecture -o reports/lecture
+	$(BIN)/lossatlas card --all -o reports/cards
+	$(BIN)/lossatlas pages reports
 
 lint: setup            ## style and types
 	$(BIN)/ruff check .

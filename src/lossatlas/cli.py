@@ -357,17 +357,18 @@ def train(
 @app.command(context_settings=HYDRA)
 def tune(
     context: typer.Context,
-    plan: Annotated[bool, typer.Option("--plan", help="Show the runs; start none.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the cost; start nothing.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder of tables; else the run store.")
+    ] = None,
 ) -> None:
-    """Search learning rates, equally for each loss (study conf/sweep/tune.yaml), and store them."""
-    from lossatlas.results import store, sweeps
+    """Find a learning rate for each loss by one rule, for the runs that OVERRIDES say."""
     from lossatlas.training import app as application
-    from lossatlas.training import tuning
 
-    application.main(application.command_line(["-m", "sweep=tune", *context.args], plan))
-    if plan:
-        return
-    print(tuning.write_table(ids=sweeps.ids(sweeps.find(store.runs_dir(), "tune"))))
+    if not context.args:
+        raise UserError("say what to find rates for, as in 'loss=focal recipe=quick' or sweep=NAME")
+    words = application.command_line(["-m", *context.args], plan, rates="only", tables=out)
+    application.main(words)
 
 
 @app.command()
@@ -563,6 +564,18 @@ def lecture(
         print(f"fails: {line}", file=sys.stderr)
     if chapter.failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def pages(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of such folders.")] = Path(
+        "reports/local"
+    ),
+) -> None:
+    """List the reports, the book and the lecture that a folder holds on a page of its own."""
+    from lossatlas.pages.whole import build
+
+    print(build(folder(path, "FOLDER")))
 
 
 if __name__ == "__main__":

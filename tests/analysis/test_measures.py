@@ -96,7 +96,7 @@ def scaled(tmp_path):
 def test_losses_are_compared_after_scaling(scaled, tmp_path):
     page = build(scaled, tmp_path / "out", metric="ece_ts").parent
     text = (page / "REPORT.md").read_text()
-    assert "has ECE after scaling" in text
+    assert "% ECE after scaling in the last epoch: the baseline" in text
     assert "on 400 training images that it did not train on" in text
     assert "T was 0.5 to 2" in text
     assert "test_ece_ts" in (page / "results.csv").read_text().splitlines()[0]

@@ -62,10 +62,10 @@ def active(markdown: str) -> list[object]:
 
 
 def alive(page: str) -> list[object]:
-    """The same of an HTML page, which has one script and pictures inside."""
+    """The same of an HTML page, which has one script and pictures inside or beside it."""
     found = Elements(page).found
     scripts = [tag for tag, _ in found if tag == "script"]
-    allowed = ("data:image/svg+xml;base64,", "#")
+    allowed = ("data:image/svg+xml;base64,", "figures/", "#")
     return [
         *scripts[1:],
         *((t, a) for t, a in found if t in ("iframe", "base", "svg", "object", "u", "s")),

@@ -206,6 +206,19 @@ def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
     )
 
 
+def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
+    runs = [
+        row(loss, s, test_nll=nll + (-1) ** s * 0.01)
+        for loss, nll in (("cross_entropy", 0.8), ("focal", 0.799), ("mae", 1.2))
+        for s in range(4)
+    ]
+    [condition] = arms.conditions(runs, [], measure=measures.find("nll"))
+    first, _ = sentences.headline([(condition, found := arms.results(condition))], [])
+    low = next(one.difference.low for one in found if one.arm.label == "focal")
+    assert first.startswith("**−0.001 nats (95 % interval −0.0")
+    assert f"no interval reaches beyond −{-low:.3f}; the others: 1 higher." in first
+
+
 def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
     runs = survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74], gce=[0.60, 0.61, 0.62])
     many = [f"noise_{i}" for i in range(9)]
@@ -281,11 +294,12 @@ def test_another_metric_baseline_and_pair():
     assert [r[0]["text"] for r in first["rows"]] == ["focal", "cross_entropy", "mae"]
     found = [(condition, results)]
     [line] = sentences.comparison(found, "mae", "cross_entropy")
-    assert "`mae` minus `cross_entropy`: +1.100 nats (" in line
-    assert line.endswith("higher, worse.")
+    assert line.startswith("**+1.100 nats (95 % interval +1.0")
+    assert "n=4 against 4)** in NLL for `mae` minus `cross_entropy` in `clean` (recipe" in line
+    assert line.endswith(": higher, worse.")
     assert len(tables.comparison_table(found, "mae", "cross_entropy")["rows"]) == 1
     [line] = sentences.comparison(found, "mae", "gce")
-    assert line.endswith("`mae` and `gce` have not both NLL.")
+    assert line.startswith("`mae` and `gce` are not both measured in `clean` (recipe")
     assert tables.comparison_table(found, "mae", "gce") is None
 
 

@@ -248,6 +248,23 @@ def test_experiments_come_from_the_table_and_say_so(built: Path, results: Path) 
     assert "No runs of it in " in (built / "set_margin_hinge.md").read_text()
 
 
+def test_pages_link_to_what_stands_beside_them(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "quick"
+    report.mkdir()
+    (report / "results.csv").write_text(results.read_text())
+    for name, text in (("REPORT.md", "# The report\n\nOf runs.\n"), ("index.html", "")):
+        (report / name).write_text(f"{render.mark('report')}\n{text}")
+    out = tmp_path / "cards"
+    book.build(["gce"], out, report / "results.csv")
+    text, page = (out / "gce.md").read_text(), (out / "gce.html").read_text()
+    assert "See also: [The report](<../quick/REPORT.md>)." in text
+    assert '<a href="../quick/index.html">The report</a>' in page
+    assert "results.csv](<../quick/results.csv>); compared by arms" in text
+    assert 'href="../quick/results.csv"' in page
+
+
 def test_without_a_table_the_run_store_is_read(
     verdicts: Verdicts, results: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -561,7 +578,14 @@ def test_figures_are_small_and_their_numbers_are_whole(built: Path) -> None:
 def test_names_on_the_map_keep_apart() -> None:
     names = ["a long name of a loss", "another long name", "a third one", "far away"]
     dots = np.array([[200.0, 200], [202, 201], [204, 199], [60, 60]])
-    places = atlas_figure._place_names(names, dots, np.array([400.0, 300]))
+    crowd = [*names, *(f"name {i} of a crowd" for i in range(9))]
+    dots = np.vstack([dots, np.full((9, 2), 203.0)])
+    found = atlas_figure._place_names(crowd, dots, np.array([400.0, 300]))
+    assert [at for at in found if at is None]  # there is no room for all
+    (names, dots, places) = zip(
+        *((n, d, at) for n, d, at in zip(crowd, dots, found, strict=True) if at is not None),
+        strict=True,
+    )
     boxes = [
         (*(dot + at), 2.2 * len(n), 4.5) for n, dot, at in zip(names, dots, places, strict=True)
     ]
@@ -569,6 +593,15 @@ def test_names_on_the_map_keep_apart() -> None:
         for u, v, a, b in boxes[:i]:
             assert abs(x - u) >= w + a or abs(y - v) >= h + b
         assert all(abs(x - u) >= w + 3 or abs(y - v) >= h + 3 for u, v in dots)
+
+
+def test_every_dot_of_the_map_has_its_name_and_leads_to_its_page(built: Path) -> None:
+    drawn = (built / "figures" / "atlas.svg").read_text()
+    named = re.findall(r'<a href="../(\w+).html" target="_top"><title>(.*?)</title>', drawn)
+    assert sorted(", ".join(names for _, names in named).split(", ")) == sorted(PICKED[:4])
+    assert all((built / f"{page}.html").is_file() for page, _ in named)
+    assert '<object data="figures/atlas.svg"' in (built / "index.html").read_text()
+    Page(re.sub(r"<\?xml.*?\?>|<!DOCTYPE[^>]*>", "", drawn))  # every element is closed
 
 
 def test_bounds_are_numbers_without_their_places() -> None:

@@ -19,7 +19,7 @@ from lossatlas.lecture import (
 from lossatlas.lecture.sample import values
 from lossatlas.losses import quantities, registry
 from lossatlas.losses.examples import run_examples
-from lossatlas.pages import render
+from lossatlas.pages import render, whole
 from lossatlas.pages.publish import publish
 from lossatlas.pages.tables import Table, examples_table, table, value
 from lossatlas.threads import one_thread
@@ -60,6 +60,9 @@ def build(out: Path) -> Chapter:
     """
     with one_thread():
         content = assemble(SECTIONS)
+    named = {name for section in SECTIONS for name in section.cards}
+    content["cards"] = {name for name in named if (out.parent / f"cards/{name}.html").is_file()}
+    content["beside"] = whole.beside(out)
     files = {
         f"figures/{picture.file}": picture.svg
         for section in content["sections"]

@@ -10,7 +10,7 @@ from lossatlas.drawing import Picture
 from lossatlas.errors import UserError
 from lossatlas.losses import examples, registry
 from lossatlas.losses.kinds import KINDS
-from lossatlas.pages import render
+from lossatlas.pages import render, whole
 from lossatlas.pages.publish import Text, publish
 from lossatlas.report import card_page
 from lossatlas.report.atlas_figure import atlas
@@ -55,7 +55,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     content: dict[str, dict[str, Any]] = {}
     files: dict[str, Text] = {}
     with one_thread():
-        measured = card_page.experiments(results)
+        measured = card_page.experiments(results, out)
         for name in (name for name in chosen if name not in failed):
             try:
                 content[name] = card_page.assemble(name, measured)
@@ -67,12 +67,14 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             linked = {*content, "index"}
         elif (out / "index.html").is_file():
             linked |= {"index"}
+        also = whole.beside(out)
         for name, page in content.items():
             pictures = [*page["pictures"], page["strip"]]
-            files |= _rendered(name, page | {"linked": linked}, "card", pictures)
+            files |= _rendered(name, page | {"linked": linked, "beside": also}, "card", pictures)
         if names is None:
             without = [name for name in every if name not in chosen]
             page = index([*content], without)
+            page["beside"] = also
             page["failed"] = [f"{name} ({error})" for name, error in failed.items()]
             files |= _rendered("index", page, "book", [page["map"]])
             files["README.md"] = files.pop("index.md")

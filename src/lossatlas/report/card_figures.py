@@ -120,7 +120,7 @@ def field(subject: Subject, colour: str) -> Picture | Missing:
         return Missing(title, "its gradient is not finite there")
     figure = Figure(figsize=(WIDTH, HEIGHT))
     ax = figure.add_axes((0, 0, 1, 0.9))
-    ax.set_title(title)
+    ax.set_title(title, y=1.0)
     ax.set_axis_off()
     ax.set_aspect("equal")
     ring = [*CORNERS, CORNERS[0]]
@@ -257,7 +257,8 @@ def _near(values: pd.Series, p: float) -> int:
 def _panel(title: str, x: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, HEIGHT))
     ax = figure.add_axes((0.17, 0.22, 0.77, 0.65))  # a layout engine would take half of the time
-    ax.set(title=title, xlabel=x)
+    ax.set_xlabel(x)
+    ax.set_title(title, y=1.02)  # looking for its place would take half of the time of drawing
     ax.margins(x=0.02)
     ax.locator_params(axis="y", nbins=5)
     return figure, ax

@@ -1,6 +1,7 @@
 """One loss on one page: its card, its curves, the verdicts on its mathematics, its results."""
 
 import inspect
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +14,8 @@ from lossatlas.analysis.arms import Condition, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
-from lossatlas.losses import examples, registry
+from lossatlas.losses import examples, kinds, registry
+from lossatlas.pages import escape
 from lossatlas.pages.tables import Table, table, value
 from lossatlas.report import card_figures, evidence, usage
 from lossatlas.report.advice import HOLDS, advice
@@ -75,14 +77,18 @@ KINDS = {
 
 
 class Experiments(NamedTuple):
-    """Conditions with their results, and the file or folder that they were read from."""
+    """Conditions with their results, the file or folder that they were read from, and its address
+    where a page can link to it."""
 
     found: Sequence[tuple[Condition, Sequence[Result]]]
     source: str
+    address: str | None = None
 
 
-def experiments(table: Path) -> list[Experiments]:
+def experiments(table: Path, out: Path) -> list[Experiments]:
     """The results of a report, `results.csv`, if there is one; and those of the run store besides.
+
+    Pages in the folder `out` link to the table if it stands beside that folder.
 
     Raises:
         UserError: the table is no table of results.
@@ -97,9 +103,13 @@ def experiments(table: Path) -> list[Experiments]:
         folder = folder.relative_to(Path.cwd())
     sources.append((f"the run store {folder.as_posix()}", own))
     order = list(registry.index())
+    near = table.resolve().is_relative_to(out.parent.resolve())
+    address = Path(os.path.relpath(table.resolve(), out.resolve())).as_posix() if near else None
     return [
         Experiments(
-            [(c, arms.results(c)) for c in arms.conditions(rows, order) if not c.trial], source
+            [(c, arms.results(c)) for c in arms.conditions(rows, order) if not c.trial],
+            source,
+            address if source == table.as_posix() else None,
         )  # trials are no findings
         for source, rows in sources
     ]
@@ -174,6 +184,9 @@ def _figures(
 ) -> tuple[list[Picture], list[card_figures.Missing]]:
     if subject.on_embeddings:
         return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
+    if kinds.KINDS[subject.target].names == "wrong":
+        why = "its target does not say which class is right"
+        return [], [card_figures.Missing("curves over scores", why)]
     if not subject.of_samples:
         why = "its value is no function of one sample's scores of the classes"
         return [], [card_figures.Missing("curves over scores", why)]
@@ -307,7 +320,8 @@ def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str
 def _bounds(subject: Subject, found: Mapping[str, Any]) -> Table | None:
     """Constants that the checks found, and the loss at equal scores."""
     body = []
-    if not subject.on_embeddings and subject.of_samples:
+    right = kinds.KINDS[subject.target].names == "right"
+    if right and not subject.on_embeddings and subject.of_samples:
         margins = curves.margins(subject, [0.0])
         ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in margins.items())
         body.append(["at equal scores", ties, "computed"])
@@ -358,7 +372,9 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
         ]
         if mine:
             body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
-            notes = [f"From {one.source}; compared by arms, Holm-corrected in each scenario."]
+            source = escape.plain(one.source)
+            from_ = f"[{source}](<{one.address}>)" if one.address else source
+            notes = [f"From {from_}; compared by arms, Holm-corrected in each scenario."]
             shown.append(table(f"Last epoch: {judge.measure.name}", head, body, notes))
             strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]

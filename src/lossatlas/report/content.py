@@ -7,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
-from lossatlas.analysis import across, again, arms, machines
+from lossatlas.analysis import across, again, arms, machines, measures
 from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
 from lossatlas.losses import registry
@@ -124,9 +124,10 @@ def assemble(
         "differing": differing,
         "shared": shared,
         "notices": sentences.notices(found, rows),
-        "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
+        "tuned": [document | {"table": tables.rates_table(document)} for document in rates],
         "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
         "machines": tables.machines_table(machines.between(found)),
+        "reading": measures.words(rows),
         "limits": sentences.limits(found, _provenance()),
         "sweeps": {
             name: lines

@@ -7,6 +7,7 @@ from typing import Any
 
 # Of what a witness says, in the checker's words; {v} is by how much it fails.
 SAID = (
+    (r"(a batch does not cost what its halves cost on average)", "{1}: {v} more or less"),
     (r"the loss at the midpoint", "midway between two points the loss lies {v} above the chord"),
     (r"(.* chang(?:es|e) the loss)$", "{1}, by {v}"),
     (
@@ -117,6 +118,7 @@ ERRORS = (
     "the largest errors found are {value_error} of the value and {gradient_error} of the gradient"
 )
 FOUND |= {f"stable_in_{name}": ERRORS for name in ("float32", "bfloat16", "float16")}
+LONG = re.compile(r"\d+\.\d{4,}(?:e-?\d+)?")  # more digits than anyone reads
 ASIDE = re.compile(r" \(in float64 with random rounding.*\)$")
 
 
@@ -151,11 +153,15 @@ def _told(table: Sequence[tuple[str, str]], says: str, numbers: Mapping[str, str
 
 def _filled(words: str, numbers: Mapping[str, str], found: re.Match[str] | None) -> str:
     """The words with their numbers; nothing if the record lacks one."""
-    groups = ["", *(found.groups() if found else ())]
+    groups = ["", *(LONG.sub(_rounded, text) for text in (found.groups() if found else ()))]
     try:
         return words.format(*groups, **numbers)
     except (IndexError, KeyError):
         return ""
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.3g}"
 
 
 def _short(value: float) -> str:

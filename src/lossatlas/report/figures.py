@@ -78,15 +78,16 @@ def forest(
     against = condition.baseline.label if condition.baseline else condition.judge.against
     what = f"difference in {measure.name} to {against}"
     seeds = "seeds" if condition.judge.untrained else "seeds against the mean of the baseline"
+    where = condition.setting + condition.judge.whose
     caption = (
-        f"{condition.setting[0].upper()}{condition.setting[1:]}: {what}. Dots are {seeds}, diamonds"
+        f"{what[0].upper()}{what[1:]}, {where}. Dots are {seeds}, diamonds"
         " their mean, bars the 95 % t-interval; an arrow marks what lies beyond the picture."
     ) + _left_out(min(MOST, len(told)), min(MOST, len(told)), len(told))
     with drawing():
         figure = _forest(frame, colours, f"{measure.unit or measure.name} above {against}", measure)
         return _picture(
             figure, condition.key, "difference", caption,
-            f"Forest plot of the {what}, {condition.setting}", told, frame,
+            f"Forest plot of the {what}, {where}", told, frame,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import MEASURES, Measure, words
+from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
     LEAST,
@@ -42,10 +42,10 @@ ALWAYS = (
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
-    "Embedding losses do not see what the classifiers see; their tables cannot be compared.",
 )
+JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
-    "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
+    "tuned": "Learning rates called tuned were found by one rule on held-out training images, one "
     "seed each.",
     "default": "Learning rates called default are the recipe's, divided by the steepness of the "
     "loss where its card gives one; nobody tuned them for the loss.",
@@ -132,8 +132,8 @@ def _best(
             if cost is not None and cost.difference.mean is not None:
                 said += f"; in {code(clean[0].setting)} it has {_effect(cost.difference, m)}"
         return said + others + "."
-    bounds = [(d := one.difference).high if m.higher_is_better else d.low for one in ordered]
-    ends = [end for end in bounds if end is not None]
+    far = "high" if m.higher_is_better else "low"
+    ends = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
     reach = ""
     if ends:
         end = (max if m.higher_is_better else min)(ends)
@@ -259,18 +259,19 @@ def _ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:
 
 
 def comparison(found: Found, a: str, b: str) -> list[str]:
-    """What `--compare` asks: loss `a` minus loss `b`, a sentence a condition."""
-    said = []
+    """What `--compare` asks: loss `a` minus loss `b`, a sentence a condition that has both, then
+    one of the others."""
+    said, missing = [], []
     for condition, _ in found:
         d, m = arms.compare(condition, a, b), condition.measure
-        where = f"In {place(condition)}"
-        if d is None:
-            if not condition.judge.untrained and not condition.trial:
-                said.append(f"{where}, {code(a)} and {code(b)} have not both {m.name}.")
-            continue
-        word = _word(conclusion(d, d.p, m.margin), d, m)
-        said.append(f"{where}, {code(a)} minus {code(b)}: {_effect(d, m)}: {word}.")
-    return said
+        if d is not None:
+            word = _word(conclusion(d, d.p, m.margin), d, m)
+            what = f"{code(a)} minus {code(b)} in {place(condition)}"
+            said.append(f"**{_effect(d, m)}** in {m.name} for {what}: {word}.")
+        elif not condition.judge.untrained and not condition.trial:
+            missing.append(place(condition))
+    told = f"{code(a)} and {code(b)} are not both measured in {', '.join(missing)}."
+    return [*said, *([told] if missing else [])]
 
 
 def across(told: Across) -> list[str]:
@@ -379,7 +380,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
-    said += words([run for one in everything for run in one.arm.runs])
+    said += [JUDGED] if len({condition.judge for condition, _ in found}) > 1 else []
     held = {(condition.recipe, condition.data) for condition, _ in found}
     said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
     kinds = {machine(r) for one in everything for r in (*one.arm.runs, *one.arm.elsewhere)}

@@ -228,22 +228,26 @@ class Groups(_Schema):
     __pydantic_extra__: dict[str, Any]
 
 
-class _Tried(_Schema):
+class _Trial(_Schema):
     loss: Text
-    scenario: Text
+    stage: Literal["short", "full"]
     lr: Positive
     score: Share | None = None
-    state: Literal["done", "diverged", "failed"]
+    state: Literal["done", "diverged"]
+    cpu_s: Amount
 
 
-class TuningTable(_Schema):
-    """The table that `lossatlas tune` writes."""
+class RateTable(_Schema):
+    """A table that `lossatlas tune` writes."""
 
     recipe: Text
-    protocol: str
-    grid: list[Positive]
-    rows: list[_Tried]
-    chosen: dict[str, dict[str, Positive]]
+    scenario: Text
+    model: Text
+    data: Text
+    protocol: Text
+    chosen: dict[str, Positive]
+    said: dict[str, str]
+    trials: list[_Trial]
 
 
 def opened(path: Path | str) -> BinaryIO:

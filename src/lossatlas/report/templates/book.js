@@ -17,8 +17,12 @@ text.type = "search";
 const family = choice(bodies.map(body => body.rows[0].textContent.trim()));
 const target = choice(losses.map(row => row.cells[1].textContent));
 const count = document.createElement("output");
+const folding = document.createElement("button");
+folding.type = "button";
 const show = () => {
   const words = text.value.toLowerCase().split(/\s+/);
+  const open = bodies.some(body => body.querySelector("button").ariaExpanded === "true");
+  folding.textContent = open ? "Fold all families" : "Unfold all families";
   let n = 0;
   for (const body of bodies) {
     const [head, ...rows] = body.rows;
@@ -48,11 +52,16 @@ for (const body of bodies) {
   };
   cell.replaceChildren(button);
 }
+folding.onclick = () => {
+  const folded = String(folding.textContent.startsWith("Unfold"));
+  for (const body of bodies) body.querySelector("button").ariaExpanded = folded;
+  show();
+};
 for (const cell of document.querySelectorAll("td")) cell.className = signs[cell.textContent[0]] ?? "open";
 const form = document.createElement("form");
 form.className = "filter";
 form.role = "search";
-form.append(field("Loss or paper", text), field("Family", family), field("y", target), count);
+form.append(field("Loss", text), field("Family", family), field("y", target), folding, count);
 form.oninput = show;
 form.onsubmit = event => event.preventDefault();
 document.querySelector("details").before(form);

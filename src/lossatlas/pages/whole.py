@@ -1,0 +1,69 @@
+"""The page of the whole: what there is in a folder of pages, with links to it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from lossatlas.errors import UserError
+from lossatlas.pages import render
+from lossatlas.pages.publish import Text, publish
+
+COMMAND = "pages"
+FIRST = ("REPORT.md", "README.md")  # the page that a folder of pages begins with
+DATA = ("results.csv", "rows.parquet")
+OURS = re.compile(r"<!-- Made by 'lossatlas [^\n]*\n# ([^\n]*)\s+([^\n]*)")
+LINK = r"\[([^\]]*)\]\([^)]*\)"
+
+
+def build(folder: Path) -> Path:
+    """Write README.md and index.html into `folder`, which list the folders of pages in it.
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        UserError: there are no pages of ours in it, or its own are not of this command.
+    """
+    found = [one for one in map(_described, sorted(folder.glob("*/"))) if one is not None]
+    if not found:
+        raise UserError(f"{folder}: holds no folder of pages; 'lossatlas report' makes one")
+    files: dict[str, Text] = {
+        "README.md": render.markdown({"folders": found}, COMMAND),
+        "index.html": render.in_browser({"folders": found}, COMMAND, {}),
+    }
+    publish(files, folder, COMMAND)
+    return folder / "index.html"
+
+
+def beside(out: Path) -> list[dict[str, Any]]:
+    """What a page in the folder `out` links to: the page of the whole, the folders of pages beside
+    it."""
+    others = [one for one in sorted(out.parent.glob("*/")) if one.resolve() != out.resolve()]
+    found = [one for one in map(_described, others) if one is not None]
+    if (out.parent / "index.html").is_file() and _begins(out.parent / "README.md") is not None:
+        found.append({"title": "all pages", "md": "README.md", "html": "index.html"})
+    return found
+
+
+def _described(folder: Path) -> dict[str, Any] | None:
+    """A folder's title, first sentence and addresses; None if it holds no pages of ours."""
+    for name in FIRST:
+        found = _begins(folder / name)
+        if found is not None and (folder / "index.html").is_file():
+            files = [one for one in DATA if (folder / one).is_file()]
+            return {
+                "title": found[1],
+                "says": re.split(r"(?<=\.) ", re.sub(LINK, r"\1", found[2]))[0],
+                "md": f"{folder.name}/{name}",
+                "html": f"{folder.name}/index.html",
+                "files": [f"{folder.name}/{one}" for one in files],
+            }
+    return None
+
+
+def _begins(page: Path) -> re.Match[str] | None:
+    """The title and the first paragraph of a Markdown page of ours."""
+    try:
+        return OURS.match(page.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None

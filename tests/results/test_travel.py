@@ -26,6 +26,11 @@ PLANNED = {
     "loss": {"name": "cross_entropy"}, "recipe": {"name": "quick", "epochs": 3, "batch_size": 9},
     "model": {"name": "m"}, "data": {"name": "d"}, "holdout": 0, "threads": 1,
 }  # fmt: skip
+TABLE = {
+    "recipe": "quick", "scenario": "clean", "model": "m", "data": "d", "protocol": "p",
+    "chosen": {"focal": 0.375}, "said": {}, "trials": [],
+}  # fmt: skip
+RATES = {"quick/clean.yaml": TABLE}
 DRAWN = {
     "confidence": [0.5], "accuracy": [1 / 3], "margins": [0.1] * 51, "spread": 1.5,
     "recall": [0.5, float("nan")], "classes": ["a", "b"],
@@ -37,7 +42,9 @@ def run(run_id: str = ID, **fields: object) -> travel.Run:
 
 
 def written(path: Path, *runs: travel.Run) -> Path:
-    travel.write(path, travel.Rows(list(runs) or [run()], "s-1", {"s-1": ["lossatlas train"]}))
+    travel.write(
+        path, travel.Rows(list(runs) or [run()], "s-1", {"s-1": ["lossatlas train"]}, RATES)
+    )
     return path
 
 
@@ -68,6 +75,7 @@ def test_what_is_written_is_read_exactly(tmp_path):
     assert found.runs[0].epochs == EPOCHS
     assert found.runs[0].config == CONFIG
     assert str(found.runs[0].drawn) == str(DRAWN)
+    assert found.rates == RATES
     assert (found.sweep, found.commands) == ("s-1", {"s-1": ["lossatlas train"]})
     content = (tmp_path / "a.parquet").read_bytes()
     assert written(tmp_path / "b.parquet", *found.runs).read_bytes() == content
@@ -166,7 +174,7 @@ def sealed(**changes: object):
     def make(path: Path) -> None:
         found = parquet.read_table(written(path))
         for name, value in changes.items():
-            if name in ("sweep", "commands"):
+            if name in ("sweep", "commands", "rates"):
                 told = found.schema.metadata | {name.encode(): value}
                 found = found.replace_schema_metadata(told)
             else:
@@ -185,6 +193,7 @@ BAD = {
     "number": (sealed(drawn=1.5), DOES_NOT_HOLD),
     "deep": (sealed(commands=b"[" * 100_000), DOES_NOT_HOLD),
     "commands": (sealed(commands=b"[]"), "its metadata: field 'commands' is [], but must be"),
+    "rates": (sealed(rates=b'{"a/b": {}}'), "its metadata: field 'rates.a/b.recipe' is missing"),
     "sweep": (sealed(sweep=b"7"), "its metadata: field 'sweep' is 7, but must be a valid string"),
     "missing": (lambda path: None, "there is no such file"),
     "empty": (lambda path: path.write_bytes(b""), "is no file of rows that"),

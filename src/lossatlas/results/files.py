@@ -153,13 +153,6 @@ class Epochs(_Schema):
     epochs: Annotated[list[Epoch], AfterValidator(_in_order)]
 
 
-class Told(_Schema):
-    """What a file of rows tells beside them: the sweep that was asked for, and commands."""
-
-    sweep: Text | None
-    commands: dict[str, list[str]]
-
-
 class Drawn(_Schema):
     """What figures draw of a run's logits: `evaluation.drawn`."""
 
@@ -248,6 +241,15 @@ class RateTable(_Schema):
     chosen: dict[str, Positive]
     said: dict[str, str]
     trials: list[_Trial]
+
+
+class Told(_Schema):
+    """What a file of rows tells beside them: the sweep that was asked for, commands, and tables of
+    rates by the ends of their paths."""
+
+    sweep: Text | None
+    commands: dict[str, list[str]]
+    rates: dict[str, RateTable]
 
 
 def opened(path: Path | str) -> BinaryIO:

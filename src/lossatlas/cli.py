@@ -474,7 +474,7 @@ def export(
     count, said = source.export(root, file, given["only"], given["sweep"])
     for line in said:
         print(printable(f"lossatlas: {line}"), file=sys.stderr)
-    print(f"{count} rows in {file}")
+    print(f"{count} {'row' if count == 1 else 'rows'} in {file}")
 
 
 @runs_app.command("import")
@@ -488,7 +488,7 @@ def import_(
 
     root = folder(_given(context, path)["path"] or store.runs_dir(), "--runs")
     new, known = travel.bring(root, file)
-    print(f"{new} rows imported, {known} were there")
+    print(f"{new} imported, {known} there already")
 
 
 def _given(

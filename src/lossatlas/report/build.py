@@ -2,13 +2,12 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lossatlas import yamls
 from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
 from lossatlas.pages import render
@@ -16,9 +15,8 @@ from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
 from lossatlas.report.source import read
 from lossatlas.results import travel
-from lossatlas.results.files import RateTable, fitting
 from lossatlas.results.progress import OPEN
-from lossatlas.results.store import COLUMNS, TUNED
+from lossatlas.results.store import COLUMNS
 
 if TYPE_CHECKING:
     from lossatlas.report import content
@@ -57,8 +55,7 @@ def build(
     """
     source = read(place, only, sweep)
     rows = source.rows
-    folders = [place / TUNED, *([tuned] if tuned else [])]
-    tuning = _read_tuned(folders, {str(row.get("recipe")) for row in rows})
+    tuning = list(source.rates(tuned).values())
     from lossatlas.report import content  # torch and seaborn: seconds, so not before it is needed
 
     pair = _pair(compare, rows)
@@ -190,14 +187,3 @@ def _csv(rows: list[arms.Row]) -> Iterator[str]:
 
 def _is_whole(v: Any) -> bool:
     return isinstance(v, float) and v.is_integer()
-
-
-def _read_tuned(folders: Iterable[Path], recipes: Collection[str]) -> list[dict[str, Any]]:
-    """The tables of the rates of some recipes, of the first folder that has one of its name."""
-    found = {
-        file.relative_to(folder): file
-        for folder in reversed([*folders])
-        for file in sorted(folder.glob("*/*.yaml"))
-        if file.parent.name in recipes
-    }
-    return [fitting(yamls.read(file), RateTable, str(file)) for _, file in sorted(found.items())]

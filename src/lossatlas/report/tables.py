@@ -205,10 +205,11 @@ def machines_table(told: Sequence[Between]) -> Table | None:
         )
     head = ["Loss", "mean of each", "runs that several made", "sd between machines within a run"]
     notes = [
-        "In points where the measure is a share. Of a run that several machines have made, the row "
-        "of the machine that has made most runs of the scenario counts in all other tables."
+        "Of shares the means are in %, the rest in points. Of a run that several machines have "
+        "made, the row of the machine that has made most runs of the scenario counts in all other "
+        "tables."
     ]
-    name = "Between machines"
+    name = "Losses that several kinds of machine have made"
     return table(name, [*head, "largest difference"], body, notes, words=True) if body else None
 
 

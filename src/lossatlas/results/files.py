@@ -243,6 +243,15 @@ class RateTable(_Schema):
     trials: list[_Trial]
 
 
+class Told(_Schema):
+    """What a file of rows tells beside them: the sweep that was asked for, commands, and tables of
+    rates by the ends of their paths."""
+
+    sweep: Text | None
+    commands: dict[str, list[str]]
+    rates: dict[str, RateTable]
+
+
 def opened(path: Path | str) -> BinaryIO:
     """A plain file, open for reading.
 

@@ -160,7 +160,32 @@ def beside(number: int, text: bytes):
     return make
 
 
+def sealed(**changes: object):
+    """A file that is as it was written, by somebody who knows how."""
+
+    def make(path: Path) -> None:
+        found = parquet.read_table(written(path))
+        for name, value in changes.items():
+            if name in ("sweep", "commands"):
+                told = found.schema.metadata | {name.encode(): value}
+                found = found.replace_schema_metadata(told)
+            else:
+                found = found.drop_columns([f".{name}"])
+                if value is not False:
+                    found = found.append_column(f".{name}", pa.array([value]))
+        path.write_bytes(table.sealed(found))
+
+    return make
+
+
+DOES_NOT_HOLD = "is damaged: it does not hold what files of rows hold"
 BAD = {
+    "no epochs": (sealed(epochs=False), DOES_NOT_HOLD),
+    "null": (sealed(epochs=pa.scalar(None, pa.binary())), DOES_NOT_HOLD),
+    "number": (sealed(drawn=1.5), DOES_NOT_HOLD),
+    "deep": (sealed(commands=b"[" * 100_000), DOES_NOT_HOLD),
+    "commands": (sealed(commands=b"[]"), "its metadata: field 'commands' is [], but must be"),
+    "sweep": (sealed(sweep=b"7"), "its metadata: field 'sweep' is 7, but must be a valid string"),
     "missing": (lambda path: None, "there is no such file"),
     "empty": (lambda path: path.write_bytes(b""), "is no file of rows that"),
     "text": (lambda path: path.write_text("run_id,loss\n"), "is no file of rows that"),

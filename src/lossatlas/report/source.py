@@ -86,7 +86,7 @@ def read(
     """
     if place.is_dir():
         table = store.table(place)
-        found = travel.imported(place, travel.keys(table))
+        found = travel.imported(place, table)
         rows = travel.Rows(found.runs, None, found.commands)
         first = len(table)  # of the rows that were imported
         table = travel.beside(table, travel.frame(found.runs), pd.DataFrame(found.damaged))

@@ -153,6 +153,13 @@ class Epochs(_Schema):
     epochs: Annotated[list[Epoch], AfterValidator(_in_order)]
 
 
+class Told(_Schema):
+    """What a file of rows tells beside them: the sweep that was asked for, and commands."""
+
+    sweep: Text | None
+    commands: dict[str, list[str]]
+
+
 class Drawn(_Schema):
     """What figures draw of a run's logits: `evaluation.drawn`."""
 

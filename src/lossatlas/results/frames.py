@@ -122,7 +122,7 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
         return _tidy(travel.frame(travel.read(place).runs))
     damaged: list[Mapping[str, Any]] = []
     own = store.table(place, damaged)
-    brought = travel.imported(place, travel.keys(own))
+    brought = travel.imported(place, own)
     if (sentence := store.earlier(place)) is not None:
         warnings.warn(sentence, stacklevel=2)
     if damaged := [*damaged, *brought.damaged]:
@@ -162,7 +162,7 @@ def load_epochs(path: str | Path | None = None) -> pd.DataFrame:
                 take(row, store.read_epochs(folder))
             except Damaged as error:
                 warnings.warn(f"left out: {error}", stacklevel=2)
-        runs = travel.imported(place, travel.keys(own)).runs
+        runs = travel.imported(place, own).runs
     for one in runs:
         take(one.row, one.epochs)
     table = pd.DataFrame(found)

@@ -45,7 +45,7 @@ def gather(
         if state not in STATES:
             raise UserError(f"--state {state!r} is unknown; legal: {', '.join(STATES)}")
     table = store.table(root)
-    brought = travel.imported(root, travel.keys(table))
+    brought = travel.imported(root, table)
     if sweep:
         folder = sweeps.find(root, sweep)
         told, members = _told(folder, table, Costs(table, resources.published_rows()))

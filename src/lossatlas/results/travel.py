@@ -16,7 +16,7 @@ listed and reported, and never stands for a run here, so that a sweep makes its 
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,7 +131,7 @@ def read(path: Path) -> Rows:
         UserError: there is none, or it is none that `lossatlas runs export` wrote.
     """
     check_name(path)
-    rows = _rows(_opened(path))
+    rows = _rows(path)
     for number, (row, (epochs, config, drawn)) in enumerate(rows.runs, 1):
         where = f"{path}: row {number}"
         files.fitting(row, files.Row, where)
@@ -184,18 +184,26 @@ def _opened(path: Path) -> pa.Table:
         raise Damaged(strange) from None
 
 
-def _rows(found: pa.Table) -> Rows:
-    told = found.schema.metadata
-    values: list[dict[str, Any]] = [{} for _ in range(len(found))]
-    for name, column in zip(found.column_names, found.columns, strict=True):
-        if name not in BESIDE:
-            native = column.type != pa.binary()
-            for row, value in zip(values, column.to_pylist(), strict=True):
-                if value is not None:
-                    row[name] = value if native else json.loads(value)
-    beside = zip(*(found[name].to_pylist() for name in BESIDE), strict=True)
-    runs = [Run(row, written) for row, written in zip(values, beside, strict=True)]
-    return Rows(runs, json.loads(told[b"sweep"]), json.loads(told[b"commands"]))
+def _rows(path: Path) -> Rows:
+    """What a file of rows holds, not yet checked against the schema of its rows."""
+    found = _opened(path)
+    try:
+        told = {name.decode(): json.loads(text) for name, text in found.schema.metadata.items()}
+        values: list[dict[str, Any]] = [{} for _ in range(len(found))]
+        for name, column in zip(found.column_names, found.columns, strict=True):
+            if name not in BESIDE:
+                native = column.type != pa.binary()
+                for row, value in zip(values, column.to_pylist(), strict=True):
+                    if value is not None:
+                        row[name] = value if native else json.loads(value)
+        texts = [found[name].cast(pa.binary()).to_pylist() for name in BESIDE]
+        if any(None in column for column in texts):
+            raise ValueError
+        runs = [Run(row, one) for row, one in zip(values, zip(*texts, strict=True), strict=True)]
+    except (pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
+        raise Damaged(f"{path}: is damaged: it does not hold what files of rows hold") from None
+    files.fitting(told, files.Told, f"{path}: its metadata")
+    return Rows(runs, told["sweep"], told["commands"])
 
 
 def _content(rows: Rows) -> bytes:
@@ -235,20 +243,21 @@ class Imported(NamedTuple):
     commands: dict[str, Sequence[str]]
 
 
-def imported(root: Path, own: Collection[Key] = ()) -> Imported:
-    """The runs that a store has imported, but for those with one of the keys `own`."""
+def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
+    """The runs that a store has imported, but for those that stand in the table `own`, too."""
     found: dict[Key, Run] = {}
     damaged: list[dict[str, Any]] = []
     commands: dict[str, Sequence[str]] = {}
     for path in sorted((root / IMPORTED).glob(f"*{SUFFIX}")):
         try:
-            rows = _rows(_opened(path))
+            rows = _rows(path)
         except UserError as error:
             damaged.append(table.damaged_row(root, f"{IMPORTED}/{path.name}", error))
             continue
         found |= {key(one.row): one for one in rows.runs}
         commands |= rows.commands
-    runs = [one for k, one in found.items() if k not in own]
+    here = keys(own) if found and own is not None else set()
+    runs = [one for k, one in found.items() if k not in here]
     return Imported(sorted(runs, key=lambda one: order(one.row)), damaged, commands)
 
 
@@ -288,4 +297,5 @@ def frame(runs: Iterable[Run]) -> pd.DataFrame:
 def beside(own: pd.DataFrame, *more: pd.DataFrame) -> pd.DataFrame:
     """The table of a store, then others, with an index from 0; empty ones change no type."""
     held = [one for one in (own, *more) if len(one)]
-    return pd.concat(held, ignore_index=True) if held else own
+    found = pd.concat(held, ignore_index=True) if held else own
+    return found.reindex(columns=[*own, *(c for c in found if c not in own)])

@@ -97,8 +97,9 @@ def test_without_a_baseline_no_difference_is_given():
     assert len(main(condition, found)["head"]) == 6
     told = "no run of `cross_entropy` is there."
     assert sentences.answer(condition, results) == [f"Nothing is compared: {told}"]
+    where = "`clean` (recipe `quick`, model `airnet`, data `cifar10`)"
     assert sentences.headline([(condition, results)], []) == [
-        f"Nothing is compared in `clean`: {told}"
+        f"Nothing is compared in {where}: {told}"
     ]
 
 
@@ -232,12 +233,13 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     assert all(re.match(r"\*\*[+−]?\d|\d|Nothing", one) for one in said)
     assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
     assert "in `clean` it has +2.9" in said[1]
-    assert said[-1].endswith("all with recipe `quick`, model `airnet`, data `cifar10`.")
+    assert said[-1].endswith(
+        "all with recipe `quick`, model `airnet`, data `cifar10`; 7 more scenarios are in the "
+        "tables."
+    )
 
 
-def test_the_best_probabilities_have_a_sentence_also_after_scaling(monkeypatch):
-    scaled = measures.Measure("test_nll_ts", "NLL after scaling", "nats")
-    monkeypatch.setitem(measures.MEASURES, "test_nll_ts", scaled)
+def test_the_best_probabilities_have_a_sentence_also_after_scaling():
     runs = [
         row(loss, s, 0.7 + s / 1000, test_nll=nll + s / 1000, test_nll_ts=0.5, test_ece=ece)
         for loss, nll, ece in (("cross_entropy", 0.9, 0.29), ("focal", 0.8, 0.067), ("mae", 2, 0.3))
@@ -518,6 +520,6 @@ def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
     card = registry.get_card("focal")
     for more, shown in (({}, True), ({"data": "synthetic"}, False), ({"recipe": "smoke"}, False)):
         pd.DataFrame([row("focal", 0, 0.5, **more)]).to_csv(tmp_path / "results.csv")
-        measured = card_page.experiments(tmp_path / "results.csv")
+        measured = card_page.experiments(tmp_path / "results.csv", tmp_path / "cards")
         found = card_page._experiments(card, "#000000", measured)
         assert bool(found["experiments"]) is shown

@@ -101,7 +101,8 @@ def words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for m in MEASURES.values()
         if m.says and any(m.field in row for row in rows)
     ]
-    said = [f"{'; '.join(told)}."] if told else []
+    text = "; ".join(told)
+    said = [f"{text[:1].upper()}{text[1:]}."] if told else []
     mine = [row for row in rows if "test_accuracy" in row]
     scaled = [row for row in mine if "temperature" in row]
     if scaled:

@@ -72,12 +72,13 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
     """The answer in at most `MOST_SAID` sentences, the effect first in each: which loss for what,
     by how much, how sure, on what. `asked` are sentences about what was asked for by name."""
-    shared = len({ground(c) for c, _ in found}) == 1
+    compared = [(c, results) for c, results in found if any(one.differences for one in results)]
+    # then the last sentence names what is shared
+    shared = bool(compared) and len({ground(c) for c, _ in found}) == 1
 
     def where(c: Condition) -> str:
         return code(c.setting) + c.judge.whose if shared else place(c)
 
-    compared = [(c, results) for c, results in found if any(one.differences for one in results)]
     clean = {ground(c): (c, results) for c, results in compared if c.setting == "clean"}
     silent: dict[str, list[str]] = defaultdict(list)
     for c, results in found:
@@ -94,7 +95,10 @@ def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ())
     more += [across(one)[0] for one in overall[:1]]
     room = MOST_SAID - len(asked) - len(last)
     kept = best[: max(1, room - len(more))]
-    return [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
+    said = [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
+    if len(kept) < len(best):
+        said[-1] = f"{said[-1][:-1]}; {len(best) - len(kept)} more scenarios are in the tables."
+    return said
 
 
 def ground(condition: Condition) -> tuple[str, str, str]:
@@ -163,8 +167,8 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
         f"{where}: the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     )
-    scaled = MEASURES.get("test_nll_ts")
-    if scaled and top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
+    scaled = MEASURES["test_nll_ts"]
+    if top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
         after = next(
             one for one in arms.results(replace(condition, measure=scaled)) if one.arm is top.arm
         )
@@ -175,7 +179,7 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
 def _sure(compared: Found, shared: bool) -> list[str]:
     """What these seeds could find, and on what ground all of it was measured."""
     ending = ""
-    if shared and compared:
+    if shared:
         c = compared[0][0]
         epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
         long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""

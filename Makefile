@@ -22,8 +22,8 @@ test: setup            ## the whole test suite
 publish-survey: survey ## reports/quick/ from the runs of the survey
 	$(BIN)/lossatlas report --sweep quick_survey -o reports/quick
 
-tune: setup            ## the learning-rate grid of every loss, stored in conf/tuned/
-	$(BIN)/lossatlas tune
+tune: setup            ## the learning rates of the survey's losses, stored in conf/tuned/
+	$(BIN)/lossatlas tune sweep=quick_survey -o conf/tuned
 
 verify: setup          ## hold every loss to the contract and record which kept it
 	$(BIN)/lossatlas test --all --jobs 2 --record

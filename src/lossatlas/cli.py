@@ -357,17 +357,18 @@ def train(
 @app.command(context_settings=HYDRA)
 def tune(
     context: typer.Context,
-    plan: Annotated[bool, typer.Option("--plan", help="Show the runs; start none.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show the cost; start nothing.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder of tables; else the run store.")
+    ] = None,
 ) -> None:
-    """Search learning rates, equally for each loss (study conf/sweep/tune.yaml), and store them."""
-    from lossatlas.results import store, sweeps
+    """Find a learning rate for each loss by one rule, for the runs that OVERRIDES say."""
     from lossatlas.training import app as application
-    from lossatlas.training import tuning
 
-    application.main(application.command_line(["-m", "sweep=tune", *context.args], plan))
-    if plan:
-        return
-    print(tuning.write_table(ids=sweeps.ids(sweeps.find(store.runs_dir(), "tune"))))
+    if not context.args:
+        raise UserError("say what to find rates for, as in 'loss=focal recipe=quick' or sweep=NAME")
+    words = application.command_line(["-m", *context.args], plan, rates="only", tables=out)
+    application.main(words)
 
 
 @app.command()
@@ -473,7 +474,7 @@ def export(
     count, said = source.export(root, file, given["only"], given["sweep"])
     for line in said:
         print(printable(f"lossatlas: {line}"), file=sys.stderr)
-    print(f"{count} rows in {file}")
+    print(f"{count} {'row' if count == 1 else 'rows'} in {file}")
 
 
 @runs_app.command("import")
@@ -487,7 +488,7 @@ def import_(
 
     root = folder(_given(context, path)["path"] or store.runs_dir(), "--runs")
     new, known = travel.bring(root, file)
-    print(f"{new} rows imported, {known} were there")
+    print(f"{new} imported, {known} there already")
 
 
 def _given(

@@ -1,9 +1,11 @@
 """The one exception type for mistakes a user can mend, and how it is told."""
 
+import difflib
 import os
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 
 from lossatlas.terminal import printable
 
@@ -25,3 +27,24 @@ def tell(error: BaseException) -> None:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
     print(printable(f"lossatlas: {error}"), file=sys.stderr)
+
+
+ALIKE = 0.6  # difflib's ratio from which two words are spelt alike
+AS_NEAR = 0.1  # how far below the best ratio a second word is still offered
+
+
+def meant(word: str, legal: Iterable[str]) -> str:
+    """`did you mean gce?`: up to three legal words, spelt alike or begun so; "" if there are none.
+
+    Of short words many share most letters, so only those as near as the nearest are offered.
+    """
+
+    def ratio(other: str) -> float:
+        return difflib.SequenceMatcher(None, other, word).ratio()
+
+    words = list(legal)
+    alike = difflib.get_close_matches(word, words, n=3, cutoff=ALIKE)
+    alike = [other for other in alike if ratio(other) >= ratio(alike[0]) - AS_NEAR]
+    begun = [other for other in words if len(word) > 2 and other.startswith(word)]
+    near = list(dict.fromkeys([*begun, *alike]))[:3]
+    return f"did you mean {' or '.join(near)}?" if near else ""

@@ -75,3 +75,9 @@ def label(conf: Mapping[str, Any]) -> str:
     the digest that tells it from others of that name."""
     digest = conf.get("digest")
     return f"{conf['name']}-{digest[:8]}" if digest else str(conf["name"])
+
+
+def scenario_key(name: str, parameters: Mapping[str, Any]) -> str:
+    """A scenario's name with its parameters, fit to be the name of a file."""
+    texts = {k: f"{v:g}" if isinstance(v, int | float) else str(v) for k, v in parameters.items()}
+    return "-".join([name, *(f"{key}={text}" for key, text in texts.items())])

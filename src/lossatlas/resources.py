@@ -14,11 +14,6 @@ def folder(name: str) -> Path:
     raise FileNotFoundError(f"this installation of lossatlas lacks its folder '{name}'")
 
 
-def tuned_table(recipe: str) -> Path:
-    """Where the tuned learning rates of a recipe are kept; the file need not exist."""
-    return folder("conf") / "tuned" / f"{recipe}.yaml"
-
-
 def published_rows() -> Path:
     """The rows of the published survey; only a source checkout has the file."""
     return CHECKOUT / "reports" / "quick" / "results.csv"

@@ -17,7 +17,6 @@ USUAL = {  # the targets of families that are not about one class an image
     "supervised_contrastive": "two_view_labelled",
     **dict.fromkeys(("pair_metric", "proxy_metric", "ranking_metric"), "labelled_embedding"),
 }
-CANNOT = {"complementary": "no scenario gives complementary labels, so that it could not train"}
 TORCH = "import torch\nfrom torch import Tensor\n\n"
 IMPORTS = {
     "LogitLoss": f"{TORCH}from lossatlas.intervals import in_range\n"
@@ -36,7 +35,7 @@ def write_loss(name: str, family: str, target: str | None, path: Path | None) ->
 
     Raises:
         UserError: the name is not an identifier or is taken, the family or target is unknown or
-            can have no loss that runs, a file is in the way, or there is no checkout to write into.
+            fits no wrapper, a file is in the way, or there is no checkout to write into.
     """
     target = target or USUAL.get(family, "class_index")
     if (illegal := registry.illegal_id(name)) is not None:
@@ -47,8 +46,6 @@ def write_loss(name: str, family: str, target: str | None, path: Path | None) ->
     ):
         if value not in legal:
             raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
-    if target in CANNOT:
-        raise UserError(f"no loss with target {target!r} is written: {CANNOT[target]}")
     if family == "wrapper" and target != "class_index":
         raise UserError(
             "a wrapper's target is that of cross-entropy, its default: class_index, not "

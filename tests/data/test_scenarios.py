@@ -19,7 +19,7 @@ NOISE = ("symmetric_noise", "asymmetric_noise")
 
 def targets(scenario, labels, kind, seed, probability, classes=CLASSES):
     conf = {"name": scenario}
-    if scenario not in ("clean", "long_tail"):
+    if scenario not in ("clean", "complementary", "long_tail"):
         conf["probability"] = probability
     return scenarios.targets(conf, labels, kind, classes, seed)
 
@@ -198,6 +198,21 @@ def test_what_a_scenario_does_not_give_is_refused():
     for name in ("clean", "symmetric_noise"):
         with pytest.raises(UserError, match=f"scenario {name}: it gives no complementary labels"):
             targets(name, LABELS, "complementary", 0, 0.5)
+
+
+def test_a_complementary_label_is_any_other_class_and_the_same_for_every_kind_of_loss():
+    wrong = targets("complementary", CIFAR, "complementary", 0, 0)
+    assert not (wrong == CIFAR).any()
+    counts = torch.bincount(10 * CIFAR + wrong, minlength=100).view(10, 10)
+    assert (counts.fill_diagonal_(556) - 556).abs().max() < 120  # five standard deviations
+    sets = targets("complementary", CIFAR, "label_set", 0, 0)
+    assert torch.equal((~sets).nonzero()[:, 1], wrong)
+    shares = targets("complementary", CIFAR, "distribution", 0, 0)
+    assert torch.equal(shares > 0, sets)
+    assert torch.allclose(shares.sum(1), torch.ones(()))
+    guess = targets("complementary", CIFAR, "class_index", 0, 0)
+    assert not (guess == wrong).any()
+    assert 0.1 < (guess == CIFAR).double().mean() < 0.12  # 1 / 9
 
 
 @pytest.mark.parametrize("k", [2, 100])

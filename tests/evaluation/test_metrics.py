@@ -233,6 +233,7 @@ def test_summary_holds_the_fields_of_a_row():
 def test_hits_by_type_of_target():
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
     assert metrics.hits(logits, torch.tensor([0, 1])).tolist() == [True, False]
+    assert metrics.hits(logits, torch.tensor([0, 1]), wrong=True).tolist() == [False, True]
     soft = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
     assert metrics.hits(logits, soft).tolist() == [True, False]
     assert metrics.hits(logits, soft > 0).tolist() == [True, False]

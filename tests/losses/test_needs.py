@@ -34,12 +34,12 @@ def embedding(**attributes):
     ("cls", "says"),
     [
         (logit(parts="predictor"), "parts must be a tuple of names, not 'predictor'"),
-        (logit(parts=("predicter",)), "parts names 'predicter', which nothing .*near: predictor"),
+        (logit(parts=("predicter",)), "names 'predicter', which nothing .*did you mean predictor"),
         (logit(parts=("keys",)), "'keys', which is a moment and belongs to per_sample"),
         (logit(setup=lambda self, *, epoch: None), "setup names 'epoch', which is a moment"),
         (
             logit(per_sample=lambda self, s, y, *, indexes: s[:, 0]),
-            "per_sample names 'indexes', which nothing provides; near: indices",
+            "per_sample names 'indexes', which nothing provides; did you mean indices",
         ),
         (logit(strengths=("weak",)), r"'weak' or 'strong' of each of 0 views, not \('weak',\)"),
         (embedding(strengths=("weak",)), "of each of 2 views"),

@@ -1,5 +1,7 @@
 """Peters, Niculae & Martins (2019): the loss at the alpha-entmax, whose threshold is halved for."""
 
+from functools import cache
+
 from mpmath import exp, log, mpf, workdps
 
 
@@ -10,12 +12,17 @@ def reference(logits: list[mpf], target: int, alpha: mpf) -> mpf:
         s = [x - top for x in logits]
         if alpha == 1:
             return log(sum(exp(x) for x in s)) - s[target]
-        z = [(alpha - 1) * x for x in s]
-        low, high = mpf(-1), mpf(0)
-        for _ in range(100):
-            tau = (low + high) / 2
-            mass = sum((x - tau) ** (1 / (alpha - 1)) for x in z if x > tau)
-            low, high = (tau, high) if mass > 1 else (low, tau)
-        p = [(x - tau) ** (1 / (alpha - 1)) if x > tau else mpf(0) for x in z]
+        p = _entmax(tuple(s), alpha)
         entropy = (1 - sum(x**alpha for x in p)) / (alpha * (alpha - 1))
         return entropy + sum(x * y for x, y in zip(p, s, strict=True)) - s[target]
+
+
+@cache  # the same logits come with every label
+def _entmax(s: tuple[mpf, ...], alpha: mpf) -> list[mpf]:
+    z = [(alpha - 1) * x for x in s]
+    low, high = mpf(-1), mpf(0)
+    for _ in range(100):
+        tau = (low + high) / 2
+        mass = sum((x - tau) ** (1 / (alpha - 1)) for x in z if x > tau)
+        low, high = (tau, high) if mass > 1 else (low, tau)
+    return [(x - tau) ** (1 / (alpha - 1)) if x > tau else mpf(0) for x in z]

@@ -1,5 +1,7 @@
 """Blondel, Martins & Niculae (2020): Omega*(s) + Omega(q) - <s, q> at the prediction p(s)."""
 
+from functools import cache
+
 from mpmath import exp, log, log1p, mpf, workdps
 
 
@@ -21,7 +23,7 @@ def reference(logits: list[mpf], target: list[mpf], omega: mpf, alpha: mpf) -> m
             weights = [exp(s - max(logits)) for s in logits]
             p = [w / sum(weights) for w in weights]
         else:
-            p = _entmax(logits, alpha)
+            p = _entmax(tuple(logits), alpha)
 
         def regulariser(x: list[mpf]) -> mpf:
             if omega == 2:
@@ -36,7 +38,8 @@ def reference(logits: list[mpf], target: list[mpf], omega: mpf, alpha: mpf) -> m
         return inner - regulariser(p) + regulariser(target)
 
 
-def _entmax(logits: list[mpf], alpha: mpf) -> list[mpf]:
+@cache  # the same logits come with every target
+def _entmax(logits: tuple[mpf, ...], alpha: mpf) -> list[mpf]:
     z = [(alpha - 1) * (s - max(logits)) for s in logits]
     low, high = mpf(-1), mpf(0)
     for _ in range(100):

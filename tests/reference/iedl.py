@@ -1,6 +1,14 @@
 """Deng et al. (2023): the Fisher-weighted evidential loss, its determinant from the matrix."""
 
-from mpmath import det, digamma, exp, log, log1p, loggamma, matrix, mpf, polygamma, workdps
+from functools import cache
+
+from mpmath import det, exp, log, log1p, matrix, mpf, polygamma, workdps
+from mpmath import digamma as _digamma
+from mpmath import loggamma as _loggamma
+
+# The same numbers come with every label and hyperparameter.
+digamma, loggamma = cache(_digamma), cache(_loggamma)
+trigamma = cache(lambda x: polygamma(1, x))
 
 
 def reference(
@@ -14,9 +22,9 @@ def reference(
         value = mpf(0)
         for j, a in enumerate(alpha):
             for i in range(k):
-                info[j, i] = (polygamma(1, a) if i == j else 0) - polygamma(1, total)
+                info[j, i] = (trigamma(a) if i == j else 0) - trigamma(total)
             error = ((j == target) - a / total) ** 2 + a * (total - a) / (total**2 * (total + 1))
-            value += polygamma(1, a) * error
+            value += trigamma(a) * error
         value -= fisher_c * log(det(info))
         wrong = [mpf(1) if j == target else a for j, a in enumerate(alpha)]
         kl = loggamma(sum(wrong)) - loggamma(k)

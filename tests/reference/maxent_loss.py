@@ -1,5 +1,7 @@
 """Neo et al. (2024): focal loss and the constraints on the class number, in many digits."""
 
+from functools import cache
+
 from mpmath import exp, log, mpf, workdps
 
 
@@ -11,14 +13,16 @@ def reference(logits: list[mpf], target: int, gamma: mpf, lam: mpf, class_counts
         rest = sum(exp(s) for k, s in enumerate(logits) if k != target) / total
         average = sum(k * n for k, n in enumerate(class_counts)) / sum(class_counts)
         mean = sum(k * v for k, v in enumerate(p))
-        wanted = (average + target) / 2
-
-        def excess(m: mpf) -> mpf:
-            return sum(k * exp(-1 - m * k) for k in range(len(p))) - wanted
-
-        low, high = mpf(-50), mpf(50)
-        for _ in range(150):
-            m = (low + high) / 2
-            low, high = (m, high) if excess(m) > 0 else (low, m)
+        m = _multiplier((average + target) / 2, len(p))
         penalty = m * (abs(mean - average) + abs(mean - target))
         return -(rest**gamma) * log(p[target]) + lam * penalty
+
+
+@cache  # one a label, whatever the logits
+def _multiplier(wanted: mpf, classes: int) -> mpf:
+    low, high = mpf(-50), mpf(50)
+    for _ in range(150):
+        m = (low + high) / 2
+        excess = sum(k * exp(-1 - m * k) for k in range(classes)) - wanted
+        low, high = (m, high) if excess > 0 else (low, m)
+    return m

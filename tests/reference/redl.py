@@ -1,6 +1,13 @@
 """Chen et al. (2024): the relaxed evidential loss from gamma functions, in 60 digits."""
 
-from mpmath import digamma, exp, log1p, loggamma, mpf, workdps
+from functools import cache
+
+from mpmath import digamma as _digamma
+from mpmath import exp, log1p, mpf, workdps
+from mpmath import loggamma as _loggamma
+
+# The same numbers come with every label and hyperparameter.
+digamma, loggamma = cache(_digamma), cache(_loggamma)
 
 
 def reference(

@@ -9,19 +9,21 @@ from report.fakes import add_run
 
 TUNED = """\
 recipe: quick
+scenario: clean
+model: airnet
+data: cifar10
 protocol: one epoch on 45,000 training images, scored on the other 5,000; seed 0
-grid: [0.125, 0.375, 1.125]
-rows:
-- {loss: cross_entropy, scenario: clean, lr: 0.125, score: 0.6512, state: done}
-- {loss: cross_entropy, scenario: clean, lr: 0.375, score: 0.7012, state: done}
-- {loss: cross_entropy, scenario: clean, lr: 1.125, score: 0.6712, state: done}
-- {loss: focal, scenario: clean, lr: 0.125, score: 0.6412, state: done}
-- {loss: focal, scenario: clean, lr: 0.375, score: 0.6612, state: done}
-- {loss: focal, scenario: clean, lr: 1.125, score: 0.6812, state: done}
-- {loss: nt_xent, scenario: clean, lr: 0.125, score: 0.3412, state: done}
-- {loss: nt_xent, scenario: clean, lr: 1.125, state: diverged}
-chosen:
-  clean: {cross_entropy: 0.375, focal: 1.125, nt_xent: 0.125}
+chosen: {cross_entropy: 0.375, focal: 1.125, nt_xent: 0.125}
+said: {focal: at the edge of what is tried}
+trials:
+- {loss: cross_entropy, stage: short, lr: 0.375, score: 0.5012, state: done, cpu_s: 5.2}
+- {loss: cross_entropy, stage: full, lr: 0.125, score: 0.6512, state: done, cpu_s: 20.1}
+- {loss: cross_entropy, stage: full, lr: 0.375, score: 0.7012, state: done, cpu_s: 20.4}
+- {loss: cross_entropy, stage: full, lr: 1.125, score: 0.6712, state: done, cpu_s: 20.3}
+- {loss: focal, stage: full, lr: 0.375, score: 0.6612, state: done, cpu_s: 21.0}
+- {loss: focal, stage: full, lr: 1.125, score: 0.6812, state: done, cpu_s: 21.0}
+- {loss: nt_xent, stage: full, lr: 0.125, score: 0.3412, state: done, cpu_s: 30.0}
+- {loss: nt_xent, stage: full, lr: 1.125, state: diverged, cpu_s: 30.0}
 """
 
 
@@ -51,9 +53,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("conf") / "quick.yaml"
-    path.write_text(TUNED)
-    return path
+    folder = tmp_path_factory.mktemp("conf") / "tuned"
+    (folder / "quick").mkdir(parents=True)
+    (folder / "quick" / "clean.yaml").write_text(TUNED)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -102,11 +102,12 @@ def test_rates_are_shown_of_the_runs_that_have_them_from_the_table(tuned, tmp_pa
     out = build(tmp_path / "runs", tmp_path / "out", tuned).parent
     assert dead_links(out) == []
     markdown = (out / "REPORT.md").read_text()
-    rows = re.findall(r"^\| (\w+) .* ◆ \|", markdown, re.M)
+    rows = re.findall(r"^\| (\w+) .* 1 \+ 3 \| 66 \|", markdown, re.M)
     assert rows == ([] if changes else ["cross_entropy"])
     assert ("No learning rate of these runs came from a table" in markdown) is bool(changes)
-    shutil.copytree(tuned.parent, tmp_path / "tuned")
-    (tmp_path / "tuned" / "other.yaml").write_text("not a table of these runs: [")
+    shutil.copytree(tuned, tmp_path / "tuned")
+    (tmp_path / "tuned" / "other").mkdir()
+    (tmp_path / "tuned" / "other" / "clean.yaml").write_text("not a table of these runs: [")
     again = build(tmp_path / "runs", tmp_path / "again", tmp_path / "tuned").parent
     assert (again / "REPORT.md").read_text() == markdown
 
@@ -215,12 +216,12 @@ def test_tuning_runs_are_not_part_of_the_comparison(html, markdown, report):
         assert "0.999," not in text
 
 
-def test_tuning_table_is_shown_with_its_budget(markdown):
-    assert "| cross_entropy | 65.12 | 70.12 ◆ | 67.12 |" in markdown
-    assert "| nt_xent | 34.12 ◆ | not run | diverged |" in markdown
-    assert "better rate may lie outside: `focal`, `nt_xent`." in markdown
+def test_the_rates_are_shown_with_what_they_took(markdown):
+    assert "| cross_entropy | 0.375 | 70.12 | 1 + 3 | 66 |" in markdown
+    assert "| focal | 1.125 | 68.12 | 0 + 2 | 42 | at the edge of what is tried |" in markdown
+    assert "| nt_xent | 0.125 | 34.12 | 0 + 2 | 60 |" in markdown
     line = next(r for r in markdown.splitlines() if r.startswith("| focal ") and "(tuned)" in r)
-    assert line.endswith("| 3 |")
+    assert line.endswith("| 2 |")
 
 
 def test_every_picture_has_its_data_beside_it(report, markdown):
@@ -476,21 +477,24 @@ def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch)
         assert "1 more arm is in the data, 2 of the table are not." in caption
 
 
-HOLLOW = "recipe: quick\nprotocol: x\ngrid: [1]\nrows: {rows}\nchosen: {chosen}\n"
+HOLLOW = (
+    "recipe: quick\nscenario: clean\nmodel: a\ndata: b\nprotocol: x\nsaid: {{}}\n"
+    "trials: {trials}\nchosen: {chosen}\n"
+)
 
 
 @pytest.mark.parametrize(
     "text",
-    [None, "rows: [", "recipe: quick", "- 1", HOLLOW.format(rows="[1]", chosen="{}"),
-     HOLLOW.format(rows="[]", chosen="{clean: 1}"), HOLLOW.format(rows="[]", chosen="{a: {b: x}}"),
-     HOLLOW.format(rows="[{loss: a, lr: 1}]", chosen="{}")],
+    ["trials: [", "recipe: quick", "- 1", HOLLOW.format(trials="[1]", chosen="{}"),
+     HOLLOW.format(trials="[]", chosen="{a: x}"), HOLLOW.format(trials="[]", chosen="1"),
+     HOLLOW.format(trials="[{loss: a, lr: 1}]", chosen="{}")],
 )  # fmt: skip
-def test_unreadable_tuning_table_is_refused(few, tmp_path, text):
-    table = tmp_path / "quick.yaml"
-    if text is not None:
-        table.write_text(text)
+def test_unreadable_table_of_rates_is_refused(few, tmp_path, text):
+    table = tmp_path / "tuned" / "quick" / "clean.yaml"
+    table.parent.mkdir(parents=True)
+    table.write_text(text)
     with pytest.raises(UserError, match=re.escape(str(table))):
-        build(few, tmp_path / "out", table)
+        build(few, tmp_path / "out", tmp_path / "tuned")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from lossatlas import resources
 from lossatlas.analysis import arms, machines
 from lossatlas.errors import UserError
 from lossatlas.report import build, source, tables
-from lossatlas.results import sweeps, travel
+from lossatlas.results import store, sweeps, travel
+from report.conftest import TUNED
 from report.fakes import add_run
 
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "safetensors", "hydra")
@@ -33,6 +34,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     add_run(root, "soft_target_kl", "ambiguous_pets", 0, "failed", reason="out of memory | \x1b[1m")
     add_run(root, "nt_xent", "clean", 0)
     add_run(root, "focal", "clean", 7, holdout=5000, test_accuracy=0.999)
+    (root / store.TUNED / "quick").mkdir(parents=True)
+    (root / store.TUNED / "quick" / "clean.yaml").write_text(TUNED)
     return root
 
 
@@ -91,8 +94,9 @@ def test_the_pages_of_rows_are_those_of_the_store_without_torch(
     markdown = found["REPORT.md"].decode()
     assert "lossatlas train -m loss=cross_entropy seed=0\n" in markdown
     assert "/a/folder" not in markdown
+    assert "one epoch on 45,000 training images" in markdown
     code, out, _ = command("runs", "import", "rows.parquet")
-    assert (code, out) == (0, "11 rows imported, 0 were there\n")
+    assert (code, out) == (0, "11 imported, 0 there already\n")
     assert command("report", "-o", "s")[0] == 0
     assert contents(tmp_path / "s") == pages
     assert "torch" not in {name for name, module in sys.modules.items() if module is not None}
@@ -153,7 +157,7 @@ def test_of_a_run_of_two_machines_one_counts_and_the_spread_is_told(tmp_path):
         "71.00 (n=3): a processor; 74.00 (n=3): another", "2", "1.12", "2.00",
     ]  # fmt: skip
     page = build(root, tmp_path / "out").parent
-    assert "Between machines" in (page / "REPORT.md").read_text()
+    assert "### Between machines\n" in (page / "REPORT.md").read_text()
     assert (page / "results.csv").read_text().count("cross_entropy-clean-quick-s0") == 2
     again = tmp_path / "both.parquet"
     source.export(root, again)

@@ -26,6 +26,11 @@ PLANNED = {
     "loss": {"name": "cross_entropy"}, "recipe": {"name": "quick", "epochs": 3, "batch_size": 9},
     "model": {"name": "m"}, "data": {"name": "d"}, "holdout": 0, "threads": 1,
 }  # fmt: skip
+TABLE = {
+    "recipe": "quick", "scenario": "clean", "model": "m", "data": "d", "protocol": "p",
+    "chosen": {"focal": 0.375}, "said": {}, "trials": [],
+}  # fmt: skip
+RATES = {"quick/clean.yaml": TABLE}
 DRAWN = {
     "confidence": [0.5], "accuracy": [1 / 3], "margins": [0.1] * 51, "spread": 1.5,
     "recall": [0.5, float("nan")], "classes": ["a", "b"],
@@ -37,7 +42,9 @@ def run(run_id: str = ID, **fields: object) -> travel.Run:
 
 
 def written(path: Path, *runs: travel.Run) -> Path:
-    travel.write(path, travel.Rows(list(runs) or [run()], "s-1", {"s-1": ["lossatlas train"]}))
+    travel.write(
+        path, travel.Rows(list(runs) or [run()], "s-1", {"s-1": ["lossatlas train"]}, RATES)
+    )
     return path
 
 
@@ -68,6 +75,7 @@ def test_what_is_written_is_read_exactly(tmp_path):
     assert found.runs[0].epochs == EPOCHS
     assert found.runs[0].config == CONFIG
     assert str(found.runs[0].drawn) == str(DRAWN)
+    assert found.rates == RATES
     assert (found.sweep, found.commands) == ("s-1", {"s-1": ["lossatlas train"]})
     content = (tmp_path / "a.parquet").read_bytes()
     assert written(tmp_path / "b.parquet", *found.runs).read_bytes() == content
@@ -166,7 +174,7 @@ def sealed(**changes: object):
     def make(path: Path) -> None:
         found = parquet.read_table(written(path))
         for name, value in changes.items():
-            if name in ("sweep", "commands"):
+            if name in ("sweep", "commands", "rates"):
                 told = found.schema.metadata | {name.encode(): value}
                 found = found.replace_schema_metadata(told)
             else:
@@ -185,6 +193,7 @@ BAD = {
     "number": (sealed(drawn=1.5), DOES_NOT_HOLD),
     "deep": (sealed(commands=b"[" * 100_000), DOES_NOT_HOLD),
     "commands": (sealed(commands=b"[]"), "its metadata: field 'commands' is [], but must be"),
+    "rates": (sealed(rates=b'{"a/b": {}}'), "its metadata: field 'rates.a/b.recipe' is missing"),
     "sweep": (sealed(sweep=b"7"), "its metadata: field 'sweep' is 7, but must be a valid string"),
     "missing": (lambda path: None, "there is no such file"),
     "empty": (lambda path: path.write_bytes(b""), "is no file of rows that"),
@@ -296,17 +305,17 @@ def test_export_writes_what_has_ended_and_says_what_it_leaves(tmp_path, command)
     found = load("a.parquet")
     assert found["run_id"].tolist() == [ID, ID, ID[:-1] + "b", ID[:-1] + "e"]
     assert load_epochs("a.parquet")["run_id"].tolist() == [*[ID] * 4, *[ID[:-1] + "b"] * 2]
-    assert command("runs", "export", "a.parquet", "--only", "*b")[1] == "1 rows in a.parquet\n"
+    assert command("runs", "export", "a.parquet", "--only", "*b")[1] == "1 row in a.parquet\n"
 
 
 def test_a_store_is_what_its_file_brings_back(tmp_path, command):
     for root, fields in (("one", A), ("two", B)):
         add(tmp_path / root, **fields)
         assert command("runs", "--runs", root, "export", f"{root}.parquet")[0] == 0
-        assert command("runs", "import", f"{root}.parquet")[1] == "1 rows imported, 0 were there\n"
+        assert command("runs", "import", f"{root}.parquet")[1] == "1 imported, 0 there already\n"
     assert command("runs", "export", "both.parquet")[1] == "2 rows in both.parquet\n"
     shutil.rmtree(tmp_path / "runs")
-    assert command("runs", "import", "both.parquet")[1] == "2 rows imported, 0 were there\n"
+    assert command("runs", "import", "both.parquet")[1] == "2 imported, 0 there already\n"
     pd.testing.assert_frame_equal(load(), load("both.parquet"))
     assert load()["hardware"].tolist() == ["A, 2 cores", "B, 8 cores"]
 

@@ -77,3 +77,10 @@ def test_a_class_without_a_sample_is_one_sentence_and_leaves_no_row(make_cfg):
     absent = [name for k, name in enumerate(names) if k not in labels]
     assert f"none is of class {', '.join(absent)};" in str(e.value)
     assert results.load().empty
+
+
+def test_a_fact_that_a_loss_refuses_is_one_sentence(make_cfg, own_loss):
+    head = NEEDS.replace("self.counts = class_counts", "raise ValueError('counts must be even')")
+    own_loss("choosy", COUNTING, head=head)
+    with pytest.raises(UserError, match=r"^loss 'choosy': counts must be even$"):
+        run.execute(make_cfg("loss=choosy"))

@@ -5,7 +5,7 @@ import pytest
 from lossatlas import results
 from lossatlas.errors import UserError
 from lossatlas.results import store
-from lossatlas.training import identity, run, tuning
+from lossatlas.training import identity, rates, run
 from lossatlas.training.config import resolve
 from training.commands import SMOKE, TINY
 
@@ -92,11 +92,10 @@ def test_terms_are_asked_for(make_cfg):
         run.execute(make_cfg("loss=sum"))
 
 
-def test_a_sum_has_no_tuned_rate(tmp_path, sum_cfg):
-    row = run.execute(sum_cfg("focal + cross_entropy", "holdout=200"))
-    assert row["state"] == "done", row["reason"]
-    with pytest.raises(UserError, match="sums of losses have no row in it"):
-        tuning.write_table(tmp_path / "runs")
+def test_a_sum_has_no_rate_of_its_own():
+    assert not rates.can_be_found("sum")
+    assert not rates.can_be_found("flooding")
+    assert rates.can_be_found("focal")
 
 
 def test_sums_can_be_swept_from_the_command_line(command, tmp_path):

@@ -4,11 +4,10 @@ import pytest
 
 from lossatlas import cards, get_card, scaffold
 from lossatlas.contract import suite
-from lossatlas.data import scenarios
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.theory import records
-from lossatlas.training import fit, run
+from lossatlas.training import run
 
 # A family for each target that has a scaffold, and for the wrapper's.
 SORTS = {
@@ -53,18 +52,18 @@ def test_every_family_has_a_scaffold_that_can_be_built(written):
         assert "formula says TODO" in get_card(name).todo
         assert registry.status(registry.find(name)) == "draft"
     targets = {get_card(f"fresh_{family}").target for family in cards.FAMILIES}
-    assert targets | {SORTS["likelihood"]} == set(cards.TARGETS) - set(scaffold.CANNOT)
+    assert targets | {SORTS["likelihood"], "complementary"} == set(cards.TARGETS)
+
+
+def test_a_scaffold_for_complementary_labels_trains_in_their_scenario(written, make_cfg):
+    name = written("partial_label", "complementary")
+    assert not suite.test(name).broken
+    row = run.execute(make_cfg(f"loss={name}", "scenario=complementary"))
+    assert (row["state"], row["target"]) == ("done", "complementary")
+    assert row["effective_noise"] == 0
 
 
 def test_what_cannot_run_is_not_written(tmp_path):
-    for target, why in scaffold.CANNOT.items():
-        assert all(fit.cannot(_defaults(name), target) for name in scenarios.names()), why
-        with pytest.raises(UserError, match=f"no loss with target '{target}' is written: {why}"):
-            scaffold.write_loss("mine", "partial_label", target, tmp_path)
     with pytest.raises(UserError, match="a wrapper's target is that of cross-entropy"):
         scaffold.write_loss("mine", "wrapper", "label_set", tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def _defaults(name):
-    return vars(scenarios.schema(name)())

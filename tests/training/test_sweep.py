@@ -44,13 +44,14 @@ def test_a_sweep_with_a_failing_loss_keeps_the_rest_and_resumes(command, tmp_pat
 
 
 def test_a_named_study_is_a_list_of_products(command, tmp_path):
-    code, _, err = command("train", "-m", "sweep=quick_survey", *TINY, "loss=cross_entropy")
+    words = [*TINY, "loss=cross_entropy", "seed=0", "recipe.lr=0.375"]
+    code, _, err = command("train", "-m", "sweep=lecture", *words)
     assert code == 0, err
-    # two grids of two seeds; the third, of the embedder, became a run of the first
+    # of three lines; the first, of the embedder, became a run of the second
     assert "4 runs" in err
     table = results.load(tmp_path / "runs")
-    assert sorted(zip(table["scenario"], table["seed"], strict=True)) == [
-        ("ambiguous_pets", 0), ("ambiguous_pets", 1), ("clean", 0), ("clean", 1),
+    assert sorted(zip(table["scenario"], table["scenario.probability"].fillna(0), strict=True)) == [
+        ("ambiguous_pets", 0.25), ("ambiguous_pets", 0.5), ("ambiguous_pets", 0.75), ("clean", 0),
     ]  # fmt: skip
     assert "4 of 4 runs" in err
 

@@ -49,8 +49,11 @@ def _points(interval: Interval) -> list[float]:
     return [low, float(round(middle)) if interval.whole else middle, high]
 
 
-def make(name: str, reduction: str = "mean", k: int = CLASSES, **given: float) -> Loss:
-    """The loss `name`, ready for k classes: what else it needs is made up."""
+def make(name: str, reduction: str = "mean", k: int = CLASSES, /, **given: float) -> Loss:
+    """The loss `name`, ready for k classes: what else it needs is made up.
+
+    By position only, so that a hyperparameter may have any of these names.
+    """
     return ready(name, k, reduction, **given)
 
 

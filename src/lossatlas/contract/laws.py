@@ -170,15 +170,26 @@ def per(card: Card) -> str:
 
 def gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> Tensor:
     """Gradient of the summed values in the inputs."""
+    return with_gradient(loss, inputs, target)[1]
+
+
+def with_gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Values, and the gradient of their sum in the inputs."""
     leaf = inputs.clone().requires_grad_()
-    loss(leaf, target).sum().backward()
+    out = loss(leaf, target)
+    out.sum().backward()
     ensure(leaf.grad is not None, "the value does not depend on the inputs")
     assert leaf.grad is not None
-    return leaf.grad
+    return out.detach(), leaf.grad
 
 
 def fingerprint(card: Card, given: Settings | None = None, **moments: Any) -> Tensor:
-    """Values at small and at large random inputs: some losses differ only at large ones."""
+    """Values at small and at large random inputs: some losses differ only at large ones.
+
+    Of samples with numbers of their own: some losses compare samples with each other.
+    """
+    if "indices" in card.requires:
+        moments = {"indices": torch.arange(50) % needs.SAMPLES, **moments}
     return torch.cat(
         [
             values(card, *batch_of(card, n=50, scale=scale), given, **moments).reshape(-1)
@@ -199,38 +210,66 @@ def card_agrees_with_code(card: Card) -> None:
 
 @law(where(with_reference, each_setting))
 def values_equal_the_reference(card: Card, given: Settings) -> None:
-    for inputs, target in (
-        batch_of(card),
-        batch_of(card, k=2, seed=1),
-        *(extremes_of(card, size) for size in (20.0, 100.0, 1e4)),
-    ):
+    batches = [batch_of(card), batch_of(card, k=2, seed=1)]
+    for i, size in enumerate((20.0, 100.0, 1e4)):
+        inputs, target = extremes_of(card, size)
+        # Away from the defaults each pair of logits and target is met at one of the sizes.
+        if given and target is not None and not on_embeddings(card):
+            inputs, target = inputs[i::3], target[i::3]
+        batches.append((inputs, target))
+    for inputs, target in batches:
         ours = values(card, inputs, target, given)
         exact = reference_values(card.id, inputs, target, given)
         close(ours, exact, "code and reference differ", atol=1e-10, rtol=1e-14)
 
 
+def slope_gap(values_at: Callable[[Tensor], Tensor], inputs: Tensor, seed: int) -> float:
+    """How far autograd's slope lies from the difference quotient, in units of what is allowed.
+
+    Along a random direction of all inputs at once, of a random sum of the values: no wrong entry of
+    the gradient is orthogonal to both, and it takes three evaluations, not two an input.
+    """
+    leaf = inputs.clone().requires_grad_()
+    out = values_at(leaf)
+    g = seeded(1000 + seed)  # not that of the inputs: along themselves, many values stand still
+    toward = torch.randn(inputs.shape, generator=g, dtype=torch.float64)
+    weight = 0.5 + torch.rand(out.shape, generator=g, dtype=torch.float64)
+    (steep,) = torch.autograd.grad((weight * out).sum(), leaf)
+    step = 2e-6
+    with torch.no_grad():
+        ahead, behind = values_at(inputs + step * toward), values_at(inputs - step * toward)
+    quotient = (weight * (ahead - behind)).sum() / (2 * step)
+    slope = (steep * toward).sum()
+    rounding = 1e-15 * float((weight * out).detach().abs().sum()) / step
+    return float((slope - quotient).abs()) / (1e-5 * (1 + float(slope.abs())) + rounding)
+
+
+def _of(loss: Loss, target: Tensor | None, inputs: Tensor) -> Tensor:
+    return loss(inputs, target)
+
+
+def _fresh(loss: Loss, target: Tensor | None, inputs: Tensor) -> Tensor:
+    return _of(copy.deepcopy(loss), target, inputs)
+
+
 @law(where(lambda card: not card.gradient, each_setting))
 def gradient_is_that_of_the_value(card: Card, given: Settings) -> None:
     loss = make(card.id, "none", **given)
-    for seed in range(2):
+    for seed in range(4):
         inputs, target = batch_of(card, scale=1.0, seed=seed)
-        ensure(
-            torch.autograd.gradcheck(
-                lambda x, t=target: loss(x, t), inputs.requires_grad_(), raise_exception=True
-            ),
-            "autograd does not give the slope of the values",
-        )
+        gap = slope_gap(partial(_of, loss, target), inputs, seed)
+        ensure(gap <= 1, f"the slope is {gap:.3g} times further from the values' than is allowed")
 
 
 @law(where(lambda card: bool(card.gradient), once))
 def gradient_is_not_that_of_the_value(card: Card) -> None:
     # In training mode, each time from the same state: what is held fixed may be what has moved.
     loss = make(card.id, "none").train()
-    inputs, target = batch_of(card, scale=1.0)
-    equal = torch.autograd.gradcheck(
-        lambda x: copy.deepcopy(loss)(x, target), inputs.requires_grad_(), raise_exception=False
-    )
-    ensure(not equal, f"the card says that {card.gradient} is held fixed, yet nothing is")
+    gaps = []
+    for scale in (1.0, 20.0):  # some hold fixed what acts at large scores alone
+        inputs, target = batch_of(card, scale=scale)
+        gaps.append(slope_gap(partial(_fresh, loss, target), inputs, 0))
+    ensure(max(gaps) > 10, f"the card says that {card.gradient} is held fixed, yet nothing is")
 
 
 def each_weight(card: Card) -> dict[str, tuple[Any, ...]]:
@@ -429,15 +468,14 @@ def extreme_inputs_hold_in_low_precision(card: Card, given: Settings, dtype: tor
     for size in (20.0, 100.0, 1e4):
         inputs, target = extremes_of(card, size)
         rounded = inputs.clamp(-1e4, 1e4).to(dtype)
-        ours = loss(rounded, target)
-        wide = loss(rounded.double(), target)
+        ours, slope = with_gradient(loss, rounded, target)
+        wide, steep = with_gradient(loss, rounded.double(), target)
         ensure(ours.dtype == torch.float32, f"gives {ours.dtype} for {dtype}, not float32")
         # Similarities of embeddings are rounded before they are divided by a temperature.
         tolerance = 1e-5 * wide.abs().max().item() if on_embeddings(card) else 1e-5
         close(ours.double(), wide, f"values at ±{size:g}", atol=tolerance, rtol=1e-5)
-        steep = gradient(loss, rounded.double(), target)
         close(
-            gradient(loss, rounded, target).double(),
+            slope.double(),
             steep.to(dtype).double(),  # a slope may lie beyond what the narrow type can hold
             f"gradients at ±{size:g}",
             atol=float(1e-6 + 0.01 * steep.abs().max()),
@@ -488,11 +526,11 @@ def degenerate_logits_give_finite_values(card: Card, given: Settings) -> None:
         "two classes": batch_of(card, k=2),
     }.items():
         loss = make(card.id, "none", classes(card, inputs), **given)
-        each = loss(inputs, y)
+        each, slope = with_gradient(loss, inputs, y)
         legal = () if loss.per == "batch" else (len(inputs),)
         ensure(each.shape == legal, f"{says}: shape {tuple(each.shape)}")
         ensure(each.isfinite().all(), f"{says}: a value is not finite")
-        ensure(gradient(loss, inputs, y).isfinite().all(), f"{says}: a slope is not finite")
+        ensure(slope.isfinite().all(), f"{says}: a slope is not finite")
 
 
 @law(
@@ -653,7 +691,7 @@ def facts_are_asked_for(card: Card, fact: str) -> None:
     bare.tried_out = True
     refused(f"{fact}.* needed by this loss", lambda: bare(inputs, target))
     if fact in ("num_classes", "class_counts", "transition") and not on_embeddings(card):
-        loss = make(card.id, k=3)
+        loss = make(card.id, "mean", 3)
         refused(f"(num_classes|class_counts|transition) must be of the {CLASSES} classes",
                 lambda: loss(inputs, target))  # fmt: skip
     for illegal in ([1.0], [1.0, 0.0], [1.0, math.nan], [[1.0, 2.0], [1.0, 0.0]], 0, -1, True):

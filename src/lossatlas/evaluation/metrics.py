@@ -18,14 +18,15 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def hits(logits: Tensor, target: Tensor) -> Tensor:
+def hits(logits: Tensor, target: Tensor, wrong: bool = False) -> Tensor:
     """Bool (N,): does the predicted class lie in the support of the target?
 
     Logits are (N, K); the target is (N,) int64, (N, K) bool, or (N, K) floats whose support counts.
+    With `wrong` the target (N,) is a class that is not right, and all others are its support.
     """
     predicted = logits.argmax(1)
     if target.ndim == 1:
-        return predicted == target
+        return (predicted == target) ^ wrong
     return target.gather(1, predicted[:, None])[:, 0] > 0
 
 

@@ -84,7 +84,7 @@ def _short(value: float | list[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def ready(name: str, num_classes: int, reduction: str = "none", **hyperparameters: Any) -> Loss:
+def ready(name: str, num_classes: int, reduction: str = "none", /, **hyperparameters: Any) -> Loss:
     """`get_loss`, set up from stand-ins (see `needs`) so that (inputs, target) is all it wants.
 
     In eval mode, where buffers stand still; those that move in training have moved for a few
@@ -97,7 +97,9 @@ def ready(name: str, num_classes: int, reduction: str = "none", **hyperparameter
     loss = get_loss(name, reduction, **hyperparameters)
     facts = {word: needs.NEEDS[word].stand_in for word in loss.requires}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        # `torch.manual_seed` would keep a traceback for each device that is not there, 1 ms a call.
+        on_cpu = torch.get_default_device().type == "cpu"
+        (torch.default_generator if on_cpu else torch).manual_seed(0)
         loss.provide(**{word: make(num_classes) for word, make in facts.items() if make is not None
                         and needs.NEEDS[word].sort == "fact"})  # fmt: skip
         loss.double().tried_out = True

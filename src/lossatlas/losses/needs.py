@@ -6,11 +6,11 @@ need: learned weights are its parameters; memories, queues and running averages 
 This module imports torch only where a stand-in is made.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+from lossatlas.errors import meant
 from lossatlas.losses.kinds import KINDS
 
 SAMPLES = 32  # of the made-up training set in which a loss is tried out
@@ -157,6 +157,5 @@ def unknown(word: str, sorts: tuple[str, ...]) -> str | None:
         home = {"fact": "setup", "moment": "per_sample", "part": "parts"}[NEEDS[word].sort]
         return f"{word!r}, which is a {NEEDS[word].sort} and belongs to {home}"
     legal = [name for name, need in NEEDS.items() if need.sort in sorts]
-    near = difflib.get_close_matches(word, NEEDS, n=3, cutoff=0.5)
-    hint = f"; near: {', '.join(near)}" if near else ""
+    hint = f"; {near}" if (near := meant(word, NEEDS)) else ""
     return f"{word!r}, which nothing provides{hint}; legal: {', '.join(legal)}"

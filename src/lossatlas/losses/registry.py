@@ -4,7 +4,6 @@ A root is a folder with `papers/<family>/<id>.md` and `losses/<family>/<id>.py`.
 first root; `LOSSATLAS_PATH` and the entry-point group `lossatlas.losses` add a user's own.
 """
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -25,7 +24,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lossatlas import cards, memo, resources, yamls
-from lossatlas.errors import UserError
+from lossatlas.errors import UserError, meant
 from lossatlas.losses import expression, needs, source
 from lossatlas.losses.annotations import field_type
 from lossatlas.losses.kinds import KINDS
@@ -168,8 +167,7 @@ def find(name: str) -> Entry:
         forget()  # its file may be younger than the last look
     entries = index()
     if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = f"; {near}" if (near := meant(name, entries)) else ""
         where = "".join(f"; {fault}" for fault in faults())
         raise UserError(f"there is no loss {name!r}{hint} ('lossatlas list' shows all){where}")
     if (fault := entries[name].fault) is not None:

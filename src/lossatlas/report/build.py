@@ -2,13 +2,12 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lossatlas import yamls
 from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
 from lossatlas.pages import render
@@ -16,7 +15,6 @@ from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
 from lossatlas.report.source import read
 from lossatlas.results import travel
-from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
@@ -39,8 +37,8 @@ def build(
     *.csv, into `out`.
 
     The files depend on nothing but the rows of `place` (a run store, or a file of rows) and what
-    stands beside them, the cards, the table `tuned` (the YAML that `lossatlas tune` writes, or a
-    folder of such named by recipe) and which pages of cards are in `out`/../cards, to which they
+    stands beside them, the cards, the tables of learning rates that the store has or the folder
+    `tuned`, and which pages of cards are in `out`/../cards, to which they
     link: the same inputs give the same bytes. Of the runs, those are in it whose id fits the shell
     pattern `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
@@ -57,7 +55,7 @@ def build(
     """
     source = read(place, only, sweep)
     rows = source.rows
-    tuning = _read_tuned(tuned, {str(row.get("recipe")) for row in rows}) if tuned else []
+    tuning = list(source.rates(tuned).values())
     from lossatlas.report import content  # torch and seaborn: seconds, so not before it is needed
 
     pair = _pair(compare, rows)
@@ -189,13 +187,3 @@ def _csv(rows: list[arms.Row]) -> Iterator[str]:
 
 def _is_whole(v: Any) -> bool:
     return isinstance(v, float) and v.is_integer()
-
-
-def _read_tuned(path: Path, recipes: Collection[str]) -> list[dict[str, Any]]:
-    """The tables of tuned rates of recipes in a folder, or the one in a file."""
-    found = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
-    return [
-        fitting(yamls.read(file), TuningTable, str(file))
-        for file in found
-        if file == path or file.stem in recipes
-    ]

@@ -14,7 +14,7 @@ from lossatlas.analysis.arms import Condition, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
-from lossatlas.losses import examples, registry
+from lossatlas.losses import examples, kinds, registry
 from lossatlas.pages import escape
 from lossatlas.pages.tables import Table, table, value
 from lossatlas.report import card_figures, evidence, usage
@@ -184,6 +184,9 @@ def _figures(
 ) -> tuple[list[Picture], list[card_figures.Missing]]:
     if subject.on_embeddings:
         return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
+    if kinds.KINDS[subject.target].names == "wrong":
+        why = "its target does not say which class is right"
+        return [], [card_figures.Missing("curves over scores", why)]
     if not subject.of_samples:
         why = "its value is no function of one sample's scores of the classes"
         return [], [card_figures.Missing("curves over scores", why)]
@@ -317,7 +320,8 @@ def _by_reason(found: Collection[Mapping[str, Any]]) -> list[tuple[str, list[str
 def _bounds(subject: Subject, found: Mapping[str, Any]) -> Table | None:
     """Constants that the checks found, and the loss at equal scores."""
     body = []
-    if not subject.on_embeddings and subject.of_samples:
+    right = kinds.KINDS[subject.target].names == "right"
+    if right and not subject.on_embeddings and subject.of_samples:
         margins = curves.margins(subject, [0.0])
         ties = ", ".join(f"{values.iloc[0]:.4g} for {k}" for k, values in margins.items())
         body.append(["at equal scores", ties, "computed"])

@@ -124,7 +124,7 @@ def assemble(
         "differing": differing,
         "shared": shared,
         "notices": sentences.notices(found, rows),
-        "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
+        "tuned": [document | {"table": tables.rates_table(document)} for document in rates],
         "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
         "machines": tables.machines_table(machines.between(found)),
         "reading": measures.words(rows),

@@ -45,7 +45,7 @@ ALWAYS = (
 )
 JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
-    "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
+    "tuned": "Learning rates called tuned were found by one rule on held-out training images, one "
     "seed each.",
     "default": "Learning rates called default are the recipe's, divided by the steepness of the "
     "loss where its card gives one; nobody tuned them for the loss.",

@@ -8,7 +8,7 @@ of the store. Nothing here imports torch, unless there are bundles to be read.
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +36,8 @@ class Source(NamedTuple):
 
     `place` is the folder or file that was named; `kept` are the runs that have travelled, by the
     keys of their rows here, all others have a folder in `place`; `planned` are the sweeps whose
-    commands make the rows, and `told` those that have travelled.
+    commands make the rows, `told` those commands that have travelled, and `tables` the tables of
+    rates that have, by the ends of their paths.
     """
 
     rows: list[arms.Row]
@@ -44,6 +45,7 @@ class Source(NamedTuple):
     kept: Mapping[travel.Key, travel.Run]
     planned: list[str]
     told: Mapping[str, Sequence[str]]
+    tables: Mapping[str, Mapping[str, Any]]
 
     def epochs(self, row: arms.Row) -> list[dict[str, Any]]:
         """The epochs of a run; raises Damaged."""
@@ -62,6 +64,20 @@ class Source(NamedTuple):
             return None if run.drawn is None else Drawn(int(row["seed"]), **run.drawn)
         scores = _scores(self.place / row["run_id"])
         return None if scores is None else drawn(int(row["seed"]), scores)
+
+    def rates(self, besides: Path | None = None) -> dict[str, Mapping[str, Any]]:
+        """The tables of rates of the recipes of the runs, by the ends of their paths: those of the
+        store count first, then those that have travelled, then those of the folder `besides`.
+
+        Raises:
+            UserError: one is none.
+        """
+        recipes = {str(row.get("recipe")) for row in self.rows}
+        found: dict[str, Mapping[str, Any]] = {}
+        if besides is not None:
+            found |= _tables(besides, recipes)
+        found |= {n: t for n, t in self.tables.items() if n.split("/")[0] in recipes}
+        return dict(sorted((found | _tables(self.place / store.TUNED, recipes)).items()))
 
     def commands(self, sweep: str) -> list[str] | None:
         """The commands that make the runs of a sweep, if they are known; raises Damaged."""
@@ -87,7 +103,7 @@ def read(
     if place.is_dir():
         table = store.table(place)
         found = travel.imported(place, table)
-        rows = travel.Rows(found.runs, None, found.commands)
+        rows = travel.Rows(found.runs, None, found.commands, found.rates)
         first = len(table)  # of the rows that were imported
         table = travel.beside(table, travel.frame(found.runs), pd.DataFrame(found.damaged))
     elif place.suffix == travel.SUFFIX:
@@ -122,8 +138,19 @@ def read(
         besides = "" if held_out else ", not counting those of tuning"
         raise UserError(f"{place}: holds no runs to report{told}{besides}{also}")
     makers = sorted({str(row["sweep"]) for row in chosen if "sweep" in row})
-    source = Source(chosen, place, kept, makers if asked is None else [asked], rows.commands)
+    planned = makers if asked is None else [asked]
+    source = Source(chosen, place, kept, planned, rows.commands, rows.rates)
     return source._replace(rows=sorted((_measured(r, source) for r in chosen), key=travel.order))
+
+
+def _tables(folder: Path, recipes: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    return {
+        file.relative_to(folder).as_posix(): files.fitting(
+            yamls.read(file), files.RateTable, str(file)
+        )
+        for file in folder.glob("*/*.yaml")
+        if file.parent.name in recipes
+    }
 
 
 def _measured(row: arms.Row, source: Source) -> arms.Row:
@@ -178,7 +205,7 @@ def export(
             said.append(str(error))
     known = {name: lines for name, lines in commands.items() if lines is not None}
     asked = source.planned[0] if sweep is not None else None
-    travel.write(path, travel.Rows(found, asked, known))
+    travel.write(path, travel.Rows(found, asked, known, source.rates()))
     return len(found), said
 
 

@@ -13,7 +13,7 @@ from lossatlas.analysis.judges import judge_of
 from lossatlas.analysis.machines import Between
 from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.cards import Card
-from lossatlas.pages.escape import code
+from lossatlas.names import scenario_key
 from lossatlas.pages.tables import Table, table, value
 
 ENVIRONMENT = (
@@ -36,7 +36,7 @@ MORE = (
 )
 PROBABILITIES = tuple(m for m in (*MEASURES.values(), *MORE) if not m.higher_is_better)
 
-Tuned = Sequence[Mapping[str, Any]]  # tables of tuned rates, each of a recipe
+Tuned = Sequence[Mapping[str, Any]]  # tables of tuned rates, each of a recipe and scenario
 Holders = tuple[set[str], set[str]]  # the scenarios and the losses of the runs that hold a value
 
 
@@ -205,10 +205,11 @@ def machines_table(told: Sequence[Between]) -> Table | None:
         )
     head = ["Loss", "mean of each", "runs that several made", "sd between machines within a run"]
     notes = [
-        "In points where the measure is a share. Of a run that several machines have made, the row "
-        "of the machine that has made most runs of the scenario counts in all other tables."
+        "Of shares the means are in %, the rest in points. Of a run that several machines have "
+        "made, the row of the machine that has made most runs of the scenario counts in all other "
+        "tables."
     ]
-    name = "Between machines"
+    name = "Losses that several kinds of machine have made"
     return table(name, [*head, "largest difference"], body, notes, words=True) if body else None
 
 
@@ -258,44 +259,42 @@ def trouble_table(runs: Sequence[Row]) -> Table | None:
 def used_rates(tuned: Tuned, runs: Sequence[Row]) -> list[dict[str, Any]]:
     """The parts of tables of tuned rates that gave a run of the report its rate."""
     used = {
-        (row["recipe"], row["scenario"], row["loss"], float(row["lr"]))
+        (*_place(row), row["loss"], float(row["lr"]))
         for row in filter(is_finished, runs)
-        if row.get("lr_source") == "tuned" and {"recipe", "scenario", "loss", "lr"} <= set(row)
+        if row.get("lr_source") == "tuned" and {"loss", "lr"} <= set(row)
     }
     found = []
     for document in tuned:
-        chosen: dict[str, dict[str, float]] = defaultdict(dict)
-        for scenario, rates in document["chosen"].items():
-            for loss, rate in rates.items():
-                if (document["recipe"], scenario, loss, float(rate)) in used:
-                    chosen[scenario][loss] = float(rate)
-        rows = [row for row in document["rows"] if row["loss"] in chosen[row["scenario"]]]
-        if rows:
-            found.append({**document, "rows": rows, "chosen": dict(chosen)})
+        where = tuple(document[field] for field in PLACE)
+        chosen = {
+            loss: rate
+            for loss, rate in document["chosen"].items()
+            if (*where, loss, float(rate)) in used
+        }
+        if chosen:
+            trials = [trial for trial in document["trials"] if trial["loss"] in chosen]
+            found.append({**document, "trials": trials, "chosen": chosen})
     return found
 
 
-def tuning_tables(document: Mapping[str, Any]) -> list[Table]:
-    """Held-out scores, a table a scenario, a row a loss, a column a learning rate."""
-    found = []
-    for scenario in dict.fromkeys(row["scenario"] for row in document["rows"]):
-        scored = [row for row in document["rows"] if row["scenario"] == scenario]
-        grid = sorted({float(lr) for lr in (*document["grid"], *(row["lr"] for row in scored))})
-        chosen = document["chosen"][scenario]
-        body = []
-        for loss in dict.fromkeys(row["loss"] for row in scored):
-            by_rate = {float(row["lr"]): row for row in scored if row["loss"] == loss}
-            cells = [by_rate.get(lr, {"lr": lr, "state": "not run"}) for lr in grid]
-            line = [_tuning_cell(cell, chosen.get(loss)) for cell in cells]
-            body.append([{"text": loss, "loss": loss, "sort": None}, *line])
-        edge = [code(loss) for loss, lr in chosen.items() if lr in (grid[0], grid[-1])]
-        notes = ["◆ the rate used by these runs; score in % of the held-out images."]
-        if edge:
-            where = "At the edge of the grid, so that a better rate may lie outside"
-            notes.append(f"{where}: {', '.join(edge)}.")
-        head = ["Loss", *(f"lr {lr:g}" for lr in grid)]
-        found.append(table(f"Tuning: {scenario}", head, body, notes))
-    return found
+def rates_table(document: Mapping[str, Any]) -> Table:
+    """The rate of each loss, its held-out score, and what it took to find it."""
+    body = []
+    for loss, rate in document["chosen"].items():
+        trials = [trial for trial in document["trials"] if trial["loss"] == loss]
+        full = [trial for trial in trials if trial["stage"] == "full"]
+        score = next((t["score"] for t in full if t["lr"] == rate), None)
+        seconds = sum(trial["cpu_s"] for trial in trials)
+        body.append([
+            {"text": loss, "loss": loss, "sort": None},
+            value(f"{rate:g}", rate),
+            value(percent(score), score),
+            value(f"{len(trials) - len(full)} + {len(full)}", len(trials)),
+            value(f"{seconds:.0f}", seconds),
+            value(document["said"].get(loss, "")),
+        ])  # fmt: skip
+    head = ["Loss", "rate", "score, %", "trials, short + full", "CPU s", "said of the choice"]
+    return table(f"Learning rates: {document['scenario']}", head, body)
 
 
 def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
@@ -389,6 +388,7 @@ def best_first(condition: Condition) -> Callable[[Result], tuple[float, str]]:
     return key
 
 
+PLACE = ("recipe", "scenario", "model", "data")  # of a table of rates
 COST_HEAD = ("training, s", "learning rate", "tuning runs")
 
 
@@ -405,12 +405,11 @@ def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, 
     seconds = arm.cell("train_s").mean
     rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
     sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))
-    place = (arm.loss, condition.scenario)
     tried = sum(
-        (row["loss"], row["scenario"]) == place
+        trial["loss"] == arm.loss
         for document in tuned
-        if document["recipe"] == condition.recipe and "tuned" in sources
-        for row in document["rows"]
+        if tuple(document[field] for field in PLACE) in {_place(run) for run in arm.runs}
+        for trial in document["trials"]
     )
     return [
         value("–" if seconds is None else f"{seconds:.0f}", seconds),
@@ -419,12 +418,15 @@ def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, 
     ]
 
 
-def _tuning_cell(row: Mapping[str, Any], chosen: float | None) -> dict[str, Any]:
-    score = row.get("score")
-    text = percent(score)
-    if row["state"] != "done":
-        text = row["state"] if score is None else f"{row['state']} ({text})"
-    return value(text + (" ◆" if chosen == row["lr"] else ""), score)
+def _place(row: Row) -> tuple[str, ...]:
+    """What a rate of a run belongs to, as its table says it."""
+    parameters = {k[9:]: v for k, v in row.items() if k.startswith("scenario.") and v == v}
+    return (
+        str(row.get("recipe")),
+        scenario_key(str(row.get("scenario")), parameters),
+        str(row.get("model")),
+        str(row.get("data")),
+    )
 
 
 def _told(held: Mapping[str, Holders]) -> str:

@@ -153,13 +153,6 @@ class Epochs(_Schema):
     epochs: Annotated[list[Epoch], AfterValidator(_in_order)]
 
 
-class Told(_Schema):
-    """What a file of rows tells beside them: the sweep that was asked for, and commands."""
-
-    sweep: Text | None
-    commands: dict[str, list[str]]
-
-
 class Drawn(_Schema):
     """What figures draw of a run's logits: `evaluation.drawn`."""
 
@@ -228,22 +221,35 @@ class Groups(_Schema):
     __pydantic_extra__: dict[str, Any]
 
 
-class _Tried(_Schema):
+class _Trial(_Schema):
     loss: Text
-    scenario: Text
+    stage: Literal["short", "full"]
     lr: Positive
     score: Share | None = None
-    state: Literal["done", "diverged", "failed"]
+    state: Literal["done", "diverged"]
+    cpu_s: Amount
 
 
-class TuningTable(_Schema):
-    """The table that `lossatlas tune` writes."""
+class RateTable(_Schema):
+    """A table that `lossatlas tune` writes."""
 
     recipe: Text
-    protocol: str
-    grid: list[Positive]
-    rows: list[_Tried]
-    chosen: dict[str, dict[str, Positive]]
+    scenario: Text
+    model: Text
+    data: Text
+    protocol: Text
+    chosen: dict[str, Positive]
+    said: dict[str, str]
+    trials: list[_Trial]
+
+
+class Told(_Schema):
+    """What a file of rows tells beside them: the sweep that was asked for, commands, and tables of
+    rates by the ends of their paths."""
+
+    sweep: Text | None
+    commands: dict[str, list[str]]
+    rates: dict[str, RateTable]
 
 
 def opened(path: Path | str) -> BinaryIO:

@@ -19,6 +19,7 @@ from lossatlas.results.sweeps import Planned
 
 # Runs alike in these cost alike, an epoch each; among them, those of the same loss even more so.
 KIND = ("recipe", "model", "data", "batch_size", "holdout", "threads", "target")
+LOOSER = tuple(field for field in KIND if field not in ("batch_size", "holdout"))
 N_TRAIN, N_CLASSES = 50_000, 10  # of CIFAR-10
 CLEAN = {"name": "clean"}
 OPEN = ("running", "interrupted", "planned")
@@ -119,18 +120,19 @@ class Costs:
 
     def add(self, row: Row) -> None:
         """Learn from one finished run."""
-        kind = tuple(row.get(field) for field in KIND)
+        kind, looser = (tuple(row.get(field) for field in fields) for fields in (KIND, LOOSER))
         if row.get("wall_s") and row["epochs"]:
             train, size = _number(row.get("train_s")), _number(row.get("train_size"))
             besides = max(0.0, row["wall_s"] - train) if train else 0.0
             cost = Measured(besides, (row["wall_s"] - besides) / row["epochs"], size)
-            for key in (kind, (row["loss"], *kind)):
+            for key in (kind, (row["loss"], *kind), looser):
                 self._measured[key].append(cost)
 
     def of(self, run: Planned) -> float | None:
         """Expected seconds of a whole run; None where nothing like it was measured.
 
-        Runs with as many training images count before others.
+        Runs with as many training images count before others; the size of a batch and held-out
+        images count for little, and runs that differ in them stand in where there are no others.
         """
         conf = run.config
         known = {
@@ -138,9 +140,9 @@ class Costs:
             "model": label(conf["model"]), "data": label(conf["data"]), "target": run.target,
             "holdout": conf["holdout"], "threads": conf["threads"],
         }  # fmt: skip
-        kind = tuple(known[field] for field in KIND)
+        kind, looser = (tuple(known[field] for field in fields) for fields in (KIND, LOOSER))
         size = images(conf)
-        for key in ((conf["loss"]["name"], *kind), kind):
+        for key in ((conf["loss"]["name"], *kind), kind, looser):
             if found := self._measured.get(key):
                 alike = [one for one in found if one.images and abs(one.images - size) <= 10]
                 return statistics.median(one.of(run.epochs, size) for one in alike or found)

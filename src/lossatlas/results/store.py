@@ -38,6 +38,7 @@ from lossatlas.terminal import printable
 # What may change without changing the experiment: where it is written, who watches, what computes.
 VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress", "data.path")
 RUNNING = ".running"
+TUNED = ".tuned"  # tables of learning rates
 COLUMNS = (
     "run_id", "loss", "family", "target", "scenario", "recipe", "model", "data", "seed",
     "state", "reason", "test_accuracy", "best_test_accuracy", "test_nll", "test_brier", "test_ece",

@@ -66,12 +66,14 @@ class Run(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a file of rows holds: runs; the sweep that was asked for, if any; and of the sweeps
-    that planned them the commands, by name."""
+    """What a file of rows holds: runs; the sweep that was asked for, if any; of the sweeps that
+    planned them the commands, by name; and the tables of rates of the store, by the ends of their
+    paths."""
 
     runs: list[Run]
     sweep: str | None = None
     commands: Mapping[str, Sequence[str]] = {}
+    rates: Mapping[str, Mapping[str, Any]] = {}
 
 
 def run(
@@ -203,7 +205,7 @@ def _rows(path: Path) -> Rows:
     except (pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
         raise Damaged(f"{path}: is damaged: it does not hold what files of rows hold") from None
     files.fitting(told, files.Told, f"{path}: its metadata")
-    return Rows(runs, told["sweep"], told["commands"])
+    return Rows(runs, told["sweep"], told["commands"], told["rates"])
 
 
 def _content(rows: Rows) -> bytes:
@@ -217,6 +219,7 @@ def _content(rows: Rows) -> bytes:
         found = found.append_column(name, pa.array([r.written[i] for r in rows.runs], pa.binary()))
     told = {MARK: str(VERSION), b"sweep": json.dumps(rows.sweep)}
     told[b"commands"] = json.dumps(dict(sorted(rows.commands.items())))
+    told[b"rates"] = json.dumps(dict(sorted(rows.rates.items())))
     return table.sealed(found.replace_schema_metadata(told), compression="zstd")
 
 
@@ -236,11 +239,12 @@ def _move_in(path: Path, content: bytes) -> None:
 
 
 class Imported(NamedTuple):
-    """What a store has imported: each run once, what is damaged, and the commands of sweeps."""
+    """What a store has imported: each run once, what is damaged, and the rest of `Rows`."""
 
     runs: list[Run]
     damaged: list[dict[str, Any]]
     commands: dict[str, Sequence[str]]
+    rates: dict[str, Mapping[str, Any]]
 
 
 def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
@@ -248,6 +252,7 @@ def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
     found: dict[Key, Run] = {}
     damaged: list[dict[str, Any]] = []
     commands: dict[str, Sequence[str]] = {}
+    rates: dict[str, Mapping[str, Any]] = {}
     for path in sorted((root / IMPORTED).glob(f"*{SUFFIX}")):
         try:
             rows = _rows(path)
@@ -256,9 +261,10 @@ def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
             continue
         found |= {key(one.row): one for one in rows.runs}
         commands |= rows.commands
+        rates |= rows.rates
     here = keys(own) if found and own is not None else set()
     runs = [one for k, one in found.items() if k not in here]
-    return Imported(sorted(runs, key=lambda one: order(one.row)), damaged, commands)
+    return Imported(sorted(runs, key=lambda one: order(one.row)), damaged, commands, rates)
 
 
 def bring(root: Path, path: Path) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -12,10 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from lossatlas import resources
 from lossatlas.errors import UserError, tell
+from lossatlas.names import folder
 from lossatlas.results.store import headline
 from lossatlas.terminal import printable
-from lossatlas.training import arguments, query
-from lossatlas.training.config import check_names, chosen, register_configs
+from lossatlas.training import arguments, query, tuned
+from lossatlas.training.config import check_names, register_configs
 from lossatlas.training.wording import HYDRA_ERRORS, our_words, word
 
 register_configs()
@@ -45,6 +47,8 @@ def command_line(
     only: str | None = None,
     since: str | None = None,
     max_failures: int | None = None,
+    rates: str | None = None,
+    tables: Path | None = None,
 ) -> list[str]:
     """The command line for Hydra: options of a sweep, `sweep=FILE.yaml` and a query of losses as
     overrides of its sweeper.
@@ -56,7 +60,8 @@ def command_line(
     file, overrides = arguments.sweep(options, overrides)
     given = {
         "plan": plan or None, "retry": None if retry is None else retry.split(","),
-        "only": only, "since": since, "max_failures": max_failures,
+        "only": only, "since": since, "max_failures": max_failures, "rates": rates,
+        "tables": None if tables is None else str(folder(tables, "--out")),
     }  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
@@ -78,8 +83,8 @@ def lr_source(cfg: DictConfig) -> str:
     raw = OmegaConf.to_container(cfg.recipe, resolve=False)
     if not str(raw["lr"]).startswith("${tuned:"):  # type: ignore[index, call-overload]
         return "given"
-    known = cfg.loss.name in chosen(cfg.recipe.name).get(cfg.scenario.name, {})
-    return "tuned" if known else "default"
+    known = tuned.find(tuned.cell(cfg), tuned.store_of(cfg))
+    return "default" if known is None else "tuned"
 
 
 def describe(row: dict[str, Any]) -> str:

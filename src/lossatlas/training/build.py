@@ -44,13 +44,13 @@ def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
         data, cfg.recipe.epochs, cfg.recipe.batch_size, int(backbone.feature_dim),
         cfg.model.projector_dim,
     )  # fmt: skip
-    with torch.random.fork_rng(devices=[]):  # what a loss draws leaves the network as it is
-        torch.manual_seed(derive(cfg.seed, "loss"))
-        loss.provide(**provide.facts(loss, plan))
     sizes = Sizes(
         len(data.classes), cfg.model.head_scale, cfg.model.projector_width, plan.projector_dim
     )
     try:
+        with torch.random.fork_rng(devices=[]):  # what a loss draws leaves the network as it is
+            torch.manual_seed(derive(cfg.seed, "loss"))
+            loss.provide(**provide.facts(loss, plan))
         network = assemble(backbone, loss, sizes)
     except ValueError as error:
         raise UserError(f"loss {cfg.loss.name!r}: {error}") from None

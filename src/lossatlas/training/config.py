@@ -8,13 +8,12 @@ and a misspelt keyword is refused.
 import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, make_dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from lossatlas import resources, yamls
 from lossatlas.data import scenarios, sets
 from lossatlas.data.augment import SIDE
 from lossatlas.errors import UserError
@@ -33,6 +32,7 @@ from lossatlas.legal import (
 from lossatlas.losses import expression, registry
 from lossatlas.models import own
 from lossatlas.names import short
+from lossatlas.training import tuned
 from lossatlas.training.arguments import GROUPS
 from lossatlas.training.wording import our_words
 
@@ -252,7 +252,7 @@ def register_configs() -> None:
     usable = [entry.id for entry in registry.index().values() if entry.fault is None]
     store.repo["loss"] = {f"{name}.yaml": LossNode(name) for name in usable}
     store.store(group="loss", name=registry.SUM, node=SumConf)
-    OmegaConf.register_new_resolver("tuned", tuned, replace=True)
+    OmegaConf.register_new_resolver("tuned", tuned.default, replace=True)
 
 
 class LossNode(ConfigNode):
@@ -296,25 +296,3 @@ def node(group: str, chosen: Mapping[str, Any]) -> type:
         kind: type = sets.SCHEMAS[chosen["name"]]
         return kind
     return next(each.type for each in fields(Config) if each.name == group)  # type: ignore[return-value]
-
-
-def tuned(what: str, recipe: str, scenario: str, loss: str, default: float) -> float:
-    """The value that `lossatlas tune` chose for this loss, else `default` over its steepness."""
-    if what != "lr":
-        raise ValueError(f"only lr is tuned, not {what!r}")
-    if not is_name(recipe):
-        raise ValueError(f"{recipe!r} is no recipe's name")
-    if (found := chosen(recipe).get(scenario, {}).get(loss)) is not None:
-        return float(found)
-    return float(default / (registry.get_card(loss).steepness if registry.has_card(loss) else 1))
-
-
-@cache
-def chosen(recipe: str) -> dict[str, dict[str, float]]:
-    """scenario -> loss -> learning rate, from `conf/tuned/<recipe>.yaml`; empty without a table."""
-    path = resources.tuned_table(recipe)
-    found = yamls.read(path) if path.is_file() else {"chosen": {}}
-    table = found.get("chosen") if isinstance(found, dict) else None
-    if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
-        raise UserError(f"{path}: field 'chosen' must map scenarios to losses and their rates")
-    return table

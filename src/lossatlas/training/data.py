@@ -66,6 +66,9 @@ class ImageData(pl.LightningDataModule):
         self.train = pool.take(rest)
         self.subset = self.train.take(torch.arange(min(cfg.keep_train, len(rest)), device=device))
         self.scored = pool.take(held) if cfg.holdout else self._images(source, "test", device)
+        if cfg.holdout and KINDS[kind].names == "wrong":  # what it leaves is the target's support
+            left = ~one_hot(self.scored.target, len(self.classes))
+            self.scored = self.scored._replace(target=left)
         if cfg.recipe.test_limit is not None and not cfg.holdout:
             few = min(cfg.recipe.test_limit, len(self.scored.labels))
             self.scored = self.scored.take(torch.arange(few, device=device))
@@ -89,7 +92,9 @@ class ImageData(pl.LightningDataModule):
         images = getattr(source, split)
         labels = torch.from_numpy(np.array(images.labels))
         scenario = self.cfg.scenario if split == "train" else {"name": "clean"}
-        target = scenarios.targets(scenario, labels, self.kind, self.classes, self.cfg.seed)
+        # Of test images it is told what they are, whatever the loss is told in training.
+        kind = self.kind if split == "train" or KINDS[self.kind].names != "wrong" else "class_index"
+        target = scenarios.targets(scenario, labels, kind, self.classes, self.cfg.seed)
         pixels = torch.from_numpy(np.array(np.moveaxis(images.images, 1, 3), order="C"))
         indices = torch.arange(len(labels))
         return Images(pixels, target, labels, indices, source.statistics).to(device)
@@ -97,7 +102,8 @@ class ImageData(pl.LightningDataModule):
     def effective_noise(self) -> float:
         """Share of the training targets that leave the true class out."""
         true = one_hot(self.train.labels, len(self.classes)).float()
-        return (~hits(true, self.train.target)).double().mean().item()
+        wrong = KINDS[self.kind].names == "wrong"
+        return (~hits(true, self.train.target, wrong)).double().mean().item()
 
     def class_sizes(self) -> Tensor:
         """Training images of each class by their true labels, (K,) int64 on the CPU."""

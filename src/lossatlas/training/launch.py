@@ -17,10 +17,11 @@ from lossatlas.training.worker import NOT_MADE
 
 def launch(
     folder: Path, todo: list[Planned], launcher: LauncherConf, size: int, costs: Costs
-) -> None:
+) -> bool:
     """Let workers make the runs `todo` of the sweep in `folder`, `size` at once.
 
-    Ends the process with code 1 if a run failed or was not made.
+    Returns:
+        False if a run failed or was not made.
     """
     root, said, size = folder.parents[1], console(), min(size, len(todo))
     problems: list[str] = []
@@ -46,8 +47,7 @@ def launch(
         problems.append(f"{unmade} of {len(todo)} runs were not made; see {folder}")
     for problem in problems:
         said.print(printable(f"lossatlas: {problem}"))
-    if problems or any(state in ("failed", "damaged") for _, _, state in ended):
-        sys.exit(1)
+    return not problems and all(state not in ("failed", "damaged") for _, _, state in ended)
 
 
 def _not_made(folder: Path) -> dict[str, str]:
@@ -86,6 +86,6 @@ def join(name: str, path: Path | None, workers: int | None) -> None:
         raise UserError(f"sweep {folder.name} has no run left to make")
     pool.prepare(threads)
     size = workers or pool.default_size(threads)
-    launch(folder, todo, LauncherConf(), size, Costs(table, resources.published_rows()))
-    if wrong or damaged:
+    well = launch(folder, todo, LauncherConf(), size, Costs(table, resources.published_rows()))
+    if wrong or damaged or not well:
         sys.exit(1)

@@ -109,7 +109,8 @@ class Classifier(LossModule):
         logits = self.network.head(features)
         moments = provide.moments(self.loss, provide.Step(self, batch, features, logits))
         value: Tensor = self.loss(logits, batch.target, **moments)
-        self.count(value, len(batch.target), hits(self.judged(logits.detach()), batch.target))
+        right = hits(self.judged(logits.detach()), batch.target, self.loss.kind.names == "wrong")
+        self.count(value, len(batch.target), right)
         return value
 
     def finish_epoch(self) -> dict[str, float]:

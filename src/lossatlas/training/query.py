@@ -8,14 +8,13 @@
 Several of them, and names, may stand side by side with commas between.
 """
 
-import difflib
 import re
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lossatlas import cards
-from lossatlas.errors import UserError
+from lossatlas.errors import UserError, meant
 from lossatlas.losses import registry
 from lossatlas.names import short
 from lossatlas.training.wording import our_words
@@ -95,9 +94,7 @@ def _fitting(call: str, name: str, inside: str) -> list[str]:
             legal = "=..., ".join(FILTERS)
             raise UserError(f"{call}: {short(word)} is none of {legal}=..., which a query takes")
         if value not in FILTERS[key]:
-            near = difflib.get_close_matches(value, FILTERS[key], n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else ""
-            hint = hint or f"legal: {', '.join(FILTERS[key])}"
+            hint = meant(value, FILTERS[key]) or f"legal: {', '.join(FILTERS[key])}"
             raise UserError(f"{call}: there is no {key} {short(value)}; {hint}")
         wanted.setdefault(key, []).append(value)
     status, usable = wanted.pop("status", ["verified"]), _of_targets(wanted.get("target"))

@@ -37,7 +37,7 @@ from lossatlas.results.progress import Costs, Member
 from lossatlas.results.selection import since as parse_since
 from lossatlas.results.sweeps import LeftOut, Planned
 from lossatlas.terminal import printable
-from lossatlas.training import arguments, query
+from lossatlas.training import arguments, query, rates, tuned
 from lossatlas.training.wording import our_words
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class ResumableSweeperConf:
     since: str | None = None  # retry only what was started since
     max_failures: int | None = None  # begin no run after so many have failed
     losses: str | None = None  # a query of losses, in the place of the grids' own
+    rates: str | None = None  # find learning rates first: missing; or nothing else: only
+    tables: str | None = None  # folder of their tables; null: in the run store
 
 
 class Plan(NamedTuple):
@@ -86,13 +88,17 @@ class ResumableSweeper(Sweeper):
     def __init__(
         self, grids: list[str], file: str | None, study: str | None, plan: bool,
         retry: list[str], only: str | None, since: str | None, max_failures: int | None,
-        losses: str | None,
+        losses: str | None, rates: str | None, tables: str | None,
     ) -> None:  # fmt: skip
-        self.grids = read_grids(Path(file)) if file else list(grids)
+        self.grids, own = read_file(Path(file)) if file else (list(grids), None)
+        rates = rates or own
         self.plan_only, self.retry, self.only = plan, list(retry), only
         self.since = 0.0 if since is None else parse_since(since)
         self.study = study or (Path(file).stem if file else None)
         self.max_failures, self.losses = max_failures, losses
+        self.rates, self.tables = rates, tables
+        if rates not in (None, "missing", "only"):
+            raise UserError(f"{file or 'rates'}: rates must be missing or only, not {short(rates)}")
         for state in self.retry:
             if state not in RETRIED:
                 raise UserError(f"--retry takes {' and '.join(RETRIED)}, not {state!r}")
@@ -106,6 +112,7 @@ class ResumableSweeper(Sweeper):
         self._composed = lru_cache(maxsize=256)(self._load)
         self._parsed = lru_cache(maxsize=4096)(self._parse)
         self._setting = cache(self._set)
+        self._cells: dict[tuned.Cell, tuple[str, ...]] = {}  # without a rate of their own
         chosen = config.hydra.runtime.choices.sweep
         if not self.study and chosen != "none":
             self.study = chosen
@@ -132,6 +139,14 @@ class ResumableSweeper(Sweeper):
         size = launcher.workers or (pool.default_size(threads) if local else 1)
         console = terminal.console()
         store.tell_earlier(root)
+        how = launcher, size, costs
+        if self.rates:
+            unmade = self._find_rates(root, *how)
+            if self.rates == "only":
+                sys.exit(unmade)
+            if not self.plan_only:
+                root, plan, left_out = self.plan(arguments)
+                members = progress.members(plan, store.table(root))
         if self.plan_only:
             print(_table(members, costs, self._again))
             ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
@@ -150,23 +165,63 @@ class ResumableSweeper(Sweeper):
         for line in _told(left_out):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
-        if missing:
-            sweeps.limit_failures(folder, self.max_failures)
-            self._make(folder, plan, missing, launcher, size, costs)
-        if damaged:
+        for member in filter(self._again, missing):
+            store.remove(root, member.planned.run_id)
+        well = not missing or self._make(folder, [member.planned for member in missing], *how)
+        if damaged or not well:
             sys.exit(1)
 
-    def _make(self, folder: Path, plan: list[Planned], missing: list[Member], *how: Any) -> None:
-        """Let workers make what is missing."""
+    def _make(self, folder: Path, missing: list[Planned], *how: Any) -> bool:
+        """Let workers make what is missing of a sweep; False if a run failed or was not made."""
         from lossatlas.training import launch
 
-        if any(run.config["data"]["name"] == "cifar10" for run in plan):
+        if any(run.config["data"]["name"] == "cifar10" for run in missing):
             from lossatlas.data import cifar10
 
             cifar10.fetch()  # here, once, where its failure is one sentence
-        for member in filter(self._again, missing):
-            store.remove(folder.parents[1], member.planned.run_id)
-        launch.launch(folder, [m.planned for m in missing], *how)
+        sweeps.limit_failures(folder, self.max_failures)
+        return launch.launch(folder, missing, *how)
+
+    def _find_rates(self, root: Path, *how: Any) -> int:
+        """Find the rates that the planned runs lack, unless only the plan is asked for.
+
+        Returns:
+            1 if some were not found, else 0.
+        """
+        if not self._cells:
+            return 0
+        if self.plan_only:
+            print(rates.cost(self._cells, self._trial, how[-1]))
+            return 0
+
+        def make(lines: list[list[str]], plan: list[Planned]) -> None:
+            missing = [
+                member.planned
+                for member in progress.members(plan, store.table(root))
+                if member.state in progress.OPEN
+            ]
+            if missing:
+                grids = [" ".join(map(shlex.quote, line)) for line in lines]
+                self._make(sweeps.write(root, f"{self.study or 'sweep'}-rates", grids, plan),
+                           missing, *how)  # fmt: skip
+
+        out = Path(self.tables) if self.tables else root / store.TUNED
+        said = rates.settle(self._cells, self._trial, make, root, out)
+        for line in said:
+            terminal.console().print(printable(line), markup=False, highlight=False)
+        self._setting = cache(self._set)
+        return int(any(line.startswith("no rate") for line in said))
+
+    def _trial(self, overrides: Sequence[str]) -> Planned:
+        """The run of some overrides, planned."""
+        from lossatlas.training.identity import place
+
+        setting, seed = self._setting_of(overrides)
+        if setting.loss is None:
+            raise UserError(f"{setting.config['loss']['name']}: {setting.reason}")
+        config = setting.config if seed is None else setting.config | {"seed": seed}
+        _, run_id = place(config, setting.loss)
+        return Planned(run_id, config, setting.loss.target, setting.lr_source)
 
     def _again(self, member: Member) -> bool:
         """Is this a run that ended and is to be made again?"""
@@ -267,7 +322,11 @@ class ResumableSweeper(Sweeper):
         except UserError as error:
             return Setting(config, None, "", str(error))
         needless = fit.needless(config["scenario"], loss.target)
-        return Setting(config, loss, lr_source(cfg), needless)
+        source, cell = lr_source(cfg), tuned.cell(cfg)
+        wanted = {"missing": ("default",), "only": ("default", "tuned")}.get(self.rates or "", ())
+        if source in wanted and not needless and rates.can_be_found(cell.loss):
+            self._cells.setdefault(cell, overrides)
+        return Setting(config, loss, source, needless)
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
         """The configuration of one run.
@@ -362,13 +421,14 @@ def _length(of: RangeSweep) -> float:
         return math.inf
 
 
-def read_grids(path: Path) -> list[str]:
-    """The products of a sweep's file; raises UserError for what is no such file."""
+def read_file(path: Path) -> tuple[list[str], Any]:
+    """The products of a sweep's file and its `rates`; raises UserError if it is no such file."""
     found = yamls.read(path)
-    grids = found.get("grids") if isinstance(found, dict) else None
+    found = found if isinstance(found, dict) else {}
+    grids = found.get("grids")
     if not (isinstance(grids, list) and grids and all(isinstance(grid, str) for grid in grids)):
         raise UserError(f"{path}: field 'grids' must be a list of lines like 'loss=focal seed=0'")
-    return grids
+    return grids, found.get("rates")
 
 
 def _table(members: list[Member], costs: Costs, again: Any) -> str:

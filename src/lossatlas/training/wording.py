@@ -1,6 +1,5 @@
 """One sentence for each way in which a command line can be wrong for Hydra."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from lossatlas.errors import UserError
+from lossatlas.errors import UserError, meant
 from lossatlas.losses import registry
 from lossatlas.names import short
 
@@ -45,9 +44,8 @@ def _word(error: BaseException) -> str | UserError:
         group, _, name = error.missing_cfg_file.partition("/")
         if group == "loss" and name in registry.index():  # it is there, and its file is broken
             return registry.code_fault(registry.index()[name]) or f"loss {name!r} is new; try again"
-        near = difflib.get_close_matches(name, error.options, n=3, cutoff=0.5)
-        if near:
-            return f"there is no {group} {name!r}; did you mean {' or '.join(near)}?"
+        if hint := meant(name, error.options):
+            return f"there is no {group} {name!r}; {hint}"
         return f"there is no {group} {short(name)}; legal: {', '.join(sorted(error.options))}"
     if isinstance(error, OverrideParseException):
         if "(" in error.override:

@@ -29,5 +29,6 @@ class DualFocal(LogitLoss):
         # Scores are compared, which tie exactly.
         below = logits < logits.gather(1, own)
         log_p_j = log_p.masked_fill(~below, float("-inf")).amax(1)
-        log_factor = torch.logaddexp(quantities.log_rest(log_p, target), log_p_j)
+        # Not `logaddexp`, whose second derivative is NaN where one of the two is far below.
+        log_factor = torch.logsumexp(torch.stack([quantities.log_rest(log_p, target), log_p_j]), 0)
         return -torch.exp(self.gamma * log_factor) * log_p.gather(1, own).squeeze(1)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -45,5 +46,5 @@ class DistKD(LogitLoss):
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's correlation of each row; the 1e-8, as in the code, makes it 0 of a constant row."""
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    lengths = torch.linalg.vector_norm(a, dim=1) * torch.linalg.vector_norm(b, dim=1)
+    lengths = quantities.root((a * a).sum(1)) * quantities.root((b * b).sum(1))
     return (a * b).sum(1) / (lengths + 1e-8)

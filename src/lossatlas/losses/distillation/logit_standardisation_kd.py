@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -34,5 +35,6 @@ class LogitStandardisationKD(LogitLoss):
         return self.ce_weight * label + self.kd_weight * self.temperature**2 * divergence
 
     def _log_softmax(self, x: Tensor) -> Tensor:
-        z = (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-7)
-        return torch.log_softmax(z / self.temperature, 1)
+        centred = x - x.mean(1, keepdim=True)
+        std = quantities.root((centred * centred).sum(1, keepdim=True) / (x.shape[1] - 1))
+        return torch.log_softmax(centred / (std + 1e-7) / self.temperature, 1)

@@ -27,7 +27,8 @@ class LargeMarginGaussianMixture(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for minus distances (N, K) and class indices (N,)."""
-        d = logits.square() / 2
+        d = logits.double().square() / 2  # the squares of far distances overflow float32
         own = d.gather(1, target[:, None])
         lead = ((1 + self.alpha) * own - d).scatter(1, target[:, None], 0.0)
-        return F.cross_entropy(lead, target, reduction="none") + self.lam * own[:, 0]
+        values = F.cross_entropy(lead, target, reduction="none") + self.lam * own[:, 0]
+        return values.to(logits.dtype)

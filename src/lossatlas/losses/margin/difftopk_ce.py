@@ -48,7 +48,8 @@ class DifftopkCe(LogitLoss):
         if self.top1_weight == 0:
             return -log_top
         top1 = math.log(self.top1_weight) - values
-        return -torch.logaddexp(top1, math.log1p(-self.top1_weight) + log_top)
+        # Not `logaddexp`, whose second derivative is NaN where one of the two is far below.
+        return -torch.logsumexp(torch.stack([top1, math.log1p(-self.top1_weight) + log_top]), 0)
 
     def _ranking(self, s: Tensor) -> Tensor:
         """Scores (N, R, K) of each class for each of the R first ranks."""

@@ -1,0 +1,128 @@
+"""Tables of learning rates: one a recipe and scenario, a rate a loss, and how it was found.
+
+    conf/tuned/<recipe>/<scenario>.yaml        those that come with the package
+    <runs>/.tuned/<recipe>/<scenario>.yaml     those found with a run store, which count first
+
+A rate belongs to a loss (found at its defaults, used whatever its hyperparameters), a recipe, a
+scenario with its parameters, a network and a set of images.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from lossatlas import resources, yamls
+from lossatlas.errors import UserError
+from lossatlas.losses import registry
+from lossatlas.models import own
+from lossatlas.names import scenario_key
+from lossatlas.results import files, store
+
+HEADER = """\
+# Learning rates found by `lossatlas tune` on held-out training images, never on the test set: one
+# rule for every loss. Read by ${tuned:...} in conf/recipe/. Do not edit.
+"""
+WHERE = ("recipe", "scenario", "model", "data")
+
+
+class Cell(NamedTuple):
+    """What a rate belongs to; `scenario` has its parameters: symmetric_noise-probability=0.4."""
+
+    recipe: str
+    scenario: str
+    model: str
+    data: str
+    loss: str
+
+
+def cell(cfg: DictConfig) -> Cell:
+    """The cell of a composed configuration, whose recipe need not be resolved yet."""
+    scenario: Any = OmegaConf.to_container(cfg.scenario)
+    arch = cfg.model.arch
+    model = arch if own.is_own(arch) else cfg.model.name
+    where = scenario_key(scenario.pop("name"), scenario)
+    return Cell(cfg.recipe.name, where, model, cfg.data.name, cfg.loss.name)
+
+
+def default(lr: float, *, _root_: DictConfig) -> float:
+    """The resolver `tuned`: the rate found for the loss, else `lr` over the loss's steepness."""
+    where = cell(_root_)
+    if (found := find(where, store_of(_root_))) is not None:
+        return found
+    return lr / (registry.get_card(where.loss).steepness if registry.has_card(where.loss) else 1)
+
+
+def store_of(cfg: DictConfig) -> Path:
+    """The run store of a configuration."""
+    return Path(cfg.runs or store.runs_dir())
+
+
+def find(where: Cell, runs: Path) -> float | None:
+    """The rate of a cell, or None; raises UserError for a table that is damaged."""
+    for root in (runs / store.TUNED, resources.folder("conf") / "tuned"):
+        table = read(file(root, where))
+        if table and all(table[name] == getattr(where, name) for name in WHERE):
+            rate = table["chosen"].get(where.loss)
+            if rate is not None:
+                return float(rate)
+    return None
+
+
+def file(root: Path, where: Cell) -> Path:
+    """The file of a cell's table below a folder of tables."""
+    return root / where.recipe / f"{where.scenario}.yaml"
+
+
+@cache
+def read(path: Path) -> dict[str, Any] | None:
+    """The table in a file, None if there is none; raises UserError if it is damaged."""
+    if not path.is_file():
+        return None
+    return files.fitting(yamls.read(path), files.RateTable, str(path))
+
+
+def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> Path:
+    """Put what was found for some losses into the table of `where`, in the place of what it has.
+
+    Args:
+        root: folder of tables.
+        where: any cell of the table.
+        protocol: how the rates were found; a table has one.
+        found: for each loss its `trials`, its `chosen` rate (None: all diverged) and what is
+            `said` of the choice.
+
+    Raises:
+        UserError: the table that is there is of another network, data or protocol, or cannot be
+            written.
+    """
+    path = file(root, where)
+    document: dict[str, Any] = {name: getattr(where, name) for name in WHERE}
+    document |= {"protocol": protocol}
+    old = read(path) or {**document, "chosen": {}, "said": {}, "trials": []}
+    for field, value in document.items():
+        if old[field] != value:
+            raise UserError(
+                f"{path}: field {field!r} is {old[field]!r}, but these rates have {value!r}; "
+                "delete the table, or write to another folder"
+            )
+    for field in ("chosen", "said"):
+        kept = {loss: value for loss, value in old[field].items() if loss not in found}
+        new = {loss: one[field] for loss, one in found.items() if one[field] is not None}
+        document[field] = dict(sorted((kept | new).items()))
+    others = [trial for trial in old["trials"] if trial["loss"] not in found]
+    trials = [*others, *(trial for one in found.values() for trial in one["trials"])]
+    document["trials"] = sorted(trials, key=lambda t: (t["loss"], t["stage"] == "full", t["lr"]))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{path.name}.part")
+        text = yaml.safe_dump(document, sort_keys=False, width=100, default_flow_style=None)
+        beside.write_text(HEADER + text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    read.cache_clear()
+    return path

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lossatlas import list_losses
+from lossatlas import list_losses, results
 from lossatlas.results import store
 from rows import whole
 from training.commands import TINY
@@ -130,7 +130,7 @@ def test_a_store_of_the_earlier_version_is_named_and_left_alone(command, tmp_pat
     assert err.startswith(said)
     assert len(err.splitlines()) == 1
     with pytest.warns(UserWarning, match="2 runs of an earlier version"):
-        assert store.load(root).empty
+        assert results.load(root).empty
     tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
     assert command("train", "-m", "--plan", *tiny)[2].startswith(said)
     code, out, err = command("train", *tiny)

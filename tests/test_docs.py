@@ -7,7 +7,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +16,8 @@ import pytest
 from lossatlas import cards, resources
 from lossatlas.losses import registry
 from lossatlas.losses.needs import NEEDS
+from lossatlas.results import travel
+from rows import whole
 
 README = resources.CHECKOUT / "README.md"
 LOSSES = resources.CHECKOUT / "docs" / "losses.md"
@@ -55,10 +57,22 @@ def _calls() -> str:
     return textwrap.fill(" ".join(f"`{name}`" for name in names), 110)
 
 
+def _columns() -> str:
+    """What `results.load` and `results.load_epochs` give."""
+    from lossatlas.results.frames import COLUMNS, EPOCHS
+
+    def table(of: str, columns: dict[str, str]) -> list[str]:
+        rows = [f"| `{name}` | {says} |" for name, says in columns.items()]
+        return [f"| column of `{of}` | is |", "|---|---|", *rows]
+
+    return "\n".join([*table("load", COLUMNS), "", *table("load_epochs", EPOCHS)])
+
+
 GENERATED: list[tuple[Path, str, Callable[[], str]]] = [
     (README, "losses", _family_table),
     (LOSSES, "needs", _needs_table),
     (LOSSES, "calls", _calls),
+    (PYTHON, "columns", _columns),
 ]
 
 
@@ -82,8 +96,28 @@ def test_every_target_has_its_line():
     assert tuple(re.findall(r"^\| `(\w+)` ", table, re.MULTILINE)) == cards.TARGETS
 
 
-@pytest.mark.parametrize(("page", "count"), [(LOSSES, 10), (PYTHON, 4)], ids=["losses", "python"])
-def test_the_code_runs(page, count, monkeypatch):
+def _write_rows(path: Path) -> None:
+    """Three losses in two scenarios, four seeds, the first two of them on two machines."""
+    runs = []
+    for i, loss in enumerate(("cross_entropy", "focal", "gce")):
+        for scenario, seed, machine in product(("clean", "noise"), range(4), "ab"):
+            if machine == "b" and seed > 1:
+                continue
+            last = 0.8 - 0.01 * i + 0.002 * seed + 0.001 * (machine == "b")
+            epochs = [
+                {"epoch": e, "seconds": 1.0, "test_accuracy": last * (0.7 + 0.1 * e)}
+                for e in (1, 2, 3)
+            ]
+            row = whole(f"{loss}-{scenario}-s{seed}", loss=loss, scenario=scenario, seed=seed)
+            row |= {"hardware": machine, "test_accuracy": last}
+            runs.append(travel.run(row, epochs, {}))
+    travel.write(path, travel.Rows(runs))
+
+
+@pytest.mark.parametrize(("page", "count"), [(LOSSES, 10), (PYTHON, 7)], ids=["losses", "python"])
+def test_the_code_runs(page, count, monkeypatch, tmp_path):
+    _write_rows(tmp_path / "rows.parquet")
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert len(blocks) == count
     notebook = ModuleType("docs")

@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -443,8 +443,7 @@ def adopt(
     from lossatlas.results import store
     from lossatlas.training.adopt import adopt as adopted
 
-    assert context.parent is not None
-    root = path or context.parent.params["path"] or store.runs_dir()
+    root = _given(context, path)["path"] or store.runs_dir()
     if not root.is_dir():
         raise UserError(f"{root}: there is no such folder of runs; 'lossatlas train' makes runs")
     store.tell_earlier(root)
@@ -454,6 +453,55 @@ def adopt(
         if outcome.says:
             print(printable(str(outcome)), flush=True)
     print(", ".join(f"{counts[what]} {what}" for what in ("adopted", "refused", "unchanged")))
+
+
+@runs_app.command()
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="What to write.")],
+    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
+    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+) -> None:
+    """Write the rows of runs that have ended, with their epochs and without bundles, to travel."""
+    from lossatlas.report import source
+    from lossatlas.results import store
+
+    given = _given(context, path, sweep, only)
+    root = given["path"] or store.runs_dir()
+    store.tell_earlier(root)
+    count, said = source.export(root, file, given["only"], given["sweep"])
+    for line in said:
+        print(printable(f"lossatlas: {line}"), file=sys.stderr)
+    print(f"{count} rows in {file}")
+
+
+@runs_app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="Of 'runs export'.")],
+    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+) -> None:
+    """Show the rows of a file beside the runs that are here; they stand for none of these."""
+    from lossatlas.results import store, travel
+
+    root = folder(_given(context, path)["path"] or store.runs_dir(), "--runs")
+    new, known = travel.bring(root, file)
+    print(f"{new} rows imported, {known} were there")
+
+
+def _given(
+    context: typer.Context, path: Path | None, sweep: str | None = None, only: str | None = None
+) -> dict[str, Any]:
+    """The options of a subcommand of `runs`, wherever they stand on the line."""
+    assert context.parent is not None
+    before = context.parent.params
+    own = {"path": path, "sweep": sweep, "only": only}
+    taken = {parameter.name for parameter in context.command.params}
+    for parameter in context.parent.command.params:
+        if before.get(parameter.name) and parameter.name not in taken:
+            raise UserError(f"{parameter.opts[0]} is no option of 'runs {context.info_name}'")
+    return {key: value if value is not None else before[key] for key, value in own.items()}
 
 
 @app.command()
@@ -470,16 +518,24 @@ def report(
     check: Annotated[
         Path | None, typer.Option(help="Other runs: do the statements hold there?")
     ] = None,
+    rows: Annotated[Path | None, typer.Option(help="A file of rows, instead of --runs.")] = None,
 ) -> None:
     """Write REPORT.md and a self-contained index.html from the runs."""
     from lossatlas import resources
     from lossatlas.report.build import build, checked
     from lossatlas.results import store
+    from lossatlas.results.travel import check_name
 
     tuned = resources.folder("conf") / "tuned"
     tables = tuned if tuned.is_dir() else None
-    store.tell_earlier(path or store.runs_dir())
-    runs = path or store.runs_dir()
+    if rows is not None:
+        if path is not None:
+            raise UserError("--rows takes the place of --runs; give one of them")
+        if rows.is_dir():
+            raise UserError(f"{rows}: is a folder, which belongs to --runs")
+        check_name(rows)
+    runs = rows or path or store.runs_dir()
+    store.tell_earlier(runs)
     pages = folder(out, "--out")
     print(build(runs, pages, tables, only, sweep, metric, baseline, compare, check))
     if check is None:

@@ -236,3 +236,45 @@ def test_hits_by_type_of_target():
     soft = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
     assert metrics.hits(logits, soft).tolist() == [True, False]
     assert metrics.hits(logits, soft > 0).tolist() == [True, False]
+
+
+TAIL = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]  # CIFAR-10 at imbalance 100
+
+
+def by_size(counts, right):
+    """Two test images a class, of which the first `right[k]` are answered rightly."""
+    k = len(counts)
+    labels = torch.arange(k).repeat_interleave(2)
+    hit = torch.tensor([i < right[c] for c in range(k) for i in range(2)])
+    logits = torch.eye(k)[torch.where(hit, labels, (labels + 1) % k)]
+    return metrics.by_class_size(logits, labels, torch.tensor(counts))
+
+
+def test_accuracy_by_the_size_of_the_class():
+    right = [2, 2, 1, 1, 1, 0, 2, 1, 0, 0]
+    told = {"many": 5 / 6, "medium": 1 / 2, "few": 1 / 6}  # 3, 4 and 3 classes
+    wanted = {f"test_{name}_accuracy": pytest.approx(value) for name, value in told.items()}
+    assert by_size(TAIL, right) == wanted
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(0)).tolist()
+    assert by_size([TAIL[i] for i in order], [right[i] for i in order]) == wanted
+
+
+def test_classes_of_one_size_stay_together():
+    right = [2, 2, 2, 2, 1, 0, 0, 0, 0, 1]
+    found = by_size([100] * 5 + [2] * 5, right)
+    assert found == {"test_many_accuracy": 0.9, "test_few_accuracy": pytest.approx(0.1)}
+    assert by_size([9, 9, 9, 1], [2, 2, 1, 0]) == {
+        "test_many_accuracy": pytest.approx(5 / 6), "test_few_accuracy": 0.0,
+    }  # fmt: skip
+    assert by_size([4, 1], [2, 1]) == {"test_many_accuracy": 1.0, "test_few_accuracy": 0.5}
+
+
+@pytest.mark.parametrize("counts", [[50] * 10, [99, 60, 50], [7], [0, 0, 0]])
+def test_classes_of_about_one_size_are_no_groups(counts):
+    assert by_size(counts, [1] * len(counts)) == {}
+
+
+def test_a_group_without_test_images_is_left_out():
+    logits, labels = torch.eye(3)[[0, 1]], torch.tensor([0, 1])
+    found = metrics.by_class_size(logits, labels, torch.tensor([100, 50, 1]))
+    assert found == {"test_many_accuracy": 1.0, "test_medium_accuracy": 1.0}

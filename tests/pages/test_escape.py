@@ -124,7 +124,8 @@ def test_a_report_of_hostile_rows_has_no_active_element(tmp_path, monkeypatch):
     for seed in (0, 1):
         for loss in ("cross_entropy", "focal"):
             add_run(root, loss, "clean", seed)
-    rows = arms.rows(pd.DataFrame(build.read(root)))
+    source = build.read(root)
+    rows = list(source.rows)
     for i, text in enumerate((*BAD, ALL)):
         text = text.replace("\ud800", "")  # no table of pandas holds it
         base = {"seed": i, "state": "failed", "run_id": f"=1+{i} {text}", "reason": text}
@@ -136,7 +137,9 @@ def test_a_report_of_hostile_rows_has_no_active_element(tmp_path, monkeypatch):
             rows[0] | base | done | {"loss": "focal", "loss.gamma": text, "sweep": text},
         ]  # fmt: skip
     rows = arms.rows(pd.DataFrame(rows))
-    monkeypatch.setattr(build, "read", lambda *_: rows)
+    makers = sorted({str(row["sweep"]) for row in rows if "sweep" in row})
+    source = source._replace(rows=rows, planned=makers)
+    monkeypatch.setattr(build, "read", lambda *_: source)
     page = build.build(root, tmp_path / "out")
     assert alive(page.read_text()) == []
     assert active((tmp_path / "out" / "REPORT.md").read_text()) == []

@@ -1,12 +1,15 @@
 """Which runs are compared with which."""
 
+import re
+
 import pandas as pd
 import pytest
 
 from lossatlas.analysis import across, arms, measures
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.report import card_page, sentences, tables
+from lossatlas.report import card_page, figures, sentences, tables
+from lossatlas.results.travel import machine
 
 SHARED = {"scenario": "clean", "recipe": "quick", "model": "airnet", "data": "cifar10"}
 
@@ -20,6 +23,11 @@ def row(loss, seed, accuracy=None, state="done", **more):
 def only(rows):
     [condition] = arms.conditions(rows, ["cross_entropy", "focal"])
     return condition, {one.arm.label: one for one in arms.results(condition)}
+
+
+def main(condition, found):
+    families = dict.fromkeys((arm.loss for arm in condition.arms), "a family")
+    return tables.main_table(condition, list(found.values()), families)
 
 
 def test_tuning_runs_and_empty_fields_are_left_out():
@@ -47,8 +55,8 @@ def test_a_diverged_run_counts_and_is_counted():
 def test_a_loss_that_only_failed_keeps_its_row():
     condition, found = only([row("cross_entropy", 0, 0.7), row("focal", 0, None, "failed")])
     assert found["focal"].cell.n == 0
-    body = tables.accuracy_table(condition, list(found.values()), [], ())["rows"]
-    assert [cell["text"] for cell in body[1]][:5] == ["focal", "–", "–", "–", "0"]
+    body = main(condition, found)["rows"]
+    assert [cell["text"] for cell in body[1]] == ["focal", "a family", "–", "–", "–", "0"]
 
 
 def test_other_hyperparameters_make_another_arm():
@@ -86,36 +94,44 @@ def test_without_a_baseline_no_difference_is_given():
     condition, found = only([row("focal", s, 0.5 + s / 10) for s in (0, 1)])
     results = list(found.values())
     assert found["focal"].conclusion == "not compared"
-    assert tables.difference_table(condition, results) is None
-    [said] = sentences.answer(condition, results)
-    assert said.endswith("no run of `cross_entropy` is there, so that nothing is compared.")
+    assert len(main(condition, found)["head"]) == 6
+    told = "no run of `cross_entropy` is there."
+    assert sentences.answer(condition, results) == [f"Nothing is compared: {told}"]
+    where = "`clean` (recipe `quick`, model `airnet`, data `cifar10`)"
+    assert sentences.headline([(condition, results)], []) == [
+        f"Nothing is compared in {where}: {told}"
+    ]
 
 
 @pytest.mark.parametrize(
     ("state", "told"),
     [("failed", "no run of `cross_entropy` has finished"),
-     ("diverged", "the runs of the baseline `cross_entropy` left no test accuracy")],
+     ("diverged", "the runs of the baseline `cross_entropy` left no test accuracy"),
+     ("running", "no run of `cross_entropy` has finished")],
 )  # fmt: skip
 def test_a_baseline_that_failed_or_diverged_is_said_and_the_table_is_made(state, told):
     runs = [row("cross_entropy", s, None, state) for s in range(3)]
     condition, found = only([*runs, *(row("focal", s, 0.5 + s / 10) for s in range(3))])
     results = list(found.values())
-    [said] = sentences.answer(condition, results)
-    assert said.endswith(f"{told}, so that nothing is compared.")
+    assert sentences.answer(condition, results) == [f"Nothing is compared: {told}."]
     assert found["focal"].conclusion == "not compared"
-    assert len(tables.accuracy_table(condition, results, [], ())["rows"]) == 2
+    assert len(main(condition, found)["rows"]) == 2
     assert across.summaries([(condition, results)]) == []
 
 
 def test_one_seed_gives_no_interval_and_says_so():
     condition, found = only([row("cross_entropy", 0, 0.7), row("focal", 0, 0.65)])
     results = list(found.values())
-    said = " ".join(sentences.answer(condition, results))
-    assert (
-        "against `cross_entropy` too few seeds for a statement (3 of each loss are asked for): "
-        "`focal` −5.00 points (no interval, n=1 against 1)." in said
+    told = "too few seeds for a statement (3 of each loss are asked for)"
+    assert sentences.answer(condition, results)[1] == (
+        f"−5.00 points (no interval, n=1 against 1) for `focal`: {told}, against `cross_entropy`."
     )
-    assert "nan" not in said
+    first, ground = sentences.headline([(condition, results)], [])
+    assert first == (
+        "**−5.00 points (no interval, n=1 against 1)** in test accuracy for `focal` in `clean`, "
+        f"against `cross_entropy` (70.00 %): {told}, so that none is shown to be better."
+    )
+    assert ground == "All with recipe `quick`, model `airnet`, data `cifar10`."
     limits = sentences.limits([(condition, results)])
     assert sentences.ONE_SEED in limits
     assert sentences.FEW_SEEDS in limits
@@ -148,22 +164,94 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert found["brier"].paired.mean == pytest.approx(0.003)
     assert found["focal"].paired is None
     said = sentences.answer(condition, list(found.values()))
-    assert len(said) == 6
-    assert "has test accuracy 70.05 % in the last epoch (n=8, 95 % interval" in said[0]
+    assert len(said) == 5
+    assert said[0].startswith(
+        "70.05 % test accuracy in the last epoch: the baseline `cross_entropy` (n=8, "
+    )
     assert "8 seeds are asked for" not in said[0]
-    assert "`focal` against `cross_entropy`: +5.00 points (95 % interval +4." in said[1]
-    assert said[1].endswith(", n=4 against 8): higher, better.")
-    assert "`brier` against `cross_entropy`: +0.30 points (" in said[2]
-    assert "higher, better, by less than 0.5 points (by 8 pairs of one seed +0.30, " in said[2]
-    assert "equivalent within ±0.5 points: `mae` +0.05 points (95 % interval" in said[3]
-    assert "not resolved after Holm's correction: `gce` −0.05 points (95 % interval" in said[4]
-    assert "too few seeds for a statement (3 of each loss are asked for): `nce` −55" in said[5]
-    body = tables.difference_table(condition, list(found.values()))
-    assert [r[3]["text"] for r in body["rows"]] == [
-        "▲ higher", "▲ higher (=)", "= equivalent", "≈ not resolved", "too few seeds",
+    assert said[1].startswith("+5.00 points (95 % interval +4.")
+    assert "n=4 against 8) for `focal`; +0.30 points (95 % interval" in said[1]
+    assert said[1].endswith("for `brier`: higher, better, against `cross_entropy`.")
+    assert "for `mae`: equivalent within ±0.5 points, against `cross_entropy`." in said[2]
+    assert said[3].startswith("−0.05 points (95 % interval")
+    assert said[3].endswith("`gce`: not resolved after Holm's correction, against `cross_entropy`.")
+    assert said[4].startswith("−55.05 points (no interval, n=2 against 8) for `nce`: too few seeds")
+    body = main(condition, found)
+    assert [r[8]["text"] for r in body["rows"]] == [
+        "▲ higher", "▲ higher (=)", "= equivalent", "the baseline", "≈ not resolved",
+        "too few seeds",
     ]  # fmt: skip
     assert body["rows"][1][-1]["text"].startswith("+0.30 [")
     assert body["rows"][0][-1]["text"] == "–"
+    assert {len(row) for row in body["rows"]} == {len(body["head"])}
+    [first, sure] = sentences.headline([(condition, list(found.values()))], [])
+    assert first.startswith("**+5.00 points (95 % interval +4.")
+    assert first.endswith(
+        "n=4 against 8)** in test accuracy for `focal` in `clean`: better than `cross_entropy` "
+        "(70.05 %), the best of 5 losses; the others: 1 higher, 1 equivalent, 1 not resolved, "
+        "1 too few seeds."
+    )
+    assert "points is what 4 to 8 seeds of a loss against 8 of the baseline find in 80 %" in sure
+    assert sure.endswith("; all with recipe `quick`, model `airnet`, data `cifar10`.")
+
+
+def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
+    condition, found = only(survey(cross_entropy=BASE, gce=[0.72, 0.68, 0.73, 0.67], mae=[0.5] * 3))
+    first, _ = sentences.headline([(condition, list(found.values()))], [])
+    high = found["gce"].difference.high
+    assert first.startswith("**−0.05 points (95 % interval −")
+    assert (
+        "for `gce` in `clean`, the best of 2 losses, against `cross_entropy` (70.05 %): not "
+        "resolved after Holm's correction, so that none is shown to be better; no interval reaches "
+        f"beyond +{100 * high:.2f}; the others: 1 lower." in first
+    )
+
+
+def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
+    runs = [
+        row(loss, s, test_nll=nll + (-1) ** s * 0.01)
+        for loss, nll in (("cross_entropy", 0.8), ("focal", 0.799), ("mae", 1.2))
+        for s in range(4)
+    ]
+    [condition] = arms.conditions(runs, [], measure=measures.find("nll"))
+    first, _ = sentences.headline([(condition, found := arms.results(condition))], [])
+    low = next(one.difference.low for one in found if one.arm.label == "focal")
+    assert first.startswith("**−0.001 nats (95 % interval −0.0")
+    assert f"no interval reaches beyond −{-low:.3f}; the others: 1 higher." in first
+
+
+def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
+    runs = survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74], gce=[0.60, 0.61, 0.62])
+    many = [f"noise_{i}" for i in range(9)]
+    runs += [
+        one | {"scenario": name} for name in many for one in runs if one["scenario"] == "clean"
+    ]
+    runs += [row("focal", 0, 0.5, scenario="lonely"), row("gce", 0, 0.5, scenario="alone")]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    said = sentences.headline(found, across.summaries(found))
+    assert len(said) == sentences.MOST_SAID
+    assert all(re.match(r"\*\*[+−]?\d|\d|Nothing", one) for one in said)
+    assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
+    assert "in `clean` it has +2.9" in said[1]
+    assert said[-1].endswith(
+        "all with recipe `quick`, model `airnet`, data `cifar10`; 7 more scenarios are in the "
+        "tables."
+    )
+
+
+def test_the_best_probabilities_have_a_sentence_also_after_scaling():
+    runs = [
+        row(loss, s, 0.7 + s / 1000, test_nll=nll + s / 1000, test_nll_ts=0.5, test_ece=ece)
+        for loss, nll, ece in (("cross_entropy", 0.9, 0.29), ("focal", 0.8, 0.067), ("mae", 2, 0.3))
+        for s in range(4)
+    ]
+    condition, found = only(runs)
+    said = sentences.headline([(condition, list(found.values()))], [])[1]
+    assert said.startswith("**−0.100 nats (95 % interval −0.10")
+    assert (
+        "for `focal` in `clean`: the best probabilities, ECE 6.70 % against 29.00 % of "
+        "`cross_entropy`; after temperature scaling +0.000 nats (no interval" in said
+    )
 
 
 def test_a_baseline_of_few_seeds_is_said():
@@ -177,8 +265,9 @@ def test_equal_values_everywhere_are_no_test():
     condition, found = only(survey(cross_entropy=[0.7] * 3, focal=[0.6] * 3))
     assert found["focal"].conclusion == "no test"
     said = sentences.answer(condition, list(found.values()))
-    assert (
-        "no test, without spread between the seeds: `focal` −10.00 points (no interval" in said[1]
+    assert said[1] == (
+        "−10.00 points (no interval, n=3 against 3) for `focal`: no test, without spread between "
+        "the seeds, against `cross_entropy`."
     )
 
 
@@ -199,19 +288,20 @@ def test_another_metric_baseline_and_pair():
     results = arms.results(condition)
     assert [one.arm.label for one in results] == ["focal", "cross_entropy", "mae"]
     said = sentences.answer(condition, results)
-    assert "the baseline `focal` has NLL 0.802 nats in the last epoch" in said[0]
-    assert "`cross_entropy` against `focal`: +0.100 nats (95 % interval +0.09" in said[1]
-    assert said[1].endswith("higher, worse.")
-    first = tables.accuracy_table(condition, results, [], ())
-    assert first["head"][:3] == ["Loss", "NLL, nats", "sd"]
+    assert said[0].startswith("0.802 nats NLL in the last epoch: the baseline `focal` (n=4, ")
+    assert said[1].startswith("+0.100 nats (95 % interval +0.09")
+    assert said[1].endswith("for `mae`: higher, worse, against `focal`.")
+    first = main(condition, {one.arm.label: one for one in results})
+    assert first["head"][:4] == ["Loss", "family", "NLL, nats", "sd, nats"]
     assert [r[0]["text"] for r in first["rows"]] == ["focal", "cross_entropy", "mae"]
     found = [(condition, results)]
     [line] = sentences.comparison(found, "mae", "cross_entropy")
-    assert "`mae` minus `cross_entropy`: +1.100 nats (" in line
-    assert line.endswith("higher, worse.")
+    assert line.startswith("**+1.100 nats (95 % interval +1.0")
+    assert "n=4 against 4)** in NLL for `mae` minus `cross_entropy` in `clean` (recipe" in line
+    assert line.endswith(": higher, worse.")
     assert len(tables.comparison_table(found, "mae", "cross_entropy")["rows"]) == 1
     [line] = sentences.comparison(found, "mae", "gce")
-    assert line.endswith("`mae` and `gce` have not both NLL.")
+    assert line.startswith("`mae` and `gce` are not both measured in `clean` (recipe")
     assert tables.comparison_table(found, "mae", "gce") is None
 
 
@@ -226,27 +316,31 @@ def test_several_scenarios_are_summed_up():
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     [told] = across.summaries(found)
     first, second = sentences.across(told)
-    assert first.endswith(
-        "`focal` has the best mean rank of 2 losses that are in all: 1.0 (sd 0.0)."
+    assert first.startswith("**+2.95 points (95 % interval +2.")
+    assert "for `focal` over 3 scenarios and recipes on `cifar10`: the largest interq" in first
+    assert first.endswith("is better than one of the baseline with probability 1.00.")
+    assert second == (
+        "1.0 is the best mean rank of 2 losses over 3 scenarios and recipes on `cifar10`, that of "
+        "`focal` (sd 0.0)."
     )
-    assert "the largest gain has `focal`: interquartile mean of its runs' differences" in second
-    assert second.endswith("is better than one of the baseline with probability 1.00.")
+    assert figures.gains(told, {}).data.splitlines()[0] == "loss,seed,points,low,high"
+    two = across.summaries(found[:2])
+    assert [figures.gains(one, {}) for one in two] == [None]  # no interval from two conditions
     assert [r[0]["text"] for r in tables.across_table(told)["rows"]] == ["focal", "cross_entropy"]
 
 
-def test_every_sentence_of_the_answer_names_scenario_recipe_model_and_data():
-    runs = [row("cross_entropy", s, 0.7 + s / 100) for s in (0, 1)]
-    runs += [row("focal", s, 0.6, recipe="long") for s in (0, 1)]
-    runs += [row("nt_xent", 0, target="two_view", knn_accuracy=0.5)]
+def test_recipes_models_and_data_are_named_with_each_sentence_where_they_differ():
+    runs = [row("cross_entropy", s, 0.7 + s / 100) for s in range(3)]
+    runs += [row("focal", s, 0.6 + s / 100) for s in range(3)]
+    runs += [one | {"recipe": "long"} for one in runs]
+    more = {"target": "two_view", "knn_accuracy": 0.5, "knn_accuracy_untrained": 0.4}
+    runs += [row("nt_xent", 0, **more)]
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
-    said = [sentence for c, results in found for sentence in sentences.answer(c, results)]
-    assert len(said) == 3
+    said = sentences.headline(found, [])
+    assert len(said) == 4
     kinds = (("", "long"), ("", "quick"), (", embedding losses", "quick"))
-    for sentence, (kind, recipe) in zip(said, kinds, strict=True):
-        where = f"In `clean`{kind} (recipe `{recipe}`, model `airnet`, data `cifar10`)"
-        assert sentence.startswith(where)
-    for line in sentences.of_loss("focal", found):
-        assert line.startswith("`clean` (recipe `long`, model `airnet`, data `cifar10`), `focal`: ")
+    for sentence, (kind, recipe) in zip(said, kinds, strict=False):
+        assert f"in `clean`{kind} (recipe `{recipe}`, model `airnet`, data `cifar10`)" in sentence
 
 
 @pytest.mark.parametrize(
@@ -265,12 +359,8 @@ def test_what_is_no_finding_says_so_and_is_compared_with_nothing(more, why):
     assert {c.trial for c, _ in found} == {why}
     for condition, results in found:
         assert {one.conclusion for one in results} == {"not compared"}
-        assert tables.difference_table(condition, results) is None
-        [said] = sentences.answer(condition, results)
-        assert said.endswith(f"the numbers are no finding ({why}) and are not compared.")
-        for one in results:
-            [line] = sentences.of_loss(one.arm.loss, [(condition, results)])
-            assert line.endswith(f"; no finding ({why}).")
+        assert figures.forest(condition, results, {}) is None
+        assert sentences.answer(condition, results) == [f"Nothing is compared: no finding ({why})."]
     [notice] = sentences.notices(found, runs)
     assert notice.startswith(f"**{why.capitalize()}: no finding.** The runs in `clean` (recipe ")
 
@@ -295,7 +385,7 @@ def test_rows_of_several_machines_are_told_apart_as_far_as_they_tell():
         {"cpu": "AMD, model 1", "cpu_capability": "AVX512"},
     )
     runs = [row("focal", s, 0.5, **old) for s in (0, 1)]
-    assert sentences.machines(runs) == {"AMD EPYC, 2 cores": 2}
+    assert set(map(machine, runs)) == {"AMD EPYC, 2 cores"}
     assert sentences.notices([], runs) == []
     runs += [row("gce", 0, 0.5, **old, **new), row("gce", 1, 0.5, **old | new | {"cpu": "AMD, 2"})]
     runs += [row("mae", 0, None, "failed", hardware="never counted")]
@@ -306,7 +396,7 @@ def test_rows_of_several_machines_are_told_apart_as_far_as_they_tell():
         "`AMD EPYC, 2 cores (AMD, model 1; AVX512)` (1 run). Runs of one id differ between"
     )
     cuda = [row("focal", s, 0.5, hardware="GPU", device="cuda", cpu=f"host {s}") for s in (0, 1)]
-    assert sentences.machines(cuda) == {"GPU": 2}
+    assert set(map(machine, cuda)) == {"GPU"}
 
 
 def test_one_kind_of_machine_is_named_and_no_more_is_claimed():
@@ -360,7 +450,10 @@ def test_embedders_have_their_own_condition_and_the_untrained_encoder_as_zero():
     assert [arm.loss for arm in classes.arms] == ["cross_entropy"]
     [found] = arms.results(embeddings)
     assert found.difference.mean == pytest.approx(0.15)
-    assert "above the same encoder before training" in sentences.answer(embeddings, [found])[0]
+    assert sentences.answer(embeddings, [found]) == [
+        "+15.00 points (no interval, n=1 against 1) for `nt_xent`: too few seeds for a statement "
+        "(3 of each loss are asked for), against the untrained encoder."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -401,19 +494,25 @@ def test_limits_tell_where_the_rates_come_from():
     ]  # fmt: skip
 
 
-def test_protocol_names_what_differs_by_the_smallest_group():
+def test_settings_name_what_differs_by_the_smallest_group():
     runs = [
         row("focal", 0, 0.5, batch_size=256, threads=1, epochs=3),
         row("focal", 0, 0.5, batch_size=256, threads=2, epochs=3, scenario="noisy"),
         row("gce", 0, 0.5, batch_size=128, threads=1, epochs=3),
     ]
-    told = {r[0]["text"]: [c["text"] for c in r[1:]] for r in tables.protocol_table(runs)["rows"]}
-    assert told["epochs"] == ["3", "equal"]
-    assert told["threads"] == ["1 (clean); 2 (noisy)", "differs"]
-    assert told["batch_size"] == ["128 (gce); 256 (focal)", "differs"]
+
+    def told():
+        tables_of = tables.settings_tables(runs)
+        return [{r[0]["text"]: r[1]["text"] for r in one["rows"]} for one in tables_of]
+
+    differing, shared = told()
+    assert shared["epochs"] == "3"
+    assert differing == {
+        "threads": "1 (clean); 2 (noisy)", "batch_size": "128 (gce); 256 (focal)",
+    }  # fmt: skip
     runs[0]["cpu"] = "model 1"
-    told = {r[0]["text"]: [c["text"] for c in r[1:]] for r in tables.protocol_table(runs)["rows"]}
-    assert told["cpu"] == ["model 1", "equal, of 1 that have it"]
+    assert told()[1]["cpu"] == "model 1 (of 1 runs that tell)"
+    assert tables.settings_tables(runs[:1])[0] is None
 
 
 def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
@@ -421,6 +520,6 @@ def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
     card = registry.get_card("focal")
     for more, shown in (({}, True), ({"data": "synthetic"}, False), ({"recipe": "smoke"}, False)):
         pd.DataFrame([row("focal", 0, 0.5, **more)]).to_csv(tmp_path / "results.csv")
-        measured = card_page.experiments(tmp_path / "results.csv")
+        measured = card_page.experiments(tmp_path / "results.csv", tmp_path / "cards")
         found = card_page._experiments(card, "#000000", measured)
         assert bool(found["experiments"]) is shown

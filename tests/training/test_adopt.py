@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from lossatlas import results
 from lossatlas.results import store
 from lossatlas.results.table import read_row
 from lossatlas.training import adopt, identity, run
@@ -52,7 +53,7 @@ def test_a_renamed_variable_is_adopted_and_its_row_says_so(made, make_cfg, tmp_p
     assert list(adopt.adopt(root)) == [adopt.Outcome(new, "unchanged")]
     outcomes, newest = edited(LOSS.replace("scaled", "z"))
     assert read_row(root / newest)["adopted_from"] == f"{new} {old}"
-    assert store.load(root)["run_id"].tolist() == [newest]
+    assert results.load(root)["run_id"].tolist() == [newest]
 
 
 @pytest.mark.parametrize(

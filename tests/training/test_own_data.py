@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lossatlas import results
-from lossatlas.analysis import arms
 from lossatlas.errors import UserError
 from lossatlas.evaluation import bundle
-from lossatlas.report import content
+from lossatlas.report import content, source
 from lossatlas.results import progress
 from lossatlas.training import run
 from lossatlas.training.config import resolve
@@ -54,7 +52,7 @@ def test_runs_have_the_classes_of_their_data(k, loss, more, make_cfg, tmp_path):
     assert train.labels.max() == k - 1
     assert (test.logits is None) == (loss == "nt_xent")
     assert test.logits is None or test.logits.shape == (k, k)
-    page = content.assemble(arms.rows(results.load()), tmp_path / "runs")
+    page = content.assemble(source.read(tmp_path / "runs"))
     [found] = page["conditions"]
     assert f"data {row['data']})" in found["condition"].title
     recall = [picture for picture in found["pictures"] if "recall" in picture.file]
@@ -117,7 +115,7 @@ def test_costs_ids_and_commands_know_such_data(make_cfg, tmp_path):
     assert progress.images(config | {"scenario": tail}) == 60 + 30
     moved = config | {"data": config["data"] | {"path": "/elsewhere"}}
     assert run_id(config, "") == run_id(moved, "")
-    assert content._lasting(f"data=arrays {file} runs=/x") == ["data=arrays", "data.path=x.npz"]
+    assert source._lasting(f"data=arrays {file} runs=/x") == ["data=arrays", "data.path=x.npz"]
 
 
 def test_from_the_command_line(command, tmp_path):

@@ -9,7 +9,7 @@ import torch
 
 from lossatlas import results
 from lossatlas.analysis import arms
-from lossatlas.data import scenarios
+from lossatlas.data import described, scenarios
 from lossatlas.errors import UserError
 from lossatlas.report import sentences
 from lossatlas.results import progress
@@ -27,6 +27,7 @@ def own_scenario(tmp_path, monkeypatch):
     folder = tmp_path / "scenarios"
     folder.mkdir()
     monkeypatch.setattr(scenarios, "__path__", [*scenarios.__path__, str(folder)])
+    monkeypatch.setattr(described, "FOLDERS", [*described.FOLDERS, folder])
 
     def write(name, text):
         (folder / f"{name}.py").write_text(text)

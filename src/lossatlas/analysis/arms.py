@@ -7,7 +7,7 @@ recipe, model and data. Arms of a condition are compared with the arm of the bas
 import itertools
 import math
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages.escape import printable
+from lossatlas.results.travel import machine
 
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
@@ -35,11 +36,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Arm:
-    """One loss with one set of hyperparameters in one condition; `runs` are its rows, by seed."""
+    """One loss with one set of hyperparameters in one condition; `runs` are its rows, by seed.
+
+    A run that several machines have made counts once, as made by the machine that has made most
+    runs of the condition; the rows of the others are `elsewhere`.
+    """
 
     label: str
     loss: str
     runs: tuple[Row, ...]
+    elsewhere: tuple[Row, ...] = ()
 
     def by_seed(self, metric: str) -> dict[int, float]:
         """The values of a row's field, by seed."""
@@ -102,8 +108,9 @@ class Result:
     calibrated: bool | None
 
 
-def rows(table: pd.DataFrame) -> list[Row]:
-    """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out."""
+def rows(table: pd.DataFrame, held_out: bool = False) -> list[Row]:
+    """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out, unless
+    they are asked for."""
     found: list[Row] = [{} for _ in range(len(table))]
     # Not by to_dict("records"), which fills every field of every row; by columns it is fast.
     for key, column in table.items():
@@ -119,7 +126,7 @@ def rows(table: pd.DataFrame) -> list[Row]:
             values = map(_text, values)
         for i, v in zip(np.flatnonzero(held).tolist(), values, strict=True):
             found[i][name] = v
-    return [row for row in found if not row.get("holdout")]
+    return [row for row in found if held_out or not row.get("holdout")]
 
 
 @lru_cache(4096)
@@ -147,7 +154,7 @@ def conditions(
     the defaults of its card.
     Runs that are done or diverged make the arms. A loss whose runs all failed or still run gets
     an arm without runs, so that it is not dropped. Of two runs of one arm and seed (the source of
-    the loss changed) the one started later counts.
+    the loss changed) the one started later counts; of rows of one run, see `Arm`.
     """
     groups: dict[tuple[Judge, tuple[str, ...]], list[Row]] = defaultdict(list)
     for row in runs:
@@ -270,10 +277,19 @@ def _arms(
     by_loss: dict[str, list[Row]] = defaultdict(list)
     for row in members:
         by_loss[row["loss"]].append(row)
+    made = Counter(machine(row) for row in filter(is_finished, members))
+    latest: dict[str, float] = defaultdict(float)
+    for row in members:
+        latest[row["run_id"]] = max(latest[row["run_id"]], row.get("started", 0))
+
+    def rank(row: Row) -> tuple[float, int, str, float]:
+        where = machine(row)
+        return latest[row["run_id"]], made[where], where, row.get("started", 0)
+
     arms, replaced = [], 0
     for loss in sorted(by_loss, key=place):
         mine = [row for row in by_loss[loss] if is_finished(row)]
-        mine.sort(key=lambda row: row.get("started", 0))
+        mine.sort(key=rank)
         own = sorted({key for row in mine for key in row if key.startswith("loss.")})
         # The terms of a sum are its name, even where all runs share them; so is what is wrapped.
         usual = {"loss.terms": None, "loss.loss": None, **defaults.get(loss, {})}
@@ -283,15 +299,27 @@ def _arms(
             if len({str(row.get(k)) for row in mine}) > 1
             or (k in usual and any(row.get(k) != usual[k] for row in mine))
         ]
-        variants: dict[tuple[str, ...], dict[int, Row]] = defaultdict(dict)
+        variants: dict[tuple[str, ...], dict[int, list[Row]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         for row in mine:
-            variants[tuple(str(row.get(k)) for k in varying)][int(row["seed"])] = row
-        replaced += len(mine) - sum(map(len, variants.values()))
+            variants[tuple(str(row.get(k)) for k in varying)][int(row["seed"])].append(row)
         for values, by_seed in sorted(variants.items(), key=lambda v: (-len(v[1]), v[0])):
             names = (key.removeprefix("loss.") for key in varying)
             what = ", ".join(f"{k} {v}" for k, v in zip(names, values, strict=True))
-            runs = tuple(by_seed[seed] for seed in sorted(by_seed))
-            arms.append(Arm(f"{loss} ({what})" if what else loss, loss, runs))
+            runs, elsewhere = [], []
+            for _, (*others, last) in sorted(by_seed.items()):
+                runs.append(last)
+                here = machine(last)
+                away = [
+                    row
+                    for row in others
+                    if row["run_id"] == last["run_id"] and machine(row) != here
+                ]
+                elsewhere += away
+                replaced += len(others) - len(away)
+            label = f"{loss} ({what})" if what else loss
+            arms.append(Arm(label, loss, tuple(runs), tuple(elsewhere)))
         if not mine:
             arms.append(Arm(loss, loss, ()))
     return arms, replaced

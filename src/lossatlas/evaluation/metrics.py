@@ -142,18 +142,52 @@ def balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
     return per_class_recall(logits, labels).nanmean().item()
 
 
+def by_class_size(logits: Tensor, labels: Tensor, counts: Tensor) -> dict[str, float]:
+    """Accuracy of the classes with many, medium and few training images, as Liu et al. (2019,
+    arXiv:1904.05160) report it: the mean over the classes of a group of their recall.
+
+    Many and few are the K // 3 largest and smallest classes, with those of equal size; `counts`
+    (K,) are the training images of each. A group is left out that has no test image; all are where
+    the largest class has not twice the images of the smallest.
+    """
+    ordered = counts.sort(descending=True).values
+    third = max(1, len(counts) // 3)
+    if ordered[0] < 2 * ordered[-1] or len(counts) < 2:
+        return {}
+    many, few = counts >= ordered[third - 1], counts <= ordered[-third]
+    recall = per_class_recall(logits, labels)
+    found = {
+        name: recall[group].nanmean().item()
+        for name, group in (("many", many & ~few), ("medium", ~many & ~few), ("few", few & ~many))
+    }
+    return {f"test_{name}_accuracy": mean for name, mean in found.items() if mean == mean}
+
+
 def summary(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """The scalars that go into a run's row."""
-    floor, floor_sd = ece_floor(logits)
     return {
         "test_accuracy": accuracy(logits, labels),
         "test_balanced_accuracy": balanced_accuracy(logits, labels),
+        **of_probabilities(logits, labels),
+    }
+
+
+def scaled(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:
+    """Those of `summary` that a temperature changes, of logits / temperature."""
+    found = of_probabilities(logits.double() / temperature, labels)
+    return {f"{name}_ts": value for name, value in found.items()}
+
+
+def of_probabilities(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """The scalars of a row that need more of logits (N, K) than the order of their entries."""
+    (floor, floor_sd), top = ece_floor(logits), ece(logits, labels)
+    return {
         "test_nll": nll(logits, labels),
         "test_brier": brier(logits, labels),
-        "test_ece": ece(logits, labels),
+        "test_ece": top,
         "test_ece_floor": floor,
         "test_ece_floor_sd": floor_sd,
-        "test_ece_debiased": max(0.0, ece(logits, labels) - floor),
+        "test_ece_debiased": max(0.0, top - floor),
         "test_ece_equal_mass": ece_equal_mass(logits, labels),
         "test_ece_classwise": ece_classwise(logits, labels),
         "test_aurc": aurc(logits, labels),

@@ -51,7 +51,7 @@ def body(text: str, pictures: Mapping[str, Any], beside: bool = False) -> Iterat
 
 def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
     """The tokens with what HTML has and Markdown has not."""
-    i, anchor, contents = 0, "", "above"
+    i, anchor, contents, sections, folds = 0, "", "above", 0, 0
     while i < len(tokens):
         token, kind = tokens[i], tokens[i].type
         text = tokens[i + 1].content if i + 1 < len(tokens) else ""
@@ -61,6 +61,7 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
             continue
         if kind == "paragraph_open" and token.level == 0 and FOLD.fullmatch(text):
             yield _raw(f"{text}\n")
+            folds += -1 if text == "</details>" else 1
             i += 3
             continue
         if kind == "paragraph_open" and token.level == 0 and after == "table_open":
@@ -84,8 +85,13 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
             i = end
             continue
         if kind == "heading_open" and (anchor or token.tag == "h2"):
-            token.attrSet("id", anchor or re.sub(r"[^\w -]", "", text).lower().replace(" ", "-"))
+            name = anchor or re.sub(r"[^\w -]", "", text).lower().replace(" ", "-")
+            token.attrSet("id", name)
             anchor = ""
+        if kind == "heading_open" and token.tag == "h2" and not folds:
+            begin = f'<section data-part="{html.escape(name)}">\n'
+            yield _raw("</section>\n" * (sections > 0) + begin)
+            sections += 1
         if (
             kind == "bullet_list_open"
             and contents == "above"
@@ -100,6 +106,7 @@ def _elements(tokens: Sequence[Token]) -> Iterator[Token]:
             contents = "below"
             yield _raw("</nav>\n")
         i += 1
+    yield _raw("</section>\n" * (sections > 0))
 
 
 def _table(caption: Token, inside: Sequence[Token]) -> Iterator[Token]:

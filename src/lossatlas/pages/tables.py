@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from lossatlas.cards import Card
-from lossatlas.losses.examples import run_examples
 
 Table = dict[str, Any]
 
@@ -30,6 +29,8 @@ def value(text: str, sort: float | None = None) -> dict[str, Any]:
 
 def examples_table(card: Card) -> Table | None:
     """The worked examples of a card, run now; None if it has none."""
+    from lossatlas.losses.examples import run_examples  # torch, which tables do without
+
     body = []
     for outcome in run_examples(card):
         check = "✓\u00a0agrees" if outcome.passed else "✗\u00a0disagrees"

@@ -14,7 +14,8 @@ from lossatlas.errors import UserError
 from lossatlas.pages import render
 from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
-from lossatlas.results import selection, store, sweeps
+from lossatlas.report.source import read
+from lossatlas.results import travel
 from lossatlas.results.files import TuningTable, fitting
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    runs: Path,
+    place: Path,
     out: Path,
     tuned: Path | None = None,
     only: str | None = None,
@@ -34,41 +35,47 @@ def build(
     compare: str | None = None,
     check: Path | None = None,
 ) -> Path:
-    """Write REPORT.md, index.html, results.csv and figures/*.svg into `out`.
+    """Write REPORT.md, index.html, results.csv and figures/*.svg, each with what it shows as
+    *.csv, into `out`.
 
-    The files depend on nothing but the run store `runs`, the cards and the table `tuned` (the
-    YAML that `lossatlas tune` writes, or a folder of such named by recipe): on one machine the
-    same inputs give the same bytes. Of the runs, those are in it whose id fits the shell pattern
-    `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
+    The files depend on nothing but the rows of `place` (a run store, or a file of rows) and what
+    stands beside them, the cards, the table `tuned` (the YAML that `lossatlas tune` writes, or a
+    folder of such named by recipe) and which pages of cards are in `out`/../cards, to which they
+    link: the same inputs give the same bytes. Of the runs, those are in it whose id fits the shell
+    pattern `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
-    each other. The report says which of its statements hold in `check`, another folder of runs
-    or a results.csv.
+    each other. The report says which of its statements hold in `check`, another folder of runs,
+    a file of rows or a results.csv.
 
     Returns:
         The path of index.html.
 
     Raises:
-        UserError: `runs` is missing or holds no such runs, no run has such a metric or is of such
+        UserError: `place` is missing or holds no such runs, no run has such a metric or is of such
             losses, `tuned` cannot be read, or `out` cannot be written or holds pages that are not
             a report's.
     """
-    rows = read(runs, only, sweep)
+    source = read(place, only, sweep)
+    rows = source.rows
     tuning = _read_tuned(tuned, {str(row.get("recipe")) for row in rows}) if tuned else []
     from lossatlas.report import content  # torch and seaborn: seconds, so not before it is needed
 
-    rows = content.with_measures(rows, runs)
     pair = _pair(compare, rows)
     against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
-    asked = content.Asked(_measure(metric, rows, runs), against, pair)
+    asked = content.Asked(_measure(metric, rows, place), against, pair)
     if check is not None:
         asked = asked._replace(other=(check.name, _rows_of(check)))
-        _counterparts(rows, asked, runs, check)
-    report = content.assemble(rows, runs, tuning, sweep, asked)
-    files: dict[str, Text] = {
-        f"figures/{picture.file}": picture.svg
-        for part in report["conditions"]
-        for picture in part["pictures"]
-    }
+        _counterparts(rows, asked, place, check)
+    report = content.assemble(source, tuning, asked)
+    report["pages"] = [
+        name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()
+    ]
+    files: dict[str, Text] = {}
+    for part in (report["over_all"], *report["conditions"]):
+        for picture in (part.get("forest"), *part["pictures"]):
+            if picture is not None:
+                files[f"figures/{picture.file}"] = picture.svg
+                files[f"figures/{Path(picture.file).stem}.csv"] = picture.data
     files["results.csv"] = _csv(rows)
     files["REPORT.md"] = render.markdown(report)
     files["index.html"] = render.in_browser(report, "report", files, sorting=True)
@@ -76,49 +83,25 @@ def build(
     return out / "index.html"
 
 
-def read(runs: Path, only: str | None = None, sweep: str | None = None) -> list[arms.Row]:
-    """The rows of the runs that `build` reports; those that are damaged have no more than a reason.
-
-    Raises:
-        UserError: `runs` is missing, has no such sweep or holds no such runs.
-    """
-    if not runs.is_dir():
-        raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
-    table = store.table(runs)
-    if only is not None:
-        table = table[selection.fits(table, only)]
-    if sweep is not None:
-        table = table[table["run_id"].isin(sweeps.ids(sweeps.find(runs, sweep)))]
-    rows = arms.rows(table)
-    if all(row["state"] == "damaged" for row in rows):
-        asked = (("--only", only), ("--sweep", sweep))
-        chosen = "".join(f" with {option} {name!r}" for option, name in asked if name is not None)
-        also = f" and {len(rows)} damaged ones (see 'lossatlas runs')" if rows else ""
-        raise UserError(
-            f"{runs}: holds no runs to report{chosen}, not counting those of tuning{also}"
-        )
-    return rows
-
-
 def checked(
-    runs: Path,
+    place: Path,
     check: Path,
     only: str | None = None,
     sweep: str | None = None,
     metric: str | None = None,
     baseline: str | None = None,
 ) -> list[again.Again]:
-    """Which statements of the report of `runs` hold in `check`; as `build` does."""
+    """Which statements of the report of `place` hold in `check`; as `build` does."""
     from lossatlas.report import content
 
-    rows = content.with_measures(read(runs, only, sweep), runs)
+    rows = read(place, only, sweep).rows
     against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
-    asked = content.Asked(_measure(metric, rows, runs), against, None, ("", _rows_of(check)))
-    return _counterparts(rows, asked, runs, check)
+    asked = content.Asked(_measure(metric, rows, place), against, None, ("", _rows_of(check)))
+    return _counterparts(rows, asked, place, check)
 
 
 def _counterparts(
-    rows: list[arms.Row], asked: "content.Asked", runs: Path, check: Path
+    rows: list[arms.Row], asked: "content.Asked", place: Path, check: Path
 ) -> list[again.Again]:
     from lossatlas.report import content
 
@@ -126,19 +109,17 @@ def _counterparts(
     found = content.checked(rows, asked.other[1], asked)
     if all(one.there is None for one in found):
         raise UserError(
-            f"--check {check}: makes none of the {len(found)} statements of {runs} again (same "
+            f"--check {check}: makes none of the {len(found)} statements of {place} again (same "
             "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
         )
     return found
 
 
 def _rows_of(path: Path) -> list[arms.Row]:
-    """The rows of a folder of runs or of a results.csv, with what their bundles tell."""
-    if path.is_file():
+    """The rows of a folder of runs, of a file of rows or of a results.csv."""
+    if path.is_file() and path.suffix != travel.SUFFIX:
         return table_of_results(path)
-    from lossatlas.report import content
-
-    return content.with_measures(read(path), path)
+    return read(path).rows
 
 
 def table_of_results(path: Path) -> list[arms.Row]:
@@ -156,14 +137,15 @@ def table_of_results(path: Path) -> list[arms.Row]:
     return rows
 
 
-def _measure(metric: str | None, rows: Sequence[arms.Row], runs: Path) -> measures.Measure:
+def _measure(metric: str | None, rows: Sequence[arms.Row], place: Path) -> measures.Measure:
     if metric is None:
         return measures.ACCURACY
     found = measures.find(metric)
     if not any(found.field in row for row in rows):
         held = [field for field in measures.MEASURES if any(field in row for row in rows)]
         raise UserError(
-            f"--metric {metric!r}: no run of {runs} has it; they have: {', '.join(held) or 'none'}"
+            f"--metric {metric!r}: no run of {place} has it; they have: "
+            f"{', '.join(held) or 'none'}; it is there {found.there}"
         )
     return found
 

@@ -1,29 +1,21 @@
 """The report as plain data, assembled once and rendered by every page."""
 
-import re
-import shlex
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from tqdm import tqdm
 
 from lossatlas import resources, yamls
-from lossatlas.analysis import across, again, arms
+from lossatlas.analysis import across, again, arms, machines, measures
 from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
-from lossatlas.errors import UserError
-from lossatlas.evaluation import bundle, metrics
 from lossatlas.losses import registry
-from lossatlas.pages.tables import Table, examples_table
 from lossatlas.report import figures, sentences, tables
-from lossatlas.results import files, sweeps
+from lossatlas.report.source import Source
+from lossatlas.results import sweeps
 from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN
-from lossatlas.results.store import VOLATILE, read_epochs
 
 
 class Asked(NamedTuple):
@@ -46,17 +38,20 @@ def checked(rows: Sequence[arms.Row], other: Sequence[arms.Row], asked: Asked) -
 
 
 def assemble(
-    rows: list[arms.Row],
-    runs: Path,
+    source: Source,
     tuned: tables.Tuned = (),
-    sweep: str | None = None,
     asked: Asked = Asked(),  # noqa: B008  (it cannot be changed)
 ) -> dict[str, Any]:
-    """Everything that a page says: sentences, tables, pictures, and the losses with their cards."""
+    """Everything that a page says: sentences, tables and pictures."""
+    rows = source.rows
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
     losses = [n for n in order if n in names] + sorted(names - set(order))
     cards = {name: registry.get_card(name) for name in losses if registry.has_card(name)}
+    told = {
+        str(row["loss"]): str(row["family"]) for row in rows if {"loss", "family"} <= row.keys()
+    }
+    families = {n: told.get(n, cards[n].family if n in cards else "–") for n in losses}
     conditions = arms.conditions(rows, order, asked.against, asked.measure)
     found = [(c, arms.results(c)) for c in conditions]
     overall = across.summaries(found)
@@ -64,36 +59,56 @@ def assemble(
     rates = tables.used_rates(tuned, rows)
     wrong: dict[tuple[str, str], arms.Row] = {}  # what is damaged beside rows that are whole
 
-    def whole(read: Callable[[Path], Any], name: str, nothing: Any = None) -> Any:
+    def whole(read: Callable[[Any], Any], one: Any, nothing: Any = None) -> Any:
         try:
-            return read(runs / name)
+            return read(one)
         except Damaged as error:
-            reason = f"{str(error).replace(f'{runs}/', '')}; left out, its row is not"
+            name = one["run_id"] if isinstance(one, dict) else f"{sweeps.SWEEPS}/{one}"
+            reason = f"{str(error).replace(f'{source.place}/', '')}; left out, its row is not"
             wrong[name, reason] = {"run_id": name, "state": "damaged", "reason": reason}
             return nothing
 
-    judges = {arm.loss: c.judge for c in conditions for arm in c.arms}
+    colours = figures.palette(found)
     material = figures.Material(
-        epochs=lambda run: whole(read_epochs, run, []),
-        outputs=lambda run: whole(_outputs, run),
-        palette=figures.colours(losses, judges, asked.against),
+        epochs=lambda row: whole(source.epochs, row, []),
+        outputs=lambda row: whole(source.drawn, row),
+        palette=colours,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
+    settings = [c.setting + c.judge.whose for c in conditions]
+    parts = [
+        {
+            "condition": condition,
+            "name": name if settings.count(name) == 1 else condition.title,
+            "answer": sentences.answer(condition, results),
+            "forest": figures.forest(condition, results, colours),
+            "tables": [
+                tables.main_table(condition, results, families),
+                tables.measures_table(condition, results, families, improper, rates),
+            ],
+            "pictures": figures.pictures(condition, results, material),
+        }
+        for (condition, results), name in tqdm(
+            list(zip(found, settings, strict=True)), "conditions", leave=False, disable=None
+        )
+    ]
+    pairs = sentences.comparison(found, *asked.pair) if asked.pair else []
+    again_told = sentences.checked(repeated, asked.other[0]) if asked.other else []
+    differing, shared = tables.settings_tables(
+        row | whole(source.config, row, {}) for row in rows if row["state"] != "damaged"
+    )
     return {
-        "conditions": [
-            {
-                "condition": condition,
-                "tables": _tables(condition, results, improper, rates),
-                "answer": sentences.answer(condition, results),
-                "pictures": figures.pictures(condition, results, material),
-            }
-            for condition, results in tqdm(found, "conditions", leave=False, disable=None)
-        ],
+        "measure": asked.measure,
+        "names": losses,
         "against": asked.against,
-        "overall": {
-            "answer": [line for one in overall for line in sentences.across(one)]
-            + (sentences.comparison(found, *asked.pair) if asked.pair else [])
-            + (sentences.checked(repeated, asked.other[0]) if asked.other else []),
+        "answer": sentences.headline(found, overall, [*pairs[:2], *again_told[:1]]),
+        "conditions": parts,
+        "over_all": {
+            "sentences": [
+                *pairs,
+                *again_told,
+                *(line for one in overall for line in sentences.across(one)),
+            ],
             "tables": [
                 one
                 for one in (
@@ -103,22 +118,21 @@ def assemble(
                 )
                 if one is not None
             ],
+            "pictures": [one for told in overall if (one := figures.gains(told, colours))],
         },
         "scenarios": sentences.scenarios(found),
-        "protocol": tables.protocol_table(
-            row | whole(_config, row["run_id"], {}) for row in rows if row["state"] != "damaged"
-        ),
+        "differing": differing,
+        "shared": shared,
         "notices": sentences.notices(found, rows),
         "tuned": [document | {"tables": tables.tuning_tables(document)} for document in rates],
-        "losses": [
-            _section(name, cards.get(name)) | {"measured": sentences.of_loss(name, found)}
-            for name in losses
-        ],
+        "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
+        "machines": tables.machines_table(machines.between(found)),
+        "reading": measures.words(rows),
         "limits": sentences.limits(found, _provenance()),
         "sweeps": {
-            name: whole(_commands, f"{sweeps.SWEEPS}/{name}", [])
-            for name in ([sweeps.find(runs, sweep).name] if sweep else _makers(rows))
-            if (runs / sweeps.SWEEPS / name / "sweep.yaml").is_file()
+            name: lines
+            for name in source.planned
+            if (lines := whole(source.commands, name, [])) is not None
         },
         "days": sorted({_day(row["started"]) for row in rows if "started" in row}),
         "counts": {
@@ -130,107 +144,8 @@ def assemble(
     }
 
 
-def with_measures(rows: list[arms.Row], runs: Path) -> list[arms.Row]:
-    """The rows with the measures that were not yet computed when they were written, from the
-    evaluation bundles that are there."""
-    found = []
-    for row in rows:
-        scores = None
-        if arms.is_finished(row) and "test_accuracy" in row and "test_aurc" not in row:
-            with suppress(Damaged):  # told where it is read for the pictures
-                scores = _outputs(runs / row["run_id"])
-        found.append(row if scores is None else metrics.summary(*scores[:2]) | row)
-    return found
-
-
-def _tables(
-    condition: arms.Condition, results: list[arms.Result], improper: list[str], tuned: tables.Tuned
-) -> list[Table]:
-    if condition.judge.untrained:
-        return [tables.embedding_table(condition, results, tuned)]
-    more = (
-        tables.difference_table(condition, results),
-        tables.probability_table(condition, results, improper),
-    )
-    return [
-        tables.accuracy_table(condition, results, improper, tuned),
-        *(one for one in more if one is not None),
-    ]
-
-
-def _section(name: str, card: Card | None) -> dict[str, Any]:
-    if card is None:
-        return {"id": name, "card": None, "examples": None, "problem": None}
-    section = {"id": name, "card": card, "status": registry.status(registry.find(name))}
-    try:
-        return section | {"examples": examples_table(card), "problem": None}
-    except ValueError as error:
-        return section | {"examples": None, "problem": f"Could not be run: {error}"}
-
-
-def _makers(rows: list[arms.Row]) -> list[str]:
-    """The sweeps that have made the runs."""
-    return sorted({str(row["sweep"]) for row in rows if "sweep" in row})
-
-
-def _commands(folder: Path) -> list[str]:
-    """The commands that make the runs of a sweep, without what tells of this machine."""
-    path = folder / "sweep.yaml"
-    try:
-        found = files.fitting(yamls.parse(files.text(path), str(path)), files.SweepFile, str(path))
-        lines = [["lossatlas", "train", "-m", *_lasting(grid)] for grid in found["grids"]]
-    except ValueError as error:  # of YAML, or quotes without their end
-        raise error if isinstance(error, Damaged) else Damaged(f"{path}: {error}") from None
-    return list(map(shlex.join, lines))
-
-
 def _provenance() -> list[dict[str, str]]:
     return list(yamls.read(resources.folder("conf") / "provenance.yaml"))
-
-
-def _lasting(grid: str) -> list[str]:
-    """The words of a sweep's line that say what is run, not where or how it is watched."""
-    words = [text for text in shlex.split(grid) if re.split("[.=]", text)[0] not in VOLATILE]
-    return [f"data.path={Path(w).name}" if w.startswith("data.path=") else w for w in words]
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """The resolved configuration as `config.<group>.<field>`, without what rows already hold."""
-    path = folder / "config.yaml"
-    try:
-        text = files.text(path)
-        groups = re.split(r"^(?=\w)", text, flags=re.M)
-        return {field: value for group in groups for field, value in _group(group).items()}
-    except FileNotFoundError:
-        return {}
-    except UserError as error:
-        raise error if isinstance(error, Damaged) else Damaged(f"{path}: {error}") from None
-
-
-@lru_cache(4096)
-def _group(text: str) -> dict[str, Any]:
-    """The same of one group, a part of the YAML: runs share most groups, and reading is slow."""
-    config = files.fitting(
-        {} if not text.strip() else yamls.parse(text, "a group"), files.Groups, "a group"
-    )
-    return {
-        f"config.{group}.{field}": value
-        for group, fields in config.items()
-        if isinstance(fields, dict) and group not in (*VOLATILE, "loss")
-        for field, value in fields.items()
-        if field not in ("name", *arms.SETTINGS)
-        and value is not None
-        and f"{group}.{field}" not in VOLATILE
-        and (group, value) != ("data", 0)  # 0: the data set has the size it has
-    }
-
-
-def _outputs(folder: Path) -> bundle.Scores | None:
-    """What a model said of the test images; None without a bundle."""
-    try:
-        return bundle.load_logits(folder / "bundle.safetensors")
-    except FileNotFoundError:
-        return None
 
 
 def _is_proper(card: Card) -> bool:

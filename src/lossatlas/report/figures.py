@@ -1,213 +1,283 @@
-"""Figures of a condition as SVG with their alternative text; every seed is drawn.
+"""Figures: first what is drawn, as a small frame in tidy form, then the drawing; pages keep both.
 
-Sized to be read on a phone: 5.2 inches wide, text of 8 points and more.
+Sized to be read on a phone and to stand two in a row on a screen: 5.2 inches wide, text of 8
+points and more. Eight arms have a colour, of which black is the baseline's; the rest are grey.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import Tensor
+import pandas as pd
 
-from lossatlas.analysis.arms import Arm, Condition, Result
-from lossatlas.analysis.judges import JUDGES, Judge, judge_of
+from lossatlas.analysis.across import Across
+from lossatlas.analysis.arms import Arm, Condition, Result, Row
+from lossatlas.analysis.measures import Measure
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
-from lossatlas.evaluation import metrics
-from lossatlas.evaluation.bundle import Scores
-from lossatlas.losses import quantities
+from lossatlas.evaluation.drawn import LEAST_IN_BIN, LEVELS, Drawn
+from lossatlas.pages.escape import csv_cell
 from lossatlas.report.tables import best_first, percent, signed
 
 OTHER = "#8a8a8a"
-MOST = 40  # arms in a figure, and fewer (but eight) where they have more than
-LINES = 300  # seeds in all: more could not be told apart, and would fill the memory
-LEAST_IN_BIN = 10  # a bin of the reliability diagram with fewer images says nothing
-LEVELS = np.linspace(0.005, 0.995, 100)
+# All seven are seen on white and on black (contrast 3 and more), also by the colour-blind.
+COLOURS = ("#0173b2", "#d55e00", "#029e73", "#b05fa3", "#a0702a", "#e0446e", "#6f7fd8")
+PANELS = 1 + len(COLOURS)
+MOST = 40  # arms in a figure
+FENCED = 8  # differences, from which one far from all others is drawn at the edge
+TOLD = 8  # arms that an alternative text names
 
 
 class Material(NamedTuple):
-    """What is drawn beside the rows: a colour by loss, and by run id, read when it is needed, the
-    epochs and, of the test images, logits (N, K) and labels (N,)."""
+    """What is drawn beside the rows: a colour by label, and by row, read when it is needed, the
+    epochs and what is drawn of the logits of the test images."""
 
-    epochs: Callable[[str], Sequence[Mapping[str, Any]]]
-    outputs: Callable[[str], Scores | None]
+    epochs: Callable[[Row], Sequence[Mapping[str, Any]]]
+    outputs: Callable[[Row], Drawn | None]
     palette: Mapping[str, str]
 
 
-class Summary(NamedTuple):
-    """What is drawn of one run's logits: mean confidence and accuracy of the bins that are full
-    enough, margins at LEVELS, their median, the spread of the logits, the recall of each class and
-    its name.
-
-    Lists, because small arrays between the large ones that come and go would leave holes in the
-    memory, a megabyte a run.
-    """
-
-    confidence: list[float]
-    accuracy: list[float]
-    margins: list[float]
-    median: float
-    spread: float
-    recall: list[float]
-    classes: Sequence[str]
+Found = Sequence[tuple[Condition, Sequence[Result]]]
 
 
-class Tested(NamedTuple):
-    """An arm with what its seeds said of the test images."""
-
-    arm: Arm
-    seeds: list[Summary]
-
-
-def colours(losses: Sequence[str], judges: Mapping[str, Judge], against: str) -> dict[str, str]:
-    """A colour a loss: black for the baseline, seven colour-blind-safe ones, grey for the rest.
+def palette(found: Found) -> dict[str, str]:
+    """A colour an arm: black for baselines, seven for those that come first in some condition.
 
     Losses with different judges never share a figure, so those of each get the seven.
     """
-    palette = [c for i, c in enumerate(sns.color_palette("colorblind").as_hex()) if i != 7][:7]
-    chosen = {against: "#000000"}
-    for judge in JUDGES.values():
-        mine = [n for n in losses if judges.get(n, judge_of(None)) == judge and n != against]
-        chosen |= dict.fromkeys(mine, OTHER) | dict(zip(mine, palette, strict=False))
+    places: dict[object, dict[str, int]] = {}
+    chosen: dict[str, str] = {}
+    for condition, results in found:
+        mine = places.setdefault(condition.judge, {})
+        for place, one in enumerate(sorted(results, key=best_first(condition))):
+            if one.arm.loss == condition.against:
+                chosen[one.arm.label] = "#000000"
+            else:
+                mine[one.arm.label] = min(place, mine.get(one.arm.label, place))
+    for mine in places.values():
+        first = sorted(mine, key=lambda label: mine[label])
+        chosen |= dict.fromkeys(first, OTHER) | dict(zip(first, COLOURS, strict=False))
     return chosen
 
 
-def pictures(condition: Condition, results: Sequence[Result], material: Material) -> list[Picture]:
-    """All figures that the data of a condition allow, in the order to show them.
-
-    Where there are too many arms, the baseline and those of the highest mean are drawn; captions
-    say so.
-    """
-    arms, seeds = len(condition.arms), max(len(arm.runs) for arm in condition.arms)
-    most = min(MOST, max(8, LINES // max(1, seeds)))
-    if arms > most:
-        key = best_first(condition)
-        best = sorted(results, key=lambda one: (one.arm is not condition.baseline, key(one)))
-        labels = {one.arm.label for one in best[:most]}
-        results = [one for one in results if one.arm.label in labels]
-        condition = replace(condition, arms=tuple(one.arm for one in results))
-    with drawing():
-        drawn = [differences(condition, results, material), curves(condition, material)]
-        tested = _tested(condition, material)
-        if tested:
-            drawn += [
-                reliability(condition, tested, material),
-                margins(condition, tested, material),
-                recalls(condition, tested),
-            ]
-        found = [picture for picture in drawn if picture is not None]
-    if arms > most:
-        best_of = "the baseline and the best" if condition.baseline else "the best"
-        left = most - (condition.baseline is not None)
-        note = f" Of {arms} rows of the table, {best_of} {left} are drawn."
-        found = [picture._replace(caption=picture.caption + note) for picture in found]
-    return found
-
-
-def differences(
-    condition: Condition, results: Sequence[Result], material: Material
+def forest(
+    condition: Condition, results: Sequence[Result], colours: Mapping[str, str]
 ) -> Picture | None:
-    """Forest plot: every seed's difference to the reference, the mean and its t-interval."""
-    shown = sorted(
-        (one for one in results if one.differences), key=lambda one: one.difference.mean or 0
-    )
-    if not shown:
-        return None
+    """Differences to the reference, seeds, mean and interval; None where there are none."""
     measure = condition.measure
-    scale = 100 if measure.unit == "points" else 1
-    figure, [ax] = _canvas(1, 1, 0.9 + 0.42 * len(shown))
-    dots = [0.0, *(scale * d for one in shown for d in one.differences.values())]
-    # an interval of two seeds may be far wider than all that was seen: it is cut, with an arrow
-    pad = 0.8 * (max(dots) - min(dots) or 1)
-    left, right = min(dots) - pad, max(dots) + pad
-    told: list[str] = []
-    unit = f" {measure.unit}".rstrip()
-    for y, one in enumerate(shown):
-        d, colour = one.difference, material.palette[one.arm.loss]
-        if d.low is not None and d.high is not None:
-            low, high = scale * d.low, scale * d.high
-            ax.plot([max(low, left), min(high, right)], [y, y], color=colour, linewidth=1.5)
-            for end, marker in ((low, "<"), (high, ">")):
-                inside = left <= end <= right
-                ax.plot(
-                    np.clip(end, left, right), y, "|" if inside else marker,
-                    color=colour, markersize=7, clip_on=False,
-                )  # fmt: skip
-        ax.plot(scale * (d.mean or 0), y, "D", color=colour, markersize=6)
-        for value in one.differences.values():
-            ax.plot(scale * value, y + 0.24, "o", color=colour, markersize=4, alpha=0.75)
-        span = "no interval"
-        if d.low is not None:
-            span = f"interval {signed(d.low, measure)} to {signed(d.high, measure)}"
-        told.insert(0, f"{one.arm.label} {signed(d.mean, measure)}{unit} (n={d.n}, {span})")
+    told, frame = [], differences(condition, results)
+    if frame.empty:
+        return None
+    for one in sorted(results, key=best_first(condition)):
+        d = one.difference
+        if one.differences:
+            span = "no interval"
+            if d.low is not None:
+                span = f"interval {signed(d.low, measure)} to {signed(d.high, measure)}"
+            told.append(f"{one.arm.label} {signed(d.mean, measure)} (n={d.n}, {span})")
     against = condition.baseline.label if condition.baseline else condition.judge.against
-    ax.axvline(0, color="black", linewidth=1)
-    ax.set(
-        xlim=(left, right),
-        ylim=(-0.6, len(shown) - 0.3),
-        xlabel=f"{measure.unit or measure.name} above {against}",
-    )
-    ax.set_yticks(range(len(shown)), [_wrap(one.arm.label) for one in shown])
-    ax.grid(axis="y", visible=False)
     what = f"difference in {measure.name} to {against}"
     seeds = "seeds" if condition.judge.untrained else "seeds against the mean of the baseline"
+    where = condition.setting + condition.judge.whose
     caption = (
-        f"The {what}: dots are {seeds}, diamonds their mean, bars the 95 % t-interval; an arrow "
-        "marks an interval that goes on beyond the picture."
+        f"{what[0].upper()}{what[1:]}, {where}. Dots are {seeds}, diamonds"
+        " their mean, bars the 95 % t-interval; an arrow marks what lies beyond the picture."
+    ) + _left_out(min(MOST, len(told)), min(MOST, len(told)), len(told))
+    with drawing():
+        figure = _forest(frame, colours, f"{measure.unit or measure.name} above {against}", measure)
+        return _picture(
+            figure, condition.key, "difference", caption,
+            f"Forest plot of the {what}, {where}", told, frame,
+        )  # fmt: skip
+
+
+def gains(told: Across, colours: Mapping[str, str]) -> Picture | None:
+    """The interquartile means over conditions; None without intervals, that is, for too few."""
+    m = told.measure
+    scale, name = _scale(m)
+    shown = [one for one in told.losses if one.low is not None and one.high is not None]
+    if not shown:
+        return None
+    frame = pd.DataFrame(
+        {"loss": one.label, "seed": None, name: scale * one.iqm, "low": scale * one.low,
+         "high": scale * one.high}
+        for one in shown[:MOST] if one.low is not None and one.high is not None
+    )  # fmt: skip
+    texts = [f"{one.label} {signed(one.iqm, m)}" for one in shown]
+    caption = (
+        "Over all conditions: interquartile mean of the differences to the baseline, with the 95 % "
+        "interval of a bootstrap over conditions and runs."
     )
-    return _picture(figure, condition, "difference", caption, f"Forest plot of the {what}", told)
+    with drawing():
+        figure = _forest(frame, colours, f"{m.unit or m.name} above the baseline", m)
+        return _picture(figure, "over_all", "gain", caption, "Forest plot of gains", texts, frame)
 
 
-def curves(condition: Condition, material: Material) -> Picture | None:
+def pictures(condition: Condition, results: Sequence[Result], material: Material) -> list[Picture]:
+    """What the data of a condition allow beside the differences, in the order to show them."""
+    ranked = [one.arm for one in sorted(results, key=best_first(condition)) if one.arm.runs]
+    ranked.sort(key=lambda arm: arm is not condition.baseline)
+    ranked = ranked[:MOST]
+    coloured = [arm for arm in ranked if material.palette[arm.label] != OTHER]
+    panels = (coloured + [arm for arm in ranked if arm not in coloured])[:PANELS]
+    with drawing():
+        drawn = [_curves(condition, ranked, panels, material)]
+        tested = {arm.label: seeds for arm in ranked if (seeds := _tested(arm, material))}
+        if tested:
+            shown = [arm for arm in panels if arm.label in tested]
+            drawn += [
+                _reliability(condition, shown, tested, material),
+                _margins(condition, tested, material),
+                _recalls(condition, tested),
+            ]
+    return [picture for picture in drawn if picture is not None]
+
+
+def differences(condition: Condition, results: Sequence[Result]) -> pd.DataFrame:
+    """A row an arm (its mean difference and interval), then a row a seed; in points of shares."""
+    scale, name = _scale(condition.measure)
+    shown = [one for one in sorted(results, key=best_first(condition)) if one.differences][:MOST]
+    body: list[dict[str, Any]] = []
+    for one in shown:
+        d = one.difference
+        ends = {
+            end: None if v is None else scale * v for end, v in (("low", d.low), ("high", d.high))
+        }
+        body.append(
+            {"loss": one.arm.label, "seed": None, name: scale * (d.mean or 0), **ends, "n": d.n,
+             "baseline_n": d.m, "conclusion": one.conclusion}
+        )  # fmt: skip
+    for one in shown:
+        body += [
+            {"loss": one.arm.label, "seed": s, name: scale * v} for s, v in one.differences.items()
+        ]
+    return pd.DataFrame(body)
+
+
+def _scale(measure: Measure) -> tuple[float, str]:
+    return (100, "points") if measure.unit == "points" else (1, "difference")
+
+
+def _forest(
+    frame: pd.DataFrame, colours: Mapping[str, str], label: str, measure: Measure
+) -> Figure:
+    name = frame.columns[2]
+    arms, seeds = frame[frame["seed"].isna()], frame[frame["seed"].notna()]
+    arms = arms.sort_values(name, ascending=measure.higher_is_better, kind="stable")
+    labels = [_wrap(text, 26) for text in arms["loss"]]
+    close = any("\n" in a and "\n" in b for a, b in itertools.pairwise(labels))
+    figure, [ax] = _canvas(1, 1, 0.85 + (0.3 if close else 0.21) * len(arms))
+    left, right = _window(arms, seeds, name)
+    for y, one in enumerate(arms.to_dict("records")):
+        colour, mean = colours.get(one["loss"], OTHER), one[name]
+        inside = left <= mean <= right
+        if pd.notna(one["low"]) and inside:
+            low, high = np.clip([one["low"], one["high"]], left, right)
+            ax.plot([low, high], [y, y], color=colour, linewidth=1.6)
+            for end, at, beyond in ((one["low"], low, "<"), (one["high"], high, ">")):
+                marker = "|" if left <= end <= right else beyond
+                ax.plot(at, y, marker, color=colour, markersize=6, clip_on=False)
+        marker = "D" if inside else "<" if mean < left else ">"
+        ax.plot(np.clip(mean, left, right), y, marker, color=colour, markersize=5, clip_on=False)
+        mine = seeds.loc[seeds["loss"] == one["loss"], name]
+        ax.plot(mine, [y + 0.3] * len(mine), "o", color=colour, markersize=2.5, alpha=0.8)
+        text = signed(mean / _scale(measure)[0], measure)
+        ax.text(1.015, y, text, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
+    ax.axvline(0, color="#000000", linewidth=1)
+    better = "right" if measure.higher_is_better else "left"
+    ax.set(
+        xlim=(left, right), ylim=(-0.7, len(arms) - 0.3), xlabel=f"{label} ({better} is better)",
+    )  # fmt: skip
+    ax.set_yticks(range(len(arms)), labels)
+    ax.grid(axis="y", visible=False)
+    return figure
+
+
+def _window(arms: pd.DataFrame, seeds: pd.DataFrame, name: str) -> tuple[float, float]:
+    """What a forest plot shows: all, but for means far from all others (Tukey's outer fences) and
+    intervals that go on far beyond what was seen."""
+    means = arms[name].to_numpy()
+    seen = np.array([0.0, *means, *seeds[name]])
+    if len(means) >= FENCED:
+        low, high = np.quantile(means, (0.25, 0.75))
+        seen = seen[(seen >= low - 3 * (high - low)) & (seen <= high + 3 * (high - low))]
+    left, right = min(0.0, seen.min(initial=0)), max(0.0, seen.max(initial=0))
+    pad = 0.6 * ((right - left) or 1)
+    left = max(left - pad, np.nanmin([left, *arms["low"].astype(float)]))
+    right = min(right + pad, np.nanmax([right, *arms["high"].astype(float)]))
+    edge = 0.03 * ((right - left) or 1)
+    return left - edge, right + edge
+
+
+def _curves(
+    condition: Condition, arms: Sequence[Arm], panels: Sequence[Arm], material: Material
+) -> Picture | None:
     """Accuracy by epoch, a panel a loss, a line a seed; behind in grey the baseline on test."""
     fields = condition.judge.by_epoch
-
-    def lines(arm: Arm) -> dict[str, list[tuple[list[int], list[float]]]]:
-        runs = [material.epochs(run["run_id"]) for run in arm.runs]
-        held = {f: [[e for e in epochs if e.get(f) is not None] for epochs in runs] for f in fields}
-        return {
-            field: [([e["epoch"] for e in es], [100 * e[field] for e in es]) for es in seeds if es]
-            for field, seeds in held.items()
-        }
-
-    read = [(arm, lines(arm)) for arm in condition.arms]
-    shown = [(arm, held) for arm, held in read if held[fields[0]]]
+    frame = pd.DataFrame(
+        [
+            (arm.label, int(run["seed"]), field, int(epoch["epoch"]), 100 * epoch[field])
+            for arm in arms
+            for run in arm.runs
+            for epoch in material.epochs(run)
+            for field in fields
+            if epoch.get(field) is not None
+        ],
+        columns=["loss", "seed", "field", "epoch", "percent"],
+    )
+    tests = frame[frame["field"] == fields[0]]
+    shown = [arm for arm in panels if (tests["loss"] == arm.label).any()]
     if not shown:
         return None
     figure, axes = _canvas(len(shown), 2, 1.75)
-    last = max(xs[-1] for _, held in shown for xs, _ in held[fields[0]])
-    baseline = [
-        line for arm, held in shown if arm is condition.baseline for line in held[fields[0]]
-    ]
-    told = []
-    for ax, (arm, held) in zip(axes, shown, strict=True):
-        for xs, ys in baseline if arm is not condition.baseline else ():
-            ax.plot(xs, ys, color="#b0b0b0", linewidth=2.5)
-        for field, style in zip(fields, ("o-", "--"), strict=False):
-            for xs, ys in held[field]:
+    last, told = frame["epoch"].max(), []
+    for ax, arm in zip(axes, shown, strict=True):
+        if condition.baseline is not None and arm is not condition.baseline:
+            for _, seed in tests[tests["loss"] == condition.baseline.label].groupby("seed"):
+                ax.plot(seed["epoch"], seed["percent"], color="#b0b0b0", linewidth=2.5)
+        mine = frame[frame["loss"] == arm.label]
+        dots = "o-" if last <= MANY else "-"
+        for field, style in zip(fields, (dots, "--"), strict=False):
+            for _, seed in mine[mine["field"] == field].groupby("seed"):
                 ax.plot(
-                    xs, ys, style, color=material.palette[arm.loss], linewidth=1.2, markersize=3
-                )
+                    seed["epoch"], seed["percent"], style, color=material.palette[arm.label],
+                    linewidth=1.2, markersize=3,
+                )  # fmt: skip
         ax.set_title(_wrap(arm.label, 30))
         ax.set_xticks(range(1, last + 1, max(1, last // 5)))
-        ends = [(ys[0], ys[-1]) for _, ys in held[fields[0]]]
-        told.append("{} from {:.1f} to {:.1f} %".format(arm.label, *np.mean(ends, 0)))
+        means = mine[mine["field"] == fields[0]].groupby("epoch")["percent"].mean()
+        told.append(f"{arm.label} from {means.iloc[0]:.1f} to {means.iloc[-1]:.1f} %")
     what = condition.judge.measure.name.removeprefix("test ")
     _outer_labels(axes, "epoch", f"{what}, %")
-    alt = f"Learning curves over {last} epochs, first to last {what}"
-    return _picture(figure, condition, "curves", condition.judge.curves, alt, told)
+    alt = f"Learning curves over {last} epochs, first to last {what}, {condition.setting}"
+    caption = condition.judge.curves + _left_out(len(shown), len(arms), len(condition.arms))
+    return _picture(figure, condition.key, "curves", caption, alt, told, frame)
 
 
-def reliability(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
+Tested = Mapping[str, Sequence[Drawn]]  # by label, what its seeds said of the test images
+
+
+def _reliability(
+    condition: Condition, shown: Sequence[Arm], tested: Tested, material: Material
+) -> Picture:
     """Accuracy against confidence, a panel a loss, a line a seed."""
-    figure, axes = _canvas(len(tested), 2, 2.1)
+    frame = pd.DataFrame(
+        [
+            (label, seed.seed, *point)
+            for label, seeds in tested.items()
+            for seed in seeds
+            for point in zip(seed.confidence, seed.accuracy, strict=True)
+        ],
+        columns=["loss", "seed", "confidence", "accuracy"],
+    )
+    figure, axes = _canvas(len(shown), 2, 2.1)
     told = []
-    for ax, (arm, seeds) in zip(axes, tested, strict=True):
-        ax.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
-        for seed in seeds:
+    for ax, arm in zip(axes, shown, strict=True):
+        ax.plot([0, 1], [0, 1], color="#000000", linewidth=0.8, linestyle=":")
+        for _, seed in frame[frame["loss"] == arm.label].groupby("seed"):
             ax.plot(
-                seed.confidence, seed.accuracy, "o-",
-                color=material.palette[arm.loss], markersize=3, linewidth=1.2,
+                seed["confidence"], seed["accuracy"], "o-", color=material.palette[arm.label],
+                markersize=3, linewidth=1.2,
             )  # fmt: skip
         ece, floor = (percent(arm.cell(field).mean) for field in ("test_ece", "test_ece_floor"))
         note = f"ECE {ece} %\nfloor {floor} %"
@@ -217,88 +287,117 @@ def reliability(condition: Condition, tested: Sequence[Tested], material: Materi
         told.append(f"{arm.label} {ece} % (floor {floor} %)")
     _outer_labels(axes, "confidence", "accuracy")
     caption = (
-        "Reliability diagrams: accuracy against confidence in 15 bins of equal width, a line a "
-        f"seed, bins of fewer than {LEAST_IN_BIN} images left out. Below the dotted line a model "
-        "is overconfident. The floor is the ECE that a perfectly calibrated model would get."
-    )
-    alt = "Reliability diagrams with the expected calibration error, mean of seeds"
-    return _picture(figure, condition, "reliability", caption, alt, told)
+        "Reliability: accuracy against confidence in 15 bins of equal width, a line a seed, bins "
+        f"of fewer than {LEAST_IN_BIN} images left out. Below the dotted line a model is "
+        "overconfident. The floor is the ECE that a perfectly calibrated model would get."
+    ) + _left_out(len(shown), len(tested), len(condition.arms))
+    alt = f"Reliability diagrams with the expected calibration error, {condition.setting}"
+    return _picture(figure, condition.key, "reliability", caption, alt, told, frame)
 
 
-def margins(condition: Condition, tested: Sequence[Tested], material: Material) -> Picture:
+def _margins(condition: Condition, tested: Tested, material: Material) -> Picture:
     """Distribution functions of the logit margin, raw and divided by the spread of the logits."""
-    figure, axes = _canvas(2, 1, 2.2 + 0.09 * max(0, len(tested) - 12))  # a long legend needs room
-    told = []
-    for number, (arm, seeds) in enumerate(tested):
+    frame = pd.DataFrame(
+        [
+            (label, seed.seed, level, margin, margin / seed.spread)
+            for label, seeds in tested.items()
+            for seed in seeds
+            for level, margin in zip(LEVELS.tolist(), seed.margins, strict=True)
+        ],
+        columns=["loss", "seed", "share", "logits", "standard deviations of the logits"],
+    )
+    units, told = list(frame.columns[3:]), []
+    figure, axes = _canvas(2, 1, 2.3)
+    grey = [label for label in tested if material.palette[label] == OTHER]
+    for label in (*grey, *(label for label in tested if label not in grey)):
+        mine = frame[frame["loss"] == label]
+        seeds = [seed for _, seed in mine.groupby("seed")]
+        if label in grey:
+            seeds = [mine.groupby("share", as_index=False)[units].mean()]
         for i, seed in enumerate(seeds):
-            for ax, scale in zip(axes, (1.0, seed.spread), strict=True):
+            for ax, unit in zip(axes, units, strict=True):
                 ax.plot(
-                    np.array(seed.margins) / scale, LEVELS, ("-", "--", "-.", ":")[number % 4],
-                    color=material.palette[arm.loss], linewidth=1.3, label="_" if i else arm.label,
+                    seed[unit], seed["share"], color=material.palette[label],
+                    label="_" if i else label, linewidth=0.8 if label in grey else 1.4,
                 )  # fmt: skip
-        told.append(f"{arm.label} {np.mean([seed.median / seed.spread for seed in seeds]):.2f}")
-    for ax, unit in zip(axes, ("logits", "standard deviations of the logits"), strict=True):
-        ax.axvline(0, color="black", linewidth=0.8)
+    for label in tested:
+        middle = frame[(frame["loss"] == label) & (frame["share"] == LEVELS[len(LEVELS) // 2])]
+        told.append(f"{label} {middle[units[1]].mean():.2f}")
+    for ax, unit in zip(axes, units, strict=True):
+        ax.axvline(0, color="#000000", linewidth=0.8)
         ax.margins(x=0)
         ax.set(ylim=(0, 1), xlabel=f"margin, {unit}", ylabel="share of images")
-    lines, names = axes[0].get_legend_handles_labels()
-    figure.legend(lines, names, loc="outside lower center", ncols=2, frameon=False)
+    lines = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))
+    named = {label: line for label, line in lines.items() if label not in grey}
+    if grey:
+        named["others"] = lines[grey[0]]
+    figure.legend(
+        list(named.values()), list(named), loc="outside lower center", ncols=2, frameon=False
+    )
     caption = (
         "Margins on the test images, the score of the true class minus the best other one: the "
-        "share of images with a margin up to x, a line a seed. Left of zero an image is "
-        "misclassified. Losses set their own scale of logits, so compare only in the lower panel."
-    )
-    alt = "Distribution of margins, the median in standard deviations of the logits"
-    return _picture(figure, condition, "margins", caption, alt, told)
+        "share of images with a margin up to x, a line a seed (of those in grey, their mean). Left "
+        "of zero an image is misclassified. Losses set their own scale of logits, so compare only "
+        "in the lower panel."
+    ) + _left_out(len(tested), len(tested), len(condition.arms))
+    alt = f"Distribution of margins, the median in {units[1]}, {condition.setting}"
+    return _picture(figure, condition.key, "margins", caption, alt, told, frame)
 
 
-def recalls(condition: Condition, tested: Sequence[Tested]) -> Picture:
+def _recalls(condition: Condition, tested: Tested) -> Picture:
     """Heat map of per-class recall, mean over seeds."""
-    table = 100 * np.array([np.mean([seed.recall for seed in seeds], 0) for _, seeds in tested])
-    names = tested[0].seeds[0].classes
+    names = next(iter(tested.values()))[0].classes
+    table = pd.DataFrame(
+        {
+            label: 100 * np.mean([seed.recall for seed in seeds], 0)
+            for label, seeds in tested.items()
+        },
+        index=list(names),
+    ).T
     few = len(names) <= MANY
-    figure, [ax] = _canvas(1, 1, 1.1 + 0.36 * len(tested))
+    figure, [ax] = _canvas(1, 1, 1.1 + 0.24 * len(tested))
     sns.heatmap(
         table, ax=ax, annot=few, fmt=".0f", annot_kws={"fontsize": 8}, linewidths=0.5 * few,
-        cbar=not few,
-        cmap="cividis", vmin=10 * np.floor(np.nanmin(table) / 10), vmax=100,
-        xticklabels=names if few else "auto", yticklabels=[_wrap(arm.label) for arm, _ in tested],
+        cbar=not few, cmap="cividis", vmin=10 * np.floor(np.nanmin(table) / 10), vmax=100,
+        xticklabels=names if few else "auto",
+        yticklabels=[_wrap(label, 26) for label in table.index],
     )  # fmt: skip
+    for text, cell in zip(ax.texts, ax.collections[0].get_facecolor(), strict=False):
+        # a cell stays as bright where the page is dark, so that the rule for ink must not hold
+        text.set_color("#1a1a1a" if sns.utils.relative_luminance(cell) > 0.18 else "#fdfdfd")
     ax.tick_params(axis="x", rotation=60)
     ax.tick_params(axis="y", rotation=0)
-    told = []
-    for (arm, _), row in zip(tested, table, strict=True):
-        low, high = int(np.nanargmin(row)), int(np.nanargmax(row))
-        extremes = f"{row[low]:.0f} % ({names[low]}) to {row[high]:.0f} % ({names[high]})"
-        told.append(f"{arm.label} from {extremes}")
-    caption = "Recall of each class on the test images in %, mean over seeds."
-    return _picture(figure, condition, "recall", caption, "Heat map of recall by class", told)
-
-
-def _tested(condition: Condition, material: Material) -> list[Tested]:
-    found = []
-    for arm in condition.arms:
-        read = (material.outputs(run["run_id"]) for run in arm.runs)
-        seeds = [_summary(*outputs) for outputs in read if outputs is not None]
-        if seeds:
-            found.append(Tested(arm, seeds))
-    return found
-
-
-def _summary(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Summary:
-    scores = logits.double()
-    margin = quantities.margin(scores, labels).numpy()
-    bins = metrics.reliability(logits, labels)
-    full = bins.counts >= LEAST_IN_BIN
-    return Summary(
-        confidence=bins.confidence[full].tolist(),
-        accuracy=bins.accuracy[full].tolist(),
-        margins=np.quantile(margin, LEVELS).tolist(),
-        median=float(np.median(margin)),
-        spread=(scores - scores.mean(1, keepdim=True)).std().item() or 1.0,
-        recall=metrics.per_class_recall(logits, labels).tolist(),
-        classes=classes or [str(k) for k in range(logits.shape[1])],
+    told = [
+        f"{label} from {row.min():.0f} % ({row.idxmin()}) to {row.max():.0f} % ({row.idxmax()})"
+        for label, row in table.iterrows()
+    ]
+    frame = (
+        table.rename_axis("loss").reset_index().melt("loss", var_name="class", value_name="percent")
     )
+    caption = "Recall of each class on the test images in %, mean over seeds."
+    caption += _left_out(len(tested), len(tested), len(condition.arms))
+    alt = f"Heat map of recall by class, {condition.setting}"
+    return _picture(figure, condition.key, "recall", caption, alt, told, frame)
+
+
+def _tested(arm: Arm, material: Material) -> list[Drawn]:
+    read = (material.outputs(run) for run in arm.runs)
+    return [drawn for drawn in read if drawn is not None]
+
+
+def _left_out(drawn: int, kept: int, arms: int) -> str:
+    """How many arms are in a figure's data only, or in the table only."""
+    told = []
+    if kept > drawn:
+        told.append(f"{kept - drawn} more {_arms(kept - drawn)} in the data")
+    if arms > kept:
+        n = arms - kept
+        told.append(f"{n} of the table are not" if told else f"{n} more {_arms(n)} in the table")
+    return f" {', '.join(told)}." if told else ""
+
+
+def _arms(n: int) -> str:
+    return "arm is" if n == 1 else "arms are"
 
 
 def _canvas(panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
@@ -320,7 +419,7 @@ def _outer_labels(axes: Sequence[Axes], x: str, y: str) -> None:
         ax.tick_params(labelbottom=True)
 
 
-def _wrap(label: str, width: int = 20) -> str:
+def _wrap(label: str, width: int) -> str:
     lines = [""]
     for part in label.replace("_", "_\0").replace(" ", " \0").split("\0"):
         if lines[-1] and len(lines[-1]) + len(part) > width:
@@ -330,7 +429,12 @@ def _wrap(label: str, width: int = 20) -> str:
 
 
 def _picture(
-    figure: Figure, condition: Condition, name: str, caption: str, what: str, told: Sequence[str]
-) -> Picture:
-    alt = f"{what}, {condition.setting}: {'; '.join(told)}."
-    return Picture(f"{condition.key}-{name}.svg", caption, alt, svg(figure))
+    figure: Figure, key: str, name: str, caption: str, what: str, told: Sequence[str],
+    frame: pd.DataFrame,
+) -> Picture:  # fmt: skip
+    more = len(told) - TOLD
+    texts = [*told[:TOLD], *([f"and {more} more in the data"] if more > 0 else [])]
+    shown = frame.copy()
+    shown["loss"] = shown["loss"].map(csv_cell)
+    data = shown.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return Picture(f"{key}-{name}.svg", caption, f"{what}: {'; '.join(texts)}.", svg(figure), data)

@@ -2,16 +2,24 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
-from lossatlas.analysis.measures import Measure
-from lossatlas.analysis.statistics import BASELINE_SEEDS, LEAST, Difference, conclusion
-from lossatlas.data.scenarios import names, says
+from lossatlas.analysis.measures import MEASURES, Measure
+from lossatlas.analysis.statistics import (
+    BASELINE_SEEDS,
+    LEAST,
+    Difference,
+    conclusion,
+    detectable,
+)
+from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import number, percent, signed
+from lossatlas.results.travel import machine
 
 Found = Sequence[tuple[Condition, Sequence[Result]]]
 
@@ -19,7 +27,9 @@ ALWAYS = (
     "*Not resolved* means that these seeds cannot tell the two apart; it does not mean that they "
     "are equal. *Equivalent* means that the 95 % interval of the difference lies within half a "
     "point on either side.",
-    "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md.",
+    "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md of "
+    "Loss Atlas.",
+    "The best of many losses is the best partly by luck: new seeds will likely show it smaller.",
     "The results hold for this model, this budget and these data; a longer recipe may order the "
     "losses otherwise.",
     "Hyperparameters that are not named with a loss are the defaults of its card and were not "
@@ -32,8 +42,8 @@ ALWAYS = (
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
-    "Embedding losses do not see what the classifiers see; the two tables cannot be compared.",
 )
+JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
     "tuned": "Learning rates called tuned come from a small grid on held-out training images, one "
     "seed each.",
@@ -49,79 +59,246 @@ FEW_SEEDS = (
     f"With fewer than {LEAST} seeds of either loss a difference is shown and nothing is said of "
     "it: so few do not tell how much a loss scatters."
 )
-MOST_NAMED = 12  # losses in one sentence
+GROUNDS = {
+    "not resolved": " after Holm's correction",
+    "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
+    "no test": ", without spread between the seeds",
+}
+MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
+MOST_SAID = 6  # sentences of the answer
+WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
+
+
+def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
+    """The answer in at most `MOST_SAID` sentences, the effect first in each: which loss for what,
+    by how much, how sure, on what. `asked` are sentences about what was asked for by name."""
+    compared = [(c, results) for c, results in found if any(one.differences for one in results)]
+    # then the last sentence names what is shared
+    shared = bool(compared) and len({ground(c) for c, _ in found}) == 1
+
+    def where(c: Condition) -> str:
+        return code(c.setting) + c.judge.whose if shared else place(c)
+
+    clean = {ground(c): (c, results) for c, results in compared if c.setting == "clean"}
+    silent: dict[str, list[str]] = defaultdict(list)
+    for c, results in found:
+        if not any(one.differences for one in results):
+            silent[_why_silent(c, results)].append(where(c))
+    last = [f"Nothing is compared in {', '.join(many)}: {why}." for why, many in silent.items()]
+    if len(last) > 2:
+        n = sum(map(len, silent.values()))
+        last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
+    last += _sure(compared, shared)
+    best = [_best(c, results, where(c), clean.get(ground(c))) for c, results in compared]
+    told = [one for c, _ in compared if (one := _probabilities(c, where(c)))]
+    more = [max(told)[1]] if told else []
+    more += [across(one)[0] for one in overall[:1]]
+    room = MOST_SAID - len(asked) - len(last)
+    kept = best[: max(1, room - len(more))]
+    said = [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
+    if len(kept) < len(best):
+        said[-1] = f"{said[-1][:-1]}; {len(best) - len(kept)} more scenarios are in the tables."
+    return said
+
+
+def ground(condition: Condition) -> tuple[str, str, str]:
+    """What conditions share whose numbers can be set beside each other."""
+    return condition.recipe, condition.model, condition.data
+
+
+def _best(
+    condition: Condition,
+    results: Sequence[Result],
+    where: str,
+    clean: tuple[Condition, Sequence[Result]] | None,
+) -> str:
+    """The best loss of a condition, and whether it is shown to be better than the baseline."""
+    m, ordered = condition.measure, _ordered(condition, results)
+    against = condition.judge.against or code(
+        condition.baseline.label if condition.baseline else ""
+    )
+    good = "higher" if m.higher_is_better else "lower"
+    shown = [one for one in ordered if one.conclusion == good]
+    top = shown[0] if shown else ordered[0]
+    counts = Counter(one.conclusion for one in ordered if one is not top)
+    others = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
+    others = f"; the others: {others}" if others else ""
+    base = ""
+    if condition.baseline is not None:
+        mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
+        base = f" ({number(mean, m)}{_unit(m)})"
+    said = f"**{_effect(top.difference, m)}** in {m.name} for {code(top.arm.label)} in {where}"
+    if shown:
+        said += f": better than {against}{base}"
+        said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
+        if clean is not None and clean[0] is not condition:
+            cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
+            if cost is not None and cost.difference.mean is not None:
+                said += f"; in {code(clean[0].setting)} it has {_effect(cost.difference, m)}"
+        return said + others + "."
+    far = "high" if m.higher_is_better else "low"
+    ends = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
+    reach = ""
+    if ends:
+        end = (max if m.higher_is_better else min)(ends)
+        reach = f"; no interval reaches beyond {signed(end, m)}"
+    rank = f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
+    word = _word(top.conclusion, top.difference, m) + GROUNDS.get(top.conclusion, "")
+    return (
+        f"{said}{rank}, against {against}{base}: {word}, so that none is shown to be better"
+        f"{reach}{others}."
+    )
+
+
+def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None:
+    """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
+    temperature scaling leaves of it; None where nothing is resolved."""
+    nll = MEASURES["test_nll"]
+    if nll not in condition.judge.measures or condition.measure is nll or not condition.baseline:
+        return None
+    found = arms.results(replace(condition, measure=nll))
+    better = [one for one in found if one.conclusion == "lower"]
+    if not better:
+        return None
+    top = min(better, key=lambda one: one.difference.mean or 0)
+    ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
+    said = (
+        f"**{_effect(top.difference, nll)}** in NLL for {code(top.arm.label)} in "
+        f"{where}: the best probabilities, ECE {percent(ours)} % against "
+        f"{percent(theirs)} % of {code(condition.baseline.label)}"
+    )
+    scaled = MEASURES["test_nll_ts"]
+    if top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
+        after = next(
+            one for one in arms.results(replace(condition, measure=scaled)) if one.arm is top.arm
+        )
+        said += f"; after temperature scaling {_effect(after.difference, scaled)} in NLL"
+    return -(top.difference.mean or 0), f"{said}."
+
+
+def _sure(compared: Found, shared: bool) -> list[str]:
+    """What these seeds could find, and on what ground all of it was measured."""
+    ending = ""
+    if shared:
+        c = compared[0][0]
+        epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
+        long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
+        ending = (
+            f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, data {code(c.data)}"
+        )
+    everything = [(c.measure, one.difference) for c, results in compared for one in results]
+    told = [(d, least, m) for m, d in everything if (least := detectable(d)) is not None]
+    if not told or len({m for _, _, m in told}) > 1:
+        return [f"All{ending.removeprefix('; all')}."] if ending else []
+    m, ends = told[0][2], sorted(least for _, least, _ in told)
+    span = " to ".join(dict.fromkeys(number(d, m) for d in (ends[0], ends[-1])))
+    n, of = (
+        _ends([str(k) for k in sorted(many)])
+        for many in ({d.n for d, _, _ in told}, {d.m for d, _, _ in told})
+    )
+    return [
+        f"{span}{f' {m.unit}'.rstrip()} is what {n} seeds of a loss against {of} of the baseline "
+        f"find in 80 % of surveys, before Holm's correction{ending}."
+    ]
+
+
+def _why_silent(condition: Condition, results: Sequence[Result]) -> str:
+    """Why nothing is compared in a condition."""
+    against, m = code(condition.against), condition.measure
+    if condition.trial:
+        return f"no finding ({condition.trial})"
+    if not any(one.cell.mean is not None for one in results):
+        return f"no run has finished with {m.name}"
+    if condition.judge.untrained:
+        return "no run has the encoder before training"
+    if condition.baseline is None:
+        failed = any(arm.loss == condition.against for arm in condition.arms)
+        return f"no run of {against} has finished" if failed else f"no run of {against} is there"
+    if not condition.baseline.values(m.field):
+        return f"the runs of the baseline {against} left no {m.name}"
+    return f"no run of another loss than {against} has finished with {m.name}"
 
 
 def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
-    """What a condition shows, with numbers and intervals."""
-    where = f"In {place(condition)}"
+    """What a condition shows: the baseline, then every loss by what is known of it."""
+    m, base = condition.measure, condition.baseline
     measured = [one for one in results if one.cell.mean is not None]
-    if not measured:
-        return [f"{where}, no run has finished with an accuracy yet."]
-    if condition.trial:
-        return [f"{where}, the numbers are no finding ({condition.trial}) and are not compared."]
-    if condition.judge.untrained:
-        return [_embedding(where, one) for one in measured]
-    calibrated = _calibrated(where, measured)
-    base, against, m = condition.baseline, code(condition.against), condition.measure
-    if base is None:
-        failed = any(arm.loss == condition.against for arm in condition.arms)
-        why = f"no run of {against} has finished" if failed else f"no run of {against} is there"
-        return [f"{where}, {why}, so that nothing is compared.", *calibrated]
-    c = next(one.cell for one in results if one.arm is base)
-    if c.mean is None:
-        said = f"{where}, the runs of the baseline {code(base.label)} left no {m.name}"
-        return [f"{said}, so that nothing is compared.", *calibrated]
-    span = "" if c.low is None else f", 95 % interval {number(c.low, m)} to {number(c.high, m)}"
-    few = (
-        f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
-        if c.n < BASELINE_SEEDS
-        else ""
+    if not any(one.differences for one in results):
+        why = _why_silent(condition, results)
+        said = [f"Nothing is compared: {why}."]
+        return said if condition.trial else [*said, *_calibrated(measured)]
+    against, said = condition.judge.against, []
+    if base is not None:
+        against = code(base.label)
+        c = next(one.cell for one in results if one.arm is base)
+        span = "" if c.low is None else f", 95 % interval {number(c.low, m)} to {number(c.high, m)}"
+        few = (
+            f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
+            if c.n < BASELINE_SEEDS
+            else ""
+        )
+        said.append(
+            f"{number(c.mean, m)}{_unit(m)} {m.name} in the last epoch: the baseline {against} "
+            f"(n={c.n}{span}{few})."
+        )
+    ordered = _ordered(condition, results)
+    for word in WORDS:
+        mine = [one for one in ordered if one.conclusion == word]
+        if mine:
+            listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in mine]
+            if len(mine) > MOST_NAMED:
+                listed = [listed[0], f"{len(mine) - 2} between", listed[-1]]
+            told = f"{_word(word, mine[0].difference, m)}{GROUNDS.get(word, '')}"
+            said.append(f"{'; '.join(listed)}: {told}, against {against}.")
+    return said + _calibrated(measured)
+
+
+def _ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:
+    """Those with a difference, the best first."""
+    sign = -1 if condition.measure.higher_is_better else 1
+    return sorted(
+        (one for one in results if one.differences),
+        key=lambda one: sign * (one.difference.mean or 0),
     )
-    unit = " %" if m.unit == "points" else f" {m.unit}".rstrip()
-    said = (
-        f"{where}, the baseline {code(base.label)} has {m.name} {number(c.mean, m)}{unit} in the "
-        f"last epoch (n={c.n}{span}{few})."
-    )
-    others = [one for one in measured if one.arm is not base]
-    return [said, *_compared(where, condition, others), *calibrated]
 
 
 def comparison(found: Found, a: str, b: str) -> list[str]:
-    """What `--compare` asks: loss `a` minus loss `b`, a sentence a condition."""
-    said = []
+    """What `--compare` asks: loss `a` minus loss `b`, a sentence a condition that has both, then
+    one of the others."""
+    said, missing = [], []
     for condition, _ in found:
         d, m = arms.compare(condition, a, b), condition.measure
-        where = f"In {place(condition)}"
-        if d is None:
-            if not condition.judge.untrained and not condition.trial:
-                said.append(f"{where}, {code(a)} and {code(b)} have not both {m.name}.")
-            continue
-        word = _word(conclusion(d, d.p, m.margin), d, m)
-        said.append(f"{where}, {code(a)} minus {code(b)}: {_effect(d, m)}: {word}.")
-    return said
+        if d is not None:
+            word = _word(conclusion(d, d.p, m.margin), d, m)
+            what = f"{code(a)} minus {code(b)} in {place(condition)}"
+            said.append(f"**{_effect(d, m)}** in {m.name} for {what}: {word}.")
+        elif not condition.judge.untrained and not condition.trial:
+            missing.append(place(condition))
+    told = f"{code(a)} and {code(b)} are not both measured in {', '.join(missing)}."
+    return [*said, *([told] if missing else [])]
 
 
 def across(told: Across) -> list[str]:
-    """What holds over several conditions: the best rank, and the largest gain."""
+    """What holds over several conditions: the largest gain, and the best rank."""
     m, losses = told.measure, told.losses
     first = losses[0]
     most = (max if m.higher_is_better else min)(losses, key=lambda one: one.iqm)
-    where = f"Over {len(told.conditions)} scenarios and recipes on {code(told.conditions[0].data)}"
-    said = [
-        f"{where}, {code(first.label)} has the best mean rank of {len(losses)} losses that are in "
-        f"all: {first.rank:.1f} (sd {first.rank_sd:.1f})."
+    where = f"over {len(told.conditions)} scenarios and recipes on {code(told.conditions[0].data)}"
+    rank = (
+        f"{first.rank:.1f} is the best mean rank of {len(losses)} losses {where}, that of "
+        f"{code(first.label)} (sd {first.rank_sd:.1f})."
+    )
+    if not most.iqm:
+        return [f"No loss gains {where}, by the interquartile mean of its differences.", rank]
+    span = "no interval from two" if len(told.conditions) == 2 else "no interval"
+    if most.low is not None:
+        span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
+    return [
+        f"**{signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span})** for {code(most.label)} "
+        f"{where}: the largest interquartile mean of differences to the baseline; a run of it is "
+        f"better than one of the baseline with probability {most.better:.2f}.",
+        rank,
     ]
-    if most.iqm:
-        span = "no interval from two" if len(told.conditions) == 2 else "no interval"
-        if most.low is not None:
-            span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
-        said.append(
-            f"{where}, the largest gain has {code(most.label)}: interquartile mean of its runs' "
-            f"differences to the baseline {signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span}); "
-            f"a run of it is better than one of the baseline with probability {most.better:.2f}."
-        )
-    return said
 
 
 def checked(repeated: Sequence[Again], name: str) -> list[str]:
@@ -158,7 +335,7 @@ def notices(found: Found, runs: Sequence[Row]) -> list[str]:
             "that everything is connected. Their numbers say nothing about a loss and are compared "
             "with no others."
         )
-    kinds = machines(runs)
+    kinds = Counter(sorted(map(machine, filter(is_finished, runs))))
     if len(kinds) > 1:
         told = "; ".join(f"{code(kind)} ({n} {_runs(n)})" for kind, n in kinds.items())
         said.append(
@@ -166,42 +343,6 @@ def notices(found: Found, runs: Sequence[Row]) -> list[str]:
             "kinds of processor, by up to about a point of accuracy; they are bit-identical on one "
             "machine only. Pairs of one seed that were made on different kinds are less alike."
         )
-    return said
-
-
-def machines(runs: Sequence[Row]) -> dict[str, int]:
-    """How many finished runs each kind of machine has made, as far as their rows tell them apart:
-    rows of older stores hold neither the processor's model nor its instructions."""
-    counts: dict[str, int] = defaultdict(int)
-    for row in filter(is_finished, runs):
-        hardware = str(row.get("hardware", "a machine that is not named"))
-        fields = () if row.get("device") == "cuda" else ("cpu", "cpu_capability")
-        told = [str(row[field]) for field in fields if field in row]
-        counts[f"{hardware} ({'; '.join(told)})" if told else hardware] += 1
-    return dict(sorted(counts.items()))
-
-
-def of_loss(loss: str, found: Found) -> list[str]:
-    """What was measured for one loss, a line an arm."""
-    said = []
-    for condition, results in found:
-        for one in results:
-            if one.arm.loss != loss:
-                continue
-            c, d = one.cell, one.difference
-            line = f"{place(condition)}, {code(one.arm.label)}: "
-            if c.mean is None:
-                said.append(line + "no run has finished with an accuracy.")
-                continue
-            m = condition.measure
-            line += f"{m.name} {number(c.mean, m)}{' %' if m.unit == 'points' else ''} (n={c.n}"
-            line += ")" if c.sd is None else f", sd {number(c.sd, m)})"
-            if condition.trial:
-                line += f"; no finding ({condition.trial})"
-            if d.mean is not None:
-                against = condition.judge.against or code(condition.against)
-                line += f"; to {against} {_effect(d, m)}: {_word(one.conclusion, d, m)}"
-            said.append(line + ".")
     return said
 
 
@@ -243,13 +384,14 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
+    said += [JUDGED] if len({condition.judge for condition, _ in found}) > 1 else []
     held = {(condition.recipe, condition.data) for condition, _ in found}
     said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
-    kinds = machines([run for one in everything for run in one.arm.runs])
+    kinds = {machine(r) for one in everything for r in (*one.arm.runs, *one.arm.elsewhere)}
     if len(kinds) == 1:
         said.append(
             f"All runs were made on one kind of machine, {code(*kinds)}, as far as their rows "
-            "tell: another kind gives other weights, and accuracies up to about a point apart."
+            "tell: another kind gives other weights and somewhat other accuracies."
         )
     if diverged := sum(one.diverged for one in everything):
         without = sum(len(one.arm.runs) - one.cell.n for one in everything)
@@ -261,48 +403,6 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
         said.append(
             f"Older runs of the same loss, setting and seed, replaced by newer ones: {replaced}."
         )
-    return said
-
-
-def _compared(where: str, condition: Condition, others: Sequence[Result]) -> list[str]:
-    """Effect first, then what is known of it; the resolved ones a sentence each."""
-    m, baseline = condition.measure, condition.against
-    base = condition.baseline
-    against = code(base.label if base else baseline)
-    ordered = sorted(
-        others, key=lambda one: -(one.difference.mean or 0) * (1 if m.higher_is_better else -1)
-    )
-    said = []
-    for one in ordered:
-        if one.conclusion in ("higher", "lower"):
-            word = _word(one.conclusion, one.difference, m)
-            word += f", by less than {100 * (m.margin or 0):g} points" if one.within else ""
-            pairs = ""
-            if one.paired is not None:
-                p = one.paired
-                pairs = (
-                    f" (by {p.n} pairs of one seed {signed(p.mean, m)}, "
-                    f"{signed(p.low, m)} to {signed(p.high, m)})"
-                )
-            said.append(
-                f"{where}, {code(one.arm.label)} against {against}: "
-                f"{_effect(one.difference, m)}: {word}{pairs}."
-            )
-    groups = (
-        ("equivalent", f"equivalent within ±{100 * (m.margin or 0):g} points"),
-        ("not resolved", "not resolved after Holm's correction"),
-        ("too few seeds", f"too few seeds for a statement ({LEAST} of each loss are asked for)"),
-        ("no test", "no test, without spread between the seeds"),
-    )
-    for word, told in groups:
-        mine = [one for one in ordered if one.conclusion == word]
-        if mine:
-            listed = [
-                f"{code(one.arm.label)} {_effect(one.difference, m)}" for one in mine[:MOST_NAMED]
-            ]
-            more = len(mine) - len(listed)
-            listed += [f"and {more} more in the table"] if more else []
-            said.append(f"{where}, against {against} {told}: {'; '.join(listed)}.")
     return said
 
 
@@ -322,28 +422,16 @@ def _effect(d: Difference, m: Measure) -> str:
     return f"{signed(d.mean, m)}{unit} ({span}, n={d.n} against {d.m})"
 
 
-def _calibrated(where: str, measured: Sequence[Result]) -> list[str]:
-    near = [one for one in measured if one.calibrated]
+def _calibrated(measured: Sequence[Result]) -> list[str]:
+    near = [code(one.arm.label) for one in measured if one.calibrated]
     return [
-        f"{where}, the ECE of {_names(near)} is within two sd of what a perfectly calibrated model "
-        "would get, in every seed."
+        f"ECE within two sd of what a perfectly calibrated model would get, in every seed: "
+        f"{', '.join(near)}."
     ] if near else []  # fmt: skip
 
 
-def _embedding(where: str, one: Result) -> str:
-    d, gain = one.difference, ""
-    if d.mean is not None:
-        way = "above" if d.mean > 0 else "below"
-        span = (
-            "no interval"
-            if d.low is None
-            else f"95 % interval {percent(d.low)} to {percent(d.high)}"
-        )
-        gain = f", {percent(abs(d.mean))} points {way} the same encoder before training (n={d.n}, {span}): {one.conclusion}"  # noqa: E501
-    return (
-        f"{where}, the frozen features of {code(one.arm.label)} give {percent(one.cell.mean)} % by "
-        f"kNN (n={one.cell.n}){gain}."
-    )
+def _unit(m: Measure) -> str:
+    return " %" if m.unit == "points" else f" {m.unit}".rstrip()
 
 
 def _runs(n: int) -> str:
@@ -353,8 +441,3 @@ def _runs(n: int) -> str:
 def _ends(ascending: Sequence[str]) -> str:
     """The first to the last, or the one there is; empty for none."""
     return " to ".join(dict.fromkeys((*ascending[:1], *ascending[-1:])))
-
-
-def _names(many: Sequence[Result]) -> str:
-    *first, last = [f"{code(one.arm.label)}" for one in many]
-    return f"{', '.join(first)} and {last}" if first else last

@@ -10,7 +10,9 @@ from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import Again
 from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
 from lossatlas.analysis.judges import judge_of
-from lossatlas.analysis.measures import ACCURACY, Measure
+from lossatlas.analysis.machines import Between
+from lossatlas.analysis.measures import MEASURES, Measure
+from lossatlas.cards import Card
 from lossatlas.pages.escape import code
 from lossatlas.pages.tables import Table, table, value
 
@@ -26,158 +28,107 @@ IMPROPER = (
     "† Not strictly proper by its card: the softmax of its scores is read as probabilities here as "
     "for every loss, but the loss was not made to produce them."
 )
+# Fields of rows beside the measures: what they stand for, as a measure is printed.
+MORE = (
+    Measure("test_ece_floor", "ECE floor", "points"),
+    Measure("knn_accuracy_untrained", "kNN accuracy untrained", "points", True),
+    Measure("probe_accuracy", "linear probe", "points", True),
+)
+PROBABILITIES = tuple(m for m in (*MEASURES.values(), *MORE) if not m.higher_is_better)
 
 Tuned = Sequence[Mapping[str, Any]]  # tables of tuned rates, each of a recipe
 Holders = tuple[set[str], set[str]]  # the scenarios and the losses of the runs that hold a value
 
 
-def accuracy_table(
-    condition: Condition, results: Sequence[Result], improper: Sequence[str], tuned: Tuned
+def main_table(
+    condition: Condition, results: Sequence[Result], families: Mapping[str, str]
 ) -> Table:
-    """Classifiers: accuracy (or what else they are compared by) with its interval, calibration,
-    time and tuning budget."""
-    measure, body = condition.measure, []
-    for one in sorted(results, key=best_first(condition)):
-        best, last, nll, ece, floor, floor_sd = (
-            one.arm.cell(field).mean
-            for field in (
-                "best_test_accuracy", "test_accuracy", "test_nll", "test_ece", "test_ece_floor",
-                "test_ece_floor_sd",
-            )
-        )  # fmt: skip
-        gap = None if best is None or last is None else best - last
-        mark = " †" if one.arm.loss in improper and nll is not None else ""
-        body.append(
-            [
-                *_measured_cells(one, measure),
-                *([] if measure is ACCURACY else [value(percent(last), last)]),
-                value(percent(gap), gap),
-                value(("–" if nll is None else f"{nll:.3f}") + mark, nll),
-                value(percent(ece) + mark, ece),
-                value(_plus_minus(floor, floor_sd), floor),
-                *_cost_cells(one.arm, condition, tuned),
-            ]
-        )
-    what = "accuracy" if measure is ACCURACY else measure.name
-    head = ["Loss", *_measured_head(what, measure)]
-    head += [] if measure is ACCURACY else ["accuracy, %"]
-    head += ["best − last epoch, points", "NLL, nats", "ECE, %", "ECE floor, % (± sd)", *COST_HEAD]
-    notes = ["Sorted by the mean; rows that the seeds cannot tell apart are not a ranking."]
-    notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
-    name = measure.name[0].upper() + measure.name[1:]
-    return table(f"{name} in the last epoch: {condition.title}", head, body, notes)
-
-
-def embedding_table(condition: Condition, results: Sequence[Result], tuned: Tuned) -> Table:
-    """Embedders: kNN and linear-probe accuracy of frozen features, and the gain by training."""
-    measure, body = condition.measure, []
-    for one in sorted(results, key=best_first(condition)):
-        untrained = one.arm.cell(condition.judge.untrained).mean
-        gain, probe = one.difference, one.arm.cell("probe_accuracy")
-        body.append(
-            [
-                *_measured_cells(one, measure),
-                value(percent(untrained), untrained),
-                value(points(gain.mean), gain.mean),
-                value(_interval(gain.low, gain.high, points), gain.low),
-                value(concluded(one)),
-                value(_plus_minus(probe.mean, probe.sd), probe.mean),
-                *_cost_cells(one.arm, condition, tuned),
-            ]
-        )
-    head = ["Loss", *_measured_head(measure.name, measure), "kNN untrained, %", "gain, points"]
-    head += ["95 % interval", "after Holm", "linear probe, % (± sd)", *COST_HEAD]
-    note = "Untrained is the same encoder before training: the zero line of this table."
-    return table(f"Frozen features: {condition.title}", head, body, [note])
-
-
-def difference_table(condition: Condition, results: Sequence[Result]) -> Table | None:
-    """Classifiers against the baseline, by arms; None without a baseline."""
-    if condition.baseline is None or len(results) < 2:
-        return None
+    """Every arm by what it is compared by, and its difference to the reference if there is one."""
     measure = condition.measure
+    compared = any(one.differences for one in results)
+    by_pairs = any(one.paired for one in results)
+
+    def plain(v: float | None) -> str:
+        return number(v, measure)
 
     def sign(v: float | None) -> str:
         return signed(v, measure)
 
-    by_pairs = any(one.paired for one in results)
     body = []
     for one in sorted(results, key=best_first(condition)):
-        if one.arm is condition.baseline:
-            continue
-        d, least = one.difference, statistics.detectable(one.difference)
+        c, d, pairs = one.cell, one.difference, one.paired
+        n = f"{c.n} ({one.diverged} diverged)" if one.diverged else str(c.n)
         row = [
-            named(one.arm),
-            value(sign(d.mean), d.mean),
-            value(_interval(d.low, d.high, sign), d.low),
-            value(concluded(one)),
-            value(f"{d.n} : {d.m}", d.n),
-            value(_p(d.p), d.p),
-            value(_p(one.p_holm), one.p_holm),
-            value(number(least, measure), least),
+            *_named(one.arm, families),
+            value(plain(c.mean), c.mean),
+            value(plain(c.sd), c.sd),
+            value(_interval(c.low, c.high, plain), c.low),
+            value(n, c.n),
         ]
+        if compared and one.arm is condition.baseline:
+            row += [value("–"), value("–"), value("the baseline"), value("–"), value("–")]
+        elif compared:
+            least = statistics.detectable(d)
+            row += [
+                value(sign(d.mean), d.mean),
+                value(_interval(d.low, d.high, sign), d.low),
+                value(concluded(one)),
+                value(_p(one.p_holm), one.p_holm),
+                value(plain(least), least),
+            ]
         if by_pairs:
-            pairs = one.paired
             text = "–"
             if pairs is not None:
                 text = f"{sign(pairs.mean)} {_interval(pairs.low, pairs.high, sign)} ({pairs.n})"
             row.append(value(text, pairs.mean if pairs else None))
         body.append(row)
     unit = f", {measure.unit}" if measure.unit else ""
-    head = ["Loss", f"difference{unit}", "95 % interval", "conclusion", "seeds : baseline's", "p"]
-    head += ["p (Holm)", f"detectable{unit}"] + ["by pairs [95 % interval] (pairs)"] * by_pairs
-    notes = [
-        "By arms: Welch's t, each variance the larger of its own and the one that all arms of the "
-        "scenario suggest. Detectable: the true difference that this test at level 0.05, before "
-        "Holm, finds in 80 % of such surveys."
-    ]
-    if measure.margin is not None:
-        notes.append(
-            f"Equivalent: not resolved, and the interval lies within ±{100 * measure.margin:g} "
-            "points; (=) marks a resolved difference that small."
-        )
-    caption = f"Difference to {condition.baseline.label}, {measure.name}: {condition.title}"
+    head = ["Loss", "family", _headed(measure), f"sd{unit}", "95 % t-interval", "n"]
+    notes = ["Sorted by the mean; rows that the seeds cannot tell apart are not a ranking."]
+    if compared:
+        against = condition.baseline.label if condition.baseline else condition.judge.against
+        head += [f"difference to {against}{unit}", "95 % interval", "conclusion", "p (Holm)"]
+        head += [f"detectable{unit}"]
+        if not condition.judge.untrained:
+            notes.append(
+                "Differences by arms: Welch's t, each variance the larger of its own and the one "
+                "that all arms of the scenario suggest. Detectable: the true difference that this "
+                "test at level 0.05, before Holm, finds in 80 % of such surveys."
+            )
+        if any(one.within and one.conclusion in ("higher", "lower") for one in results):
+            notes.append("(=) A resolved difference of less than half a point.")
+    head += ["by pairs [95 % interval] (pairs)"] * by_pairs
+    caption = f"{capital(measure.name)} in the last epoch: {condition.title}"
     return table(caption, head, body, notes)
 
 
-def probability_table(
-    condition: Condition, results: Sequence[Result], improper: Sequence[str]
-) -> Table | None:
-    """How good the probabilities are, by the measures that any run has; None for fewer than three
-    (NLL and ECE stand beside the accuracy)."""
-    held = [
-        m
-        for m in condition.judge.measures
-        if not m.higher_is_better and any(one.arm.cell(m.field).n for one in results)
-    ]
-    if len(held) < 3:
-        return None
-    body = []
+def measures_table(
+    condition: Condition,
+    results: Sequence[Result],
+    families: Mapping[str, str],
+    improper: Sequence[str],
+    tuned: Tuned,
+) -> Table:
+    """Every other measure that any run has, and what the runs cost."""
+    fields = [m for m in condition.judge.measures if m is not condition.measure]
+    fields += [m for m in MORE if m.field not in (f.field for f in fields)]
+    held = [m for m in fields if any(one.arm.cell(m.field).n for one in results)]
+    body, marked = [], False
     for one in sorted(results, key=best_first(condition)):
-        cells = [(m, one.arm.cell(m.field)) for m in held]
-        mark = " †" if one.arm.loss in improper and any(c.n for _, c in cells) else ""
-        body.append(
-            [
-                {**named(one.arm), "text": one.arm.label + mark},
-                *(
-                    value(
-                        number(c.mean, m) + (f" ± {number(c.sd, m)}" if c.sd is not None else ""),
-                        c.mean,
-                    )
-                    for m, c in cells
-                ),
-            ]
-        )
-    units = {"points": ", %", "nats": ", nats"}
-    head = ["Loss", *(m.name + units.get(m.unit, "") for m in held)]
-    notes = [
-        "Mean ± sd over seeds; lower is better in every column. AURC: the error rate, averaged "
-        "over all shares of images on which the most confident answers are kept."
-    ]
-    if any(m.field == "test_ece_debiased" for m in held):
-        notes.append("Debiased: minus the floor of the ECE, not below 0.")
-    notes += [IMPROPER] if any(one.arm.loss in improper for one in results) else []
-    return table(f"Probabilities on the test images: {condition.title}", head, body, notes)
+        row = _named(one.arm, families)
+        for m in held:
+            c = one.arm.cell(m.field)
+            mark = " †" if c.n and m in PROBABILITIES and one.arm.loss in improper else ""
+            spread = f" ± {number(c.sd, m)}" if c.sd is not None else ""
+            row.append(value(number(c.mean, m) + spread + mark, c.mean))
+            marked |= bool(mark)
+        body.append(row + _cost_cells(one.arm, condition, tuned))
+    head = ["Loss", "family", *map(_headed, held), *COST_HEAD]
+    notes = ["Mean ± sd over seeds."]
+    if any(m in PROBABILITIES for m in held):
+        notes[0] += " Of what describes probabilities, lower is better."
+    notes += [IMPROPER] if marked else []
+    return table(f"Other measures, and cost: {condition.title}", head, body, notes)
 
 
 def comparison_table(
@@ -233,8 +184,32 @@ def across_table(told: Across) -> Table:
         "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
         "few runs make it too short. It speaks of conditions like these, not of all there are."
     ]
-    where = "; ".join(condition.title for condition in told.conditions)
-    return table(f"Over {len(told.conditions)} conditions, {m.name}: {where}", head, body, notes)
+    where = "; ".join(condition.setting for condition in told.conditions)
+    return table(f"{capital(m.name)} over {where}", head, body, notes)
+
+
+def machines_table(told: Sequence[Between]) -> Table | None:
+    """Arms that several kinds of machine have made; None if there are none."""
+    body = []
+    for one in told:
+        m = one.condition.measure
+        cells = [f"{number(c.mean, m)} (n={c.n}): {where}" for where, c in one.cells.items()]
+        body.append(
+            [
+                value(f"{one.arm.label}, {one.condition.title}"),
+                value("; ".join(cells)),
+                value(str(one.runs), one.runs),
+                value(number(one.sd, m), one.sd),
+                value(number(one.apart, m), one.apart),
+            ]
+        )
+    head = ["Loss", "mean of each", "runs that several made", "sd between machines within a run"]
+    notes = [
+        "In points where the measure is a share. Of a run that several machines have made, the row "
+        "of the machine that has made most runs of the scenario counts in all other tables."
+    ]
+    name = "Between machines"
+    return table(name, [*head, "largest difference"], body, notes, words=True) if body else None
 
 
 def checked_table(repeated: Sequence[Again], name: str) -> Table:
@@ -323,8 +298,9 @@ def tuning_tables(document: Mapping[str, Any]) -> list[Table]:
     return found
 
 
-def protocol_table(runs: Iterable[Row]) -> Table:
-    """What the runs share, computed from them; what differs is told by scenario or by loss."""
+def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
+    """What differs between the runs (None if nothing does) and what they share, computed from
+    them."""
     named_here = ("recipe", "model", "data", *SETTINGS[1:], *ENVIRONMENT)
     held: dict[str, dict[str, Holders]] = defaultdict(lambda: defaultdict(lambda: (set(), set())))
     seeds, rows, having = set(), 0, Counter[str]()
@@ -338,20 +314,34 @@ def protocol_table(runs: Iterable[Row]) -> Table:
                 scenarios, losses = held[field][_plain(v)]
                 scenarios.add(scenario)
                 losses.add(loss)
-    body = []
+    differing: list[Any] = []
+    equal = [[value("seeds"), value(", ".join(map(str, sorted(seeds))))]]
     for field in [*named_here, *sorted(field for field in held if field.startswith("config."))]:
         if field in held:
-            how = "equal" if len(held[field]) == 1 else "differs"
-            how += "" if having[field] == rows else f", of {having[field]} that have it"
-            cells = (field.removeprefix("config."), _told(held[field]), how)
-            body.append([value(text) for text in cells])
-    body.append([value("seeds"), value(", ".join(map(str, sorted(seeds)))), value("paired")])
-    return table("Settings of all runs", ["Setting", "value", "over the runs"], body, words=True)
+            told = _told(held[field])
+            told += "" if having[field] == rows else f" (of {having[field]} runs that tell)"
+            cells = [value(field.removeprefix("config.")), value(told)]
+            (equal if len(held[field]) == 1 else differing).append(cells)
+    head = ["Setting", "value"]
+    return (
+        table("Settings that differ", head, differing, words=True) if differing else None,
+        table("Settings that all runs share", head, equal, words=True),
+    )
 
 
-def named(arm: Arm) -> dict[str, Any]:
-    """A cell that links to the section of the arm's loss."""
-    return {"text": arm.label, "loss": arm.loss, "sort": None}
+def losses_table(losses: Mapping[str, tuple[Card | None, str]]) -> Table:
+    """The losses with their papers; what a card says stands on its own page."""
+    body = []
+    for name, (card, family) in losses.items():
+        row = [{"text": name, "loss": name, "sort": None}, value(family)]
+        if card is None:
+            row += [value("–"), value("has no card in this installation")]
+        else:
+            paper = f"{card.paper.citation}: {card.paper.title}"
+            row += [value(card.target), value(paper) | {"url": card.paper.url}]
+        body.append(row)
+    head = ["Loss", "family", "target", "paper"]
+    return table("The losses of these runs", head, body, words=True)
 
 
 def percent(fraction: float | None) -> str:
@@ -378,6 +368,11 @@ def signed(v: float | None, measure: Measure) -> str:
     return "–" if v is None else f"{v:+.3f}".replace("-", "−")
 
 
+def capital(text: str) -> str:
+    """The text as a sentence begins, but for names such as kNN."""
+    return text[0].upper() + text[1:] if text[:2].islower() else text
+
+
 def concluded(one: Result) -> str:
     """The conclusion as tables show it."""
     text = SIGN.get(one.conclusion, one.conclusion)
@@ -397,25 +392,13 @@ def best_first(condition: Condition) -> Callable[[Result], tuple[float, str]]:
 COST_HEAD = ("training, s", "learning rate", "tuning runs")
 
 
-def _measured_head(what: str, measure: Measure) -> list[str]:
-    unit, spread = ("%", ", points") if measure.unit == "points" else (measure.unit, "")
-    suffix = f", {unit}" if unit else ""
-    return [what + suffix, "sd" + spread, "95 % t-interval" + suffix, "n"]
+def _named(arm: Arm, families: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"text": arm.label, "loss": arm.loss, "sort": None}, value(families[arm.loss])]
 
 
-def _measured_cells(one: Result, measure: Measure) -> list[dict[str, Any]]:
-    def plain(v: float | None) -> str:
-        return number(v, measure)
-
-    c = one.cell
-    n = f"{c.n} ({one.diverged} diverged)" if one.diverged else str(c.n)
-    return [
-        named(one.arm),
-        value(plain(c.mean), c.mean),
-        value(plain(c.sd), c.sd),
-        value(_interval(c.low, c.high, plain), c.low),
-        value(n, c.n),
-    ]
+def _headed(m: Measure) -> str:
+    unit = "%" if m.unit == "points" else m.unit
+    return f"{m.name}, {unit}" if unit else m.name
 
 
 def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, Any]]:
@@ -455,10 +438,6 @@ def _told(held: Mapping[str, Holders]) -> str:
 
 def _interval(low: float | None, high: float | None, form: Callable[[float], str]) -> str:
     return "–" if low is None or high is None else f"[{form(low)}, {form(high)}]"
-
-
-def _plus_minus(mean: float | None, sd: float | None) -> str:
-    return percent(mean) if sd is None else f"{percent(mean)} ± {percent(sd)}"
 
 
 def _p(p: float | None) -> str:

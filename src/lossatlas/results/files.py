@@ -12,9 +12,9 @@ import stat
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lossatlas.errors import UserError
 
@@ -25,6 +25,12 @@ def _is_name(value: str) -> str:
     if not value or value.startswith(".") or "/" in value or "\0" in value:
         raise ValueError("must be the name of a folder")
     return value
+
+
+def _in_order(epochs: list[Any]) -> list[Any]:
+    if [one.epoch for one in epochs] != list(range(1, len(epochs) + 1)):
+        raise ValueError("must be numbered from 1")
+    return epochs
 
 
 Name = Annotated[str, AfterValidator(_is_name)]  # of a run or sweep: it leads nowhere else
@@ -105,6 +111,20 @@ class Row(Start):
     test_ece_classwise: Share | None = None
     test_aurc: Share | None = None
     test_balanced_accuracy: Share | None = None
+    test_many_accuracy: Share | None = None
+    test_medium_accuracy: Share | None = None
+    test_few_accuracy: Share | None = None
+    temperature: Positive | None = None
+    temperature_images: Whole | None = None
+    test_nll_ts: Amount | None = None  # _ts: after scaling by the temperature
+    test_brier_ts: Amount | None = None
+    test_ece_ts: Share | None = None
+    test_ece_floor_ts: Share | None = None
+    test_ece_floor_sd_ts: Amount | None = None
+    test_ece_debiased_ts: Share | None = None
+    test_ece_equal_mass_ts: Share | None = None
+    test_ece_classwise_ts: Share | None = None
+    test_aurc_ts: Share | None = None
     knn_accuracy: Share | None = None
     knn_accuracy_untrained: Share | None = None
     probe_accuracy: Share | None = None
@@ -125,6 +145,37 @@ class Epoch(_Schema):
     epoch: Annotated[int, Field(ge=1, le=10**9)]
     seconds: Amount
     cpu_seconds: Amount | None = None
+
+
+class Epochs(_Schema):
+    """The epochs of a row that travels, from the first."""
+
+    epochs: Annotated[list[Epoch], AfterValidator(_in_order)]
+
+
+class Told(_Schema):
+    """What a file of rows tells beside them: the sweep that was asked for, and commands."""
+
+    sweep: Text | None
+    commands: dict[str, list[str]]
+
+
+class Drawn(_Schema):
+    """What figures draw of a run's logits: `evaluation.drawn`."""
+
+    confidence: list[Share]
+    accuracy: list[Share]
+    margins: Annotated[list[Number], Field(min_length=51, max_length=51)]  # LEVELS
+    spread: Positive
+    recall: list[float]  # NaN of a class without images
+    classes: list[str]
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        for one, other in (("confidence", "accuracy"), ("recall", "classes")):
+            if len(getattr(self, one)) != len(getattr(self, other)):
+                raise ValueError(f"{one} and {other} must have as many entries")
+        return self
 
 
 class Holder(_Schema):

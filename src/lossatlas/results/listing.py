@@ -1,21 +1,22 @@
 """What `lossatlas runs` prints: a line a run, then a line for each sweep that is not finished."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from lossatlas import resources
 from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
-from lossatlas.results import progress, selection, store, sweeps
+from lossatlas.results import progress, selection, store, sweeps, travel
 from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN, STATES, Costs, Member
 from lossatlas.terminal import printable
 
+IMPORTED = "imported"
 EVERY = 2.0  # seconds between looks
 
 
@@ -44,12 +45,14 @@ def gather(
         if state not in STATES:
             raise UserError(f"--state {state!r} is unknown; legal: {', '.join(STATES)}")
     table = store.table(root)
+    brought = travel.imported(root, table)
     if sweep:
         folder = sweeps.find(root, sweep)
         told, members = _told(folder, table, Costs(table, resources.published_rows()))
         table = _planned_too(table, members)
     else:
         told = _unfinished(root, table)
+    table = _imported_too(table, brought, [m.planned.run_id for m in members] if sweep else None)
     keep = pd.Series(True, index=table.index)
     if states:
         keep &= table["state"].isin(states)
@@ -63,14 +66,18 @@ def gather(
 def lines(listing: Listing) -> list[str]:
     """State, id, and main numbers or reason of each run; how many are in each state; the sweeps."""
     table = listing.table
-    shown = [c for c in ("state", "run_id", "reason", *store.HEADLINES) if c in table]
+    columns = ("state", "run_id", "reason", IMPORTED, *store.HEADLINES)
+    shown = [c for c in columns if c in table]
     values = zip(*(table[column].tolist() for column in shown), strict=True)
     rows = [
-        [row["state"], row["run_id"], store.headline(row) or _text(row["reason"])]
+        [row["state"], row["run_id"], (store.headline(row) or _text(row["reason"])) + _from(row)]
         for row in (dict(zip(shown, each, strict=True)) for each in values)
     ]
-    counts = table["state"].value_counts()
-    total = ", ".join(f"{counts[state]} {state}" for state in STATES if state in counts)
+    ours = table[table[IMPORTED].isna()] if IMPORTED in table else table
+    counts = ours["state"].value_counts()
+    totals = [f"{counts[state]} {state}" for state in STATES if state in counts]
+    totals += [f"{len(table) - len(ours)} imported"] if len(ours) < len(table) else []
+    total = ", ".join(totals)
     none = "no such runs; 'lossatlas train' makes runs"
     return [*(aligned(rows) if rows else []), total or none, *listing.sweeps]
 
@@ -130,6 +137,25 @@ def _planned_too(table: pd.DataFrame, members: list[Member]) -> pd.DataFrame:
     names = [member.planned.run_id for member in members]
     listed = rows.reindex(names).reset_index(drop=True)
     return listed.assign(run_id=names, state=[member.state for member in members])
+
+
+def _imported_too(
+    table: pd.DataFrame, brought: travel.Imported, planned: Sequence[str] | None
+) -> pd.DataFrame:
+    """The table, then the rows that were imported (of these runs only), with where they are from in
+    the column `IMPORTED`; it is not there if there are none."""
+    rows: list[Mapping[str, Any]] = [
+        one.row | {IMPORTED: printable(travel.machine(one.row))}
+        for one in brought.runs
+        if planned is None or one.row["run_id"] in planned
+    ]
+    if planned is None:
+        rows += brought.damaged
+    return travel.beside(table, pd.DataFrame(rows))
+
+
+def _from(row: Mapping[str, Any]) -> str:
+    return f"; imported, from {row[IMPORTED]}" if _text(row.get(IMPORTED)) else ""
 
 
 def _text(value: object) -> str:

@@ -8,6 +8,7 @@
         loss.py               the loss's file; beside it loss_<name>.py, what its digest covers too
     runs/.running/<run_id>/   the same, while it is being made, with a checkpoint and a lease
     runs/.sweeps/<name>/      a sweep: its plan, its file, the logs of its workers
+    runs/.imported/           rows that were made elsewhere, as `results.travel` keeps them
 
 A run's id ends in a digest of its configuration (without paths, logging and devices) and of its
 loss's code, so the same experiment has the same folder however it was spelt. The form of the id is
@@ -19,7 +20,6 @@ import os
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -287,34 +287,13 @@ def epochs_made(folder: Path) -> int:
     return 0
 
 
-def load(path: str | Path | None = None) -> pd.DataFrame:
-    """All runs of a run store as a table, one row a run.
-
-    Args:
-        path: the folder of runs; None means `LOSSATLAS_RUNS` or `runs`.
-
-    Returns:
-        At least the columns `COLUMNS` (accuracies and ECE as fractions, times in seconds), each
-        hyperparameter as `loss.<name>`, and what else the rows hold. Runs in work have state
-        "running", runs cut off "interrupted", both with a reason. Damaged runs and those of an
-        earlier version are left out, with a warning.
+def table(
+    path: str | Path | None = None, left_out: list[Mapping[str, Any]] | None = None
+) -> pd.DataFrame:
+    """The runs of a store, without what it has imported: at least the columns `COLUMNS`. Damaged
+    runs have their id, state "damaged" and the reason, and are put into the list `left_out`
+    instead, if that is given.
     """
-    damaged: list[Mapping[str, Any]] = []
-    found = _read(path, damaged)
-    if (sentence := earlier(runs_dir() if path is None else Path(path).resolve())) is not None:
-        warnings.warn(sentence, stacklevel=2)
-    if damaged:
-        told = "; ".join(row["reason"] for row in damaged)
-        warnings.warn(f"{len(damaged)} damaged runs are left out: {told}", stacklevel=2)
-    return found
-
-
-def table(path: str | Path | None = None) -> pd.DataFrame:
-    """The table of `load` with the damaged runs: their id, state "damaged" and the reason."""
-    return _read(path, None)
-
-
-def _read(path: str | Path | None, left_out: list[Mapping[str, Any]] | None) -> pd.DataFrame:
     root = Path(path).resolve() if path is not None else runs_dir()
     published: list[str] = []
     # Listed before the finished runs are, and looked at after them: a run that is published

@@ -73,7 +73,7 @@ def collect(
     if left_out is not None:
         left_out += [row for row in more if row.get("state") == "damaged"]
         more = [row for row in more if row.get("state") != "damaged"]
-    rows = _joined([rows, pa.table(_encoded(more))])
+    rows = _joined([rows, pa.table(encoded(more))])
     fields = {json.loads(name): name for name in rows.column_names if name not in STAMP.names}
     columns = {key: rows[name] for key, name in sorted(fields.items())}
     held = {key: _decoded(c) for key, c in columns.items() if c.null_count < len(c)}
@@ -139,33 +139,43 @@ def _cached(root: Path) -> pa.Table:
     with suppress(OSError, Damaged, pa.ArrowException):
         with files.opened(root / CACHE) as file:
             content = memoryview(file.read())
-        end = len(content) - FOOTER - int.from_bytes(content[-FOOTER:-4], "little")
-        if end > DIGEST and _digest(content, end) == content[end - DIGEST : end]:
+        if is_whole(content):
             with parquet.ParquetFile(pa.BufferReader(content)) as table:
                 if table.schema_arrow.metadata == VERSION:
                     return table.read()
     return STAMP.empty_table()
 
 
-def _digest(content: Any, end: int) -> bytes:
-    """The SHA-256 of a cache's content but for the digest that ends at `end`."""
+def sealed(rows: pa.Table, **how: Any) -> bytes:
+    """A parquet file with, before its footer, the SHA-256 of all the rest."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(rows, sink, **how)
+    content = memoryview(sink.getvalue())
+    footer = _footer(content)
+    return b"".join((content[:footer], hashlib.sha256(content).digest(), content[footer:]))
+
+
+def is_whole(content: memoryview) -> bool:
+    """Whether a file's content is as `sealed` wrote it."""
+    end = _footer(content)
+    if end <= DIGEST:
+        return False
     digest = hashlib.sha256(content[: end - DIGEST])
     digest.update(content[end:])
-    return digest.digest()
+    return digest.digest() == content[end - DIGEST : end]
+
+
+def _footer(content: memoryview) -> int:
+    """Where the footer of a parquet file begins."""
+    return len(content) - FOOTER - int.from_bytes(content[-FOOTER:-4], "little")
 
 
 def _keep(root: Path, rows: pa.Table) -> None:
     """Write the cache beside, then rename it; a folder that cannot be written does without."""
-    sink = pa.BufferOutputStream()
-    parquet.write_table(rows.replace_schema_metadata(VERSION), sink)
-    content = memoryview(sink.getvalue())
-    footer = len(content) - FOOTER - int.from_bytes(content[-FOOTER:-4], "little")
-    digest = hashlib.sha256(content).digest()
     beside = root / f"{CACHE}.{os.getpid()}"
     with suppress(OSError):
         try:
-            with beside.open("wb") as file:
-                file.writelines((content[:footer], digest, content[footer:]))
+            beside.write_bytes(sealed(rows.replace_schema_metadata(VERSION)))
             beside.replace(root / CACHE)
         finally:
             beside.unlink(missing_ok=True)
@@ -182,12 +192,13 @@ def _read(root: Path, stamps: pa.Table, damaged: list[Row]) -> Iterator[pa.Table
                 damaged.append(damaged_row(root, name, error))
                 read.append(None)
         part = part.filter(pa.array([row is not None for row in read]))  # not gone since, and whole
-        for name, column in _encoded([row for row in read if row is not None]).items():
+        for name, column in encoded([row for row in read if row is not None]).items():
             part = part.append_column(name, column)
         yield part
 
 
-def _encoded(rows: Sequence[Row]) -> dict[str, pa.Array]:
+def encoded(rows: Sequence[Row]) -> dict[str, pa.Array]:
+    """The fields of rows as columns, by the JSON texts of their names."""
     columns = {}
     for key in dict.fromkeys(chain.from_iterable(rows)):
         values = [row.get(key, ABSENT) for row in rows]

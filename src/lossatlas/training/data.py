@@ -1,5 +1,7 @@
 """The images of a run, on their device, cut into batches for Lightning."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -10,9 +12,12 @@ from lossatlas.data.batches import Images, PlainBatches, TrainBatches
 from lossatlas.data.cifar10 import Dataset
 from lossatlas.errors import UserError
 from lossatlas.evaluation.metrics import hits
+from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.quantities import one_hot
 from lossatlas.seeds import derive
 from lossatlas.training.config import Config
+
+UNUSED = 5000  # at most so many of the images that `recipe.train_limit` leaves fit a temperature
 
 
 class ImageData(pl.LightningDataModule):
@@ -21,6 +26,10 @@ class ImageData(pl.LightningDataModule):
     Those are the test images, or with `holdout` that many training images, set apart by one
     fixed permutation; then the test images are not looked at. A scenario thins out what is left
     for training, under `recipe.train_limit` too; the held-out images stay as they are.
+    After training the network is asked about what is `predicted`: those images as "test", some
+    that it was trained on as "train", and, for logits without `holdout`, as "unused" up to 5,000
+    that the limit left over, thinned out and labelled as the scenario does it (wrong labels stay
+    wrong), where there are any.
     `kind` is the target type of the loss, `views` the strength of each augmented view of an image
     that it takes at once (none: it takes logits of single images), `samples_per_class` what its
     batches are made of (see `TrainBatches`).
@@ -61,6 +70,20 @@ class ImageData(pl.LightningDataModule):
             few = min(cfg.recipe.test_limit, len(self.scored.labels))
             self.scored = self.scored.take(torch.arange(few, device=device))
         self.padded = augment.pad(self.train.pixels)
+        unused = self._unused(pool, order)
+        self.predicted = {"test": self.scored, "train": self.subset}
+        self.predicted |= {} if unused is None else {"unused": unused}
+
+    def _unused(self, pool: Images, order: Tensor) -> Images | None:
+        limit, kind = self.cfg.recipe.train_limit, KINDS[self.kind]
+        if limit is None or self.cfg.holdout or kind.on_embeddings or kind.names != "right":
+            return None
+        rows = order[limit:][:UNUSED]
+        with suppress(UserError):  # too few for the scenario
+            labels = pool.labels[rows].cpu()
+            kept = scenarios.rows(self.cfg.scenario, labels, self.classes, self.cfg.seed)
+            return pool.take(rows[kept.to(rows.device)]) if len(kept) else None
+        return None
 
     def _images(self, source: Dataset, split: str, device: torch.device) -> Images:
         images = getattr(source, split)
@@ -75,6 +98,10 @@ class ImageData(pl.LightningDataModule):
         """Share of the training targets that leave the true class out."""
         true = one_hot(self.train.labels, len(self.classes)).float()
         return (~hits(true, self.train.target)).double().mean().item()
+
+    def class_sizes(self) -> Tensor:
+        """Training images of each class by their true labels, (K,) int64 on the CPU."""
+        return torch.bincount(self.train.labels, minlength=len(self.classes)).cpu()
 
     def class_counts(self) -> Tensor:
         """Training samples of each class, (K,) float64, as the loss's own targets have it.
@@ -115,5 +142,5 @@ class ImageData(pl.LightningDataModule):
         return [PlainBatches(self.subset), scored] if self.views else [scored]
 
     def predict_dataloader(self) -> list[PlainBatches]:
-        """The scored images and the training subset, for the evaluation bundle."""
-        return [PlainBatches(self.scored), PlainBatches(self.subset)]
+        """What is `predicted`, in that order."""
+        return [PlainBatches(images) for images in self.predicted.values()]

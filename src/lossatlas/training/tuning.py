@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from lossatlas import resources, results, yamls
+from lossatlas import resources, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.results import files
+from lossatlas.results import files, store
 from lossatlas.training.search import RATE, choose
 
 HEADER = """\
@@ -31,7 +31,7 @@ def write_table(runs: Path | None = None, ids: Collection[str] | None = None) ->
         UserError: there are no finished tuning runs, they do not cover one grid for every loss,
             or they do not fit the table that is there.
     """
-    table = results.load(runs)
+    table = store.table(runs)
     if ids is not None:
         table = table[table["run_id"].isin(list(ids))]
     table = table[(table["holdout"] > 0) & table["state"].isin(["done", "diverged"])]

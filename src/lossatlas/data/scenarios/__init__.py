@@ -19,9 +19,7 @@ alone, so losses compared at one seed see the same labels and images. Test label
 """
 
 import importlib
-import inspect
 import math
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import make_dataclass
 from types import ModuleType
@@ -31,15 +29,13 @@ import torch
 from torch import Generator, Tensor
 
 from lossatlas import legal
+from lossatlas.data.described import names, says
 from lossatlas.errors import UserError
 from lossatlas.losses import targets as rules
 from lossatlas.losses.kinds import KINDS
 from lossatlas.seeds import derive
 
-
-def names() -> list[str]:
-    """All scenarios, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+__all__ = ["names", "says"]  # from where torch is not needed
 
 
 def find(name: str) -> ModuleType:
@@ -53,12 +49,6 @@ def schema(name: str) -> type:
     """A dataclass of the scenario's name and parameters; raises UserError as `find` does."""
     own = getattr(find(name), "Parameters", object)
     return make_dataclass(name, [("name", str, legal.choice(name, default=name))], bases=(own,))
-
-
-def says(name: str) -> str:
-    """What it does, in the words of its file: a sentence without its full stop."""
-    text = " ".join((inspect.getdoc(find(name)) or "").split("\n\n")[0].split()).removesuffix(".")
-    return text[:1].lower() + text[1:]
 
 
 def check(conf: Mapping[str, Any], classes: Sequence[str], data: str) -> None:

@@ -1,0 +1,189 @@
+"""A report of rows alone is that of the store they came from, also where there is no torch."""
+
+import importlib
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lossatlas import resources
+from lossatlas.analysis import arms, machines
+from lossatlas.errors import UserError
+from lossatlas.report import build, source, tables
+from lossatlas.results import sweeps, travel
+from report.fakes import add_run
+
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "safetensors", "hydra")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of every state and kind, some planned by a sweep, some with a measure to be computed."""
+    root = tmp_path_factory.mktemp("travel") / "runs"
+    line = "loss=cross_entropy seed=0 runs=/a/folder"
+    planned = [sweeps.Planned("x", {}, "class_index", "given")]
+    name = sweeps.write(root, "mine", [line], planned).name
+    for seed in (0, 1, 2):
+        add_run(root, "cross_entropy", "clean", seed, sweep=name)
+        add_run(root, "focal", "clean", seed, **{"loss.gamma": 5}, test_aurc=None)
+    add_run(root, "focal", "ambiguous_pets", 0, **{"scenario.probability": 1})
+    add_run(root, "crammer_singer_hinge", "clean", 1, "diverged", reason="loss is nan in epoch 3")
+    add_run(root, "soft_target_kl", "ambiguous_pets", 0, "failed", reason="out of memory | \x1b[1m")
+    add_run(root, "nt_xent", "clean", 0)
+    add_run(root, "focal", "clean", 7, holdout=5000, test_accuracy=0.999)
+    return root
+
+
+@pytest.fixture(scope="module")
+def file(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("file") / "rows.parquet"
+    assert source.export(root, path) == (11, [])
+    return path
+
+
+@pytest.fixture(scope="module")
+def pages(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of the store's report."""
+    tuned = resources.folder("conf") / "tuned"  # as the command does
+    return contents(build(root, tmp_path_factory.mktemp("pages") / "r", tuned).parent)
+
+
+@pytest.fixture
+def without_torch() -> Iterator[None]:
+    """Import this package anew, on a machine that has no torch."""
+
+    def ours() -> list[str]:
+        return [name for name in sys.modules if name.split(".")[0] in ("lossatlas", *HEAVY)]
+
+    before = {name: sys.modules.pop(name) for name in ours()}
+    sys.modules.update(dict.fromkeys(HEAVY))  # None: cannot be imported
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("torch")
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_pages_of_rows_are_those_of_the_store_without_torch(
+    file, pages, tmp_path, without_torch, command
+):
+    shutil.copy(file, tmp_path / "rows.parquet")
+    code, out, err = command("report", "--rows", "rows.parquet", "-o", "r")
+    assert (code, err) == (0, "")
+    assert out.endswith("index.html\n")
+    found = contents(tmp_path / "r")
+    assert found.keys() == pages.keys()
+    for name, content in pages.items():
+        assert found[name] == content, name
+    kinds = ("curves", "reliability", "margins", "recall")
+    assert all(f"figures/clean-{kind}.svg" in found for kind in kinds)
+    markdown = found["REPORT.md"].decode()
+    assert "lossatlas train -m loss=cross_entropy seed=0\n" in markdown
+    assert "/a/folder" not in markdown
+    code, out, _ = command("runs", "import", "rows.parquet")
+    assert (code, out) == (0, "11 rows imported, 0 were there\n")
+    assert command("report", "-o", "s")[0] == 0
+    assert contents(tmp_path / "s") == pages
+    assert "torch" not in {name for name, module in sys.modules.items() if module is not None}
+
+
+def test_some_of_the_rows_give_the_pages_of_some_of_the_runs(root, file, tmp_path):
+    here = contents(build(root, tmp_path / "here", only="*-clean-*-s[01]-*").parent)
+    there = contents(build(file, tmp_path / "there", only="*-clean-*-s[01]-*").parent)
+    assert here == there
+
+
+def test_statements_are_made_again_from_rows(root, file, tmp_path, command):
+    shutil.copy(file, tmp_path / "rows.parquet")
+    shutil.copytree(root, tmp_path / "runs")
+    code, out, _ = command("report", "--check", "rows.parquet", "-o", "r")
+    assert code == 0
+    assert "holds: `clean`" in out
+    assert "rows.parquet" in (tmp_path / "r" / "REPORT.md").read_text()
+    (tmp_path / "rows.parquet").write_text("run_id,state\n")
+    code, _, err = command("report", "--check", "rows.parquet", "-o", "s")
+    assert code == 2
+    assert "rows.parquet: is no file of rows" in err
+    assert not (tmp_path / "s").exists()
+
+
+def brought(root: Path, elsewhere: Path, path: Path) -> None:
+    source.export(elsewhere, path)
+    travel.bring(root, path)
+
+
+def test_of_a_run_of_two_machines_one_counts_and_the_spread_is_told(tmp_path):
+    root, other = tmp_path / "runs", tmp_path / "other"
+    for seed in (0, 1, 2):
+        add_run(root, "cross_entropy", "clean", seed, test_accuracy=0.70 + seed / 100)
+        add_run(root, "focal", "clean", seed)
+    late = {"hardware": "another", "started": 1_800_000_000.0}
+    for seed, accuracy in ((0, 0.72), (1, 0.70), (5, 0.8)):
+        add_run(other, "cross_entropy", "clean", seed, test_accuracy=accuracy, **late)
+    brought(root, other, tmp_path / "a.parquet")
+    read = source.read(root)
+    assert len(read.rows) == 9
+    [condition] = arms.conditions(read.rows, [])
+    [entropy] = [arm for arm in condition.arms if arm.loss == "cross_entropy"]
+    assert entropy.by_seed("test_accuracy") == pytest.approx({0: 0.7, 1: 0.71, 2: 0.72, 5: 0.8})
+    assert [row["test_accuracy"] for row in entropy.elsewhere] == [0.72, 0.70]
+    assert condition.replaced == 0
+    [one] = machines.between([(condition, arms.results(condition))])
+    assert one.arm.loss == "cross_entropy"
+    assert {name: (c.n, round(c.mean or 0, 4)) for name, c in one.cells.items()} == {
+        "a processor": (3, 0.71), "another": (3, 0.74),
+    }  # fmt: skip
+    assert one.runs == 2
+    assert one.apart == pytest.approx(0.02)
+    assert one.sd == pytest.approx(((0.02**2 / 2 + 0.01**2 / 2) / 2) ** 0.5)
+    told = tables.machines_table([one])
+    assert told is not None
+    assert [cell["text"] for cell in told["rows"][0][1:]] == [
+        "71.00 (n=3): a processor; 74.00 (n=3): another", "2", "1.12", "2.00",
+    ]  # fmt: skip
+    page = build(root, tmp_path / "out").parent
+    assert "Between machines" in (page / "REPORT.md").read_text()
+    assert (page / "results.csv").read_text().count("cross_entropy-clean-quick-s0") == 2
+    again = tmp_path / "both.parquet"
+    source.export(root, again)
+    assert contents(build(again, tmp_path / "rows").parent) == contents(page)
+
+
+def test_runs_of_one_machine_have_no_spread_between_machines(root):
+    conditions = arms.conditions(source.read(root).rows, [])
+    assert machines.between([(c, arms.results(c)) for c in conditions]) == []
+    assert tables.machines_table([]) is None
+
+
+def test_epochs_of_two_machines_are_not_mixed(tmp_path):
+    root, other = tmp_path / "runs", tmp_path / "other"
+    add_run(root, "focal", "clean", 0)
+    add_run(other, "focal", "clean", 0, hardware="another")
+    text = next(other.glob("*/epochs.jsonl"))
+    text.write_text(text.read_text().replace('"lr": 0.1', '"lr": 0.9'))
+    brought(root, other, tmp_path / "a.parquet")
+    read = source.read(root)
+    rates = {row["hardware"]: read.epochs(row)[0]["lr"] for row in read.rows}
+    assert rates == {"a processor": 0.1, "another": 0.9}
+
+
+def test_a_file_without_what_is_asked_for_is_one_sentence(file, tmp_path):
+    for more, said in (
+        ({"only": "nothing"}, "holds no runs to report with --only 'nothing'"),
+        ({"sweep": "mine"}, "a file of rows has no plans"),
+        ({"metric": "nll_ts"}, "no run of .*rows.parquet has it"),
+    ):
+        with pytest.raises(UserError, match=said):
+            build(file, tmp_path / "out", **more)
+    assert not (tmp_path / "out").exists()

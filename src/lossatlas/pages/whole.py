@@ -46,7 +46,7 @@ def beside(out: Path, command: str) -> list[dict[str, Any]]:
 
 
 def _described(folder: Path) -> dict[str, Any] | None:
-    """A folder's command, title, first sentence and addresses; None if it holds no pages of ours."""
+    """Command, title, first sentence and addresses of a folder; None if it has no pages of ours."""
     for name in FIRST:
         found = _begins(folder / name)
         if found is not None and (folder / "index.html").is_file():

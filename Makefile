@@ -35,7 +35,7 @@ lists: setup           ## the lists of losses, needs and calls in README.md and 
 verdicts: setup        ## decide the mathematics of every loss whose code or checker changed
 	$(BIN)/lossatlas check --all --jobs 2 --record
 
-book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/
+book: setup            ## the card pages and the lecture, reports/cards/ and reports/lecture/, and the list of pages
 	$(BIN)/lossatlas lecture -o reports/lecture
 	$(BIN)/lossatlas card --all -o reports/cards
 	$(BIN)/lossatlas pages reports

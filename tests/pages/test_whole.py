@@ -62,11 +62,11 @@ def test_a_folder_without_pages_and_a_strangers_page_are_refused(
 
 
 def test_what_is_beside_is_told_and_nothing_else(reports: Path) -> None:
-    assert [one["md"] for one in whole.beside(reports / "quick")] == ["cards/README.md"]
-    assert [one["html"] for one in whole.beside(reports / "new")] == [
+    assert [one["md"] for one in whole.beside(reports / "new", "report")] == ["cards/README.md"]
+    assert [one["html"] for one in whole.beside(reports / "new", "lecture")] == [
         "cards/index.html", "quick/index.html",
     ]  # fmt: skip
     whole.build(reports)
-    assert [one["html"] for one in whole.beside(reports / "quick")] == [
+    assert [one["html"] for one in whole.beside(reports / "quick", "report")] == [
         "cards/index.html", "index.html",
     ]  # fmt: skip

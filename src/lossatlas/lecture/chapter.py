@@ -62,7 +62,7 @@ def build(out: Path) -> Chapter:
         content = assemble(SECTIONS)
     named = {name for section in SECTIONS for name in section.cards}
     content["cards"] = {name for name in named if (out.parent / f"cards/{name}.html").is_file()}
-    content["beside"] = whole.beside(out)
+    content["beside"] = whole.beside(out, "lecture")
     files = {
         f"figures/{picture.file}": picture.svg
         for section in content["sections"]

@@ -11,7 +11,7 @@ from lossatlas.pages.publish import Text, publish
 COMMAND = "pages"
 FIRST = ("REPORT.md", "README.md")  # the page that a folder of pages begins with
 DATA = ("results.csv", "rows.parquet")
-OURS = re.compile(r"<!-- Made by 'lossatlas [^\n]*\n# ([^\n]*)\s+([^\n]*)")
+OURS = re.compile(r"<!-- Made by 'lossatlas (\w+)'[^\n]*\n# ([^\n]*)\s+([^\n]*)")
 LINK = r"\[([^\]]*)\]\([^)]*\)"
 
 
@@ -35,25 +35,26 @@ def build(folder: Path) -> Path:
     return folder / "index.html"
 
 
-def beside(out: Path) -> list[dict[str, Any]]:
-    """What a page in the folder `out` links to: the page of the whole, the folders of pages beside
-    it."""
+def beside(out: Path, command: str) -> list[dict[str, Any]]:
+    """What a page of a command in the folder `out` links to: the folders of pages of other commands
+    beside it, and the page of the whole."""
     others = [one for one in sorted(out.parent.glob("*/")) if one.resolve() != out.resolve()]
-    found = [one for one in map(_described, others) if one is not None]
+    found = [one for one in map(_described, others) if one and one["command"] != command]
     if (out.parent / "index.html").is_file() and _begins(out.parent / "README.md") is not None:
         found.append({"title": "all pages", "md": "README.md", "html": "index.html"})
     return found
 
 
 def _described(folder: Path) -> dict[str, Any] | None:
-    """A folder's title, first sentence and addresses; None if it holds no pages of ours."""
+    """Command, title, first sentence and addresses of a folder; None if it has no pages of ours."""
     for name in FIRST:
         found = _begins(folder / name)
         if found is not None and (folder / "index.html").is_file():
             files = [one for one in DATA if (folder / one).is_file()]
             return {
-                "title": found[1],
-                "says": re.split(r"(?<=\.) ", re.sub(LINK, r"\1", found[2]))[0],
+                "command": found[1],
+                "title": found[2],
+                "says": re.split(r"(?<=\.) ", re.sub(LINK, r"\1", found[3]))[0],
                 "md": f"{folder.name}/{name}",
                 "html": f"{folder.name}/index.html",
                 "files": [f"{folder.name}/{one}" for one in files],
@@ -62,7 +63,7 @@ def _described(folder: Path) -> dict[str, Any] | None:
 
 
 def _begins(page: Path) -> re.Match[str] | None:
-    """The title and the first paragraph of a Markdown page of ours."""
+    """The command, the title and the first paragraph of a Markdown page of ours."""
     try:
         return OURS.match(page.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

@@ -67,7 +67,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             linked = {*content, "index"}
         elif (out / "index.html").is_file():
             linked |= {"index"}
-        also = whole.beside(out)
+        also = whole.beside(out, COMMAND)
         for name, page in content.items():
             pictures = [*page["pictures"], page["strip"]]
             files |= _rendered(name, page | {"linked": linked, "beside": also}, "card", pictures)

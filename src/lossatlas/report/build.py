@@ -10,7 +10,7 @@ import pandas as pd
 
 from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
-from lossatlas.pages import render
+from lossatlas.pages import render, whole
 from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
 from lossatlas.report.source import read
@@ -68,6 +68,7 @@ def build(
     report["pages"] = [
         name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()
     ]
+    report["beside"] = whole.beside(out, "report")
     files: dict[str, Text] = {}
     for part in (report["over_all"], *report["conditions"]):
         for picture in (part.get("forest"), *part["pictures"]):

@@ -24,7 +24,10 @@ GIVEN = {  # what is made up for a need of 8 samples of 10 classes; features are
     "features": "torch.randn(8, 64)", "head_weight": "torch.randn(10, 64)",
     "teacher_logits": "torch.randn(8, 10)", "randomness": "torch.Generator()",
 }  # fmt: skip
-SCENARIOS = {"label_set": "ambiguous_pets", "distribution": "ambiguous_pets"}  # else clean
+SCENARIOS = {  # else clean
+    "label_set": "ambiguous_pets", "distribution": "ambiguous_pets",
+    "complementary": "complementary",
+}  # fmt: skip
 NOISY = "symmetric_noise scenario.probability=0.4"
 
 

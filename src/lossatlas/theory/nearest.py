@@ -338,7 +338,13 @@ class _Asked:
         vectors = np.array([view.of(found) for _, _, found in pool])
         lengths = np.linalg.norm(vectors, axis=1)
         units = vectors / np.where(lengths, lengths, 1.0)[:, None]
-        gram, along = units @ units.T, units @ view.target
+        # A third of the points finds the pairs, all judge them: the products are the work here.
+        points, width = self.mine.gradients.shape
+        some = np.random.default_rng(0).permutation(points)[: -(-points // 3)]
+        few = units.reshape(-1, points, width)[:, some].reshape(len(units), -1)
+        asked = view.target.reshape(points, width)[some].ravel()
+        few = few / np.maximum(np.linalg.norm(few, axis=1), 1e-300)[:, None]
+        gram, along = few @ few.T, few @ asked / (np.linalg.norm(asked) or 1.0)
         # Of losses that differ by a factor the first speaks for all.
         alike = np.tril(np.abs(gram) > 1 - 1e-12, -1).any(1) | (lengths == 0)
         rest = np.maximum(1 - gram**2, 1e-9)

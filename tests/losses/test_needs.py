@@ -34,7 +34,10 @@ def embedding(**attributes):
     ("cls", "says"),
     [
         (logit(parts="predictor"), "parts must be a tuple of names, not 'predictor'"),
-        (logit(parts=("predicter",)), "parts names 'predicter', which nothing .*did you mean predictor"),
+        (
+            logit(parts=("predicter",)),
+            "parts names 'predicter', which nothing .*did you mean predictor",
+        ),
         (logit(parts=("keys",)), "'keys', which is a moment and belongs to per_sample"),
         (logit(setup=lambda self, *, epoch: None), "setup names 'epoch', which is a moment"),
         (

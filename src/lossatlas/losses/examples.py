@@ -84,9 +84,7 @@ def _short(value: float | list[float]) -> str:
     return ", ".join(f"{number:.6g}" for number in numbers)
 
 
-def ready(
-    name: str, num_classes: int, reduction: str = "none", /, **hyperparameters: Any
-) -> Loss:
+def ready(name: str, num_classes: int, reduction: str = "none", /, **hyperparameters: Any) -> Loss:
     """`get_loss`, set up from stand-ins (see `needs`) so that (inputs, target) is all it wants.
 
     In eval mode, where buffers stand still; those that move in training have moved for a few

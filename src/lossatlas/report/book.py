@@ -11,7 +11,7 @@ from lossatlas.losses import examples, registry
 from lossatlas.losses.kinds import KINDS
 from lossatlas.pages import render
 from lossatlas.pages.publish import Text, move_in
-from lossatlas.report import card_figures, card_page
+from lossatlas.report import card_figures, card_page, identities
 from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
 from lossatlas.theory import records, wording
@@ -20,7 +20,7 @@ from lossatlas.theory.checks import CHECKS
 from lossatlas.threads import one_thread
 
 COMMAND = "card"
-INDEX = ("index.html", "README.md")
+INDEX = ("index.html", "README.md", identities.PAGE)
 PANELS = ("weight", "margin", "field", "link", "psi", "strip")
 
 
@@ -73,6 +73,7 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             content["failed"] = [f"{name} ({error})" for name, error in failed.items()]
             files |= _rendered("index", content, "book", [content["map"]])
             files["README.md"] = files.pop("index.md")
+            files |= identities.page([name for name in chosen if name not in failed], COMMAND)
     _publish(files, out, chosen)
     return [out / name for name in html]
 

@@ -4,7 +4,7 @@ import pytest
 
 from lossatlas.report import identities as page
 from lossatlas.theory import identities as subject
-from lossatlas.theory.identities import identities
+from lossatlas.theory.identities import candidates, identities
 
 FEW = [
     "cross_entropy",
@@ -21,7 +21,7 @@ FEW = [
 
 @pytest.fixture(scope="module")
 def found():
-    return identities(FEW)
+    return identities(candidates(FEW))
 
 
 def test_known_ones_are_found_and_no_others(found):
@@ -50,7 +50,7 @@ def test_cards_tell_in_several_steps():
 
 
 def test_the_page_and_the_frame_hold_them_all(found, monkeypatch):
-    monkeypatch.setattr(page, "identities", lambda names: found)
+    monkeypatch.setattr(page, "identities", lambda compared: found)
     ((name, text),) = page.page(FEW, "card").items()
     written = "".join(text)
     assert name == "identities.md"

@@ -244,7 +244,7 @@ def gradient_is_that_of_the_value(card: Card, given: Settings) -> None:
     loss = make(card.id, "none", **given)
     for seed in range(4):
         inputs, target = batch_of(card, scale=1.0, seed=seed)
-        gap = slope_gap(lambda x, t=target: loss(x, t), inputs, seed)
+        gap = slope_gap(partial(loss, target=target), inputs, seed)
         ensure(gap <= 1, f"the slope is {gap:.3g} times further from the values' than is allowed")
 
 

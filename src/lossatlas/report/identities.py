@@ -8,7 +8,7 @@ from lossatlas.pages import render
 from lossatlas.pages.publish import Text
 from lossatlas.theory.fingerprint import FAR
 from lossatlas.theory.fit import EXACT
-from lossatlas.theory.identities import FRESH, Identity, identities
+from lossatlas.theory.identities import FRESH, Identity, candidates, identities
 
 PAGE = "identities.md"
 
@@ -20,9 +20,14 @@ def frame(found: Sequence[Identity]) -> pd.DataFrame:
 
 def page(names: Sequence[str], command: str) -> dict[str, Text]:
     """The page of all identities among these losses, by the name of its file."""
-    found = identities(names)
+    compared = candidates(names)
+    found = identities(compared)
     content = {
-        "identities": found, "losses": len(names), "exact": f"{EXACT:.0e}", "fresh": f"{FRESH:.0e}",
-        "reach": f"{FAR[-1]:g}", "untold": sum(not one.told for one in found),
-    }  # fmt: skip
+        "identities": found,
+        "losses": len(compared),
+        "exact": f"{EXACT:.0e}",
+        "fresh": f"{FRESH:.0e}",
+        "reach": f"{FAR[-1]:g}",
+        "untold": sum(not one.told for one in found),
+    }
     return {PAGE: render.markdown(content, command, "identities")}

@@ -207,6 +207,7 @@ class Candidate:
 
     def __init__(self, name: str, measure: Callable[[str, Setting], Fingerprint] = known):
         self.name, self._measure = name, measure
+        self.at_any_length = measure is not known  # far out, once for what is equal on the design
         entry = registry.find(name)
         # A draft without a card has no ranges: it is compared at its defaults.
         card = cards.read(entry.card) if entry.card.is_file() else None
@@ -363,7 +364,7 @@ def _thinned(steps: list[float]) -> list[float]:
 
 def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
     """Least squares within the ladder, steps of whole numbers; what is at an end stays there."""
-    if start.residual > HOPELESS:
+    if start.residual > HOPELESS and not candidate.at_any_length:
         return start
     start = _stepped(candidate, view, start)
     free = {k: x for k, x in _inside(candidate, start).items() if not candidate.whole(k)}
@@ -387,7 +388,7 @@ def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
 
     # Most fits stay far from exact, and a few steps say where; the others go on to the last digit.
     x = descend(np.array(begin), exactly=False)
-    if view.residual(candidate.at(setting(x))) <= GOES_ON:
+    if candidate.at_any_length or view.residual(candidate.at(setting(x))) <= GOES_ON:
         x = descend(x, exactly=True)
     return _rounded(candidate, view, _best([start, _fit_at(candidate, view, setting(x))]))
 

@@ -51,13 +51,10 @@ class Identity(NamedTuple):
 
 
 @one_thread()
-def identities(names: Sequence[str] | None = None) -> list[Identity]:
-    """All identities among losses with a card (None: all), each pair at its simplest setting.
-
-    Of losses that are one at their defaults the first speaks for all.
-    """
-    groups: dict[tuple[str, tuple[int, ...]], list[Candidate]] = {}
-    for name in names or registry.list_losses():
+def candidates(names: Sequence[str]) -> list[Candidate]:
+    """Those of the losses that can be compared: with a card, a value a sample and a fingerprint."""
+    found = []
+    for name in names:
         cls = registry.get_class(name)
         kind = kind_of(cls.target)
         # What learns from features, too, is not known by its slope in the logits.
@@ -65,10 +62,22 @@ def identities(names: Sequence[str] | None = None) -> list[Identity]:
         if not registry.has_card(name) or (kind != "embeddings" and beyond):
             continue
         try:
-            candidate = Candidate(name)
+            found.append(Candidate(name))
         except (UserError, Incomparable):
             continue
-        groups.setdefault((kind, candidate.default.gradients.shape), []).append(candidate)
+    return found
+
+
+@one_thread()
+def identities(compared: Sequence[Candidate]) -> list[Identity]:
+    """All identities among these losses, each pair at its simplest setting.
+
+    Of losses that are one at their defaults the first speaks for all.
+    """
+    groups: dict[tuple[str, tuple[int, ...]], list[Candidate]] = {}
+    for one in compared:
+        kind = kind_of(registry.get_class(one.name).target)
+        groups.setdefault((kind, one.default.gradients.shape), []).append(one)
     told = _told()
     return [one for group in groups.values() for one in _among(group, told)]
 

@@ -131,8 +131,8 @@ class Combination(NamedTuple):
         known = map(written, self.losses, self.settings)
         terms = sorted(zip(self.weights, known, strict=True), key=lambda term: term[0] < 0)
         signs = ["", *(" - " if weight < 0 else " + " for weight, _ in terms[1:])]
-        written = [term(abs(weight), loss) for weight, loss in terms]
-        return "".join(sign + term for sign, term in zip(signs, written, strict=True))
+        parts = [term(abs(weight), loss) for weight, loss in terms]
+        return "".join(sign + term for sign, term in zip(signs, parts, strict=True))
 
 
 class Answer(NamedTuple):

@@ -305,11 +305,11 @@ def test_a_loss_that_fails_far_out_is_compared_where_it_works(ask):
 
 
 def test_factors_are_the_numbers_that_they_are():
-    assert nearest._snapped(2 + 1e-10, 1e-9) == 2
-    assert nearest._snapped(1 / 3 + 1e-12, 1e-9) == 1 / 3
-    assert nearest._snapped(0.123456, 1e-9) == 0.123456
-    assert nearest._snapped(2.0019011406844105, 1e-9) == 2.0019011406844105
-    assert nearest._snapped(3.14159265358979, 1e-9) == 3.14159265358979
+    assert nearest.snapped(2 + 1e-10, 1e-9) == 2
+    assert nearest.snapped(1 / 3 + 1e-12, 1e-9) == 1 / 3
+    assert nearest.snapped(0.123456, 1e-9) == 0.123456
+    assert nearest.snapped(2.0019011406844105, 1e-9) == 2.0019011406844105
+    assert nearest.snapped(3.14159265358979, 1e-9) == 3.14159265358979
     assert nearest._number(1 / 3) == "1/3"
     assert nearest._number(0.1) == "0.1"
     assert nearest._number(2.0) == "2"

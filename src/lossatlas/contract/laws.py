@@ -244,21 +244,18 @@ def slope_gap(values_at: Callable[[Tensor], Tensor], inputs: Tensor, seed: int) 
     return float((slope - quotient).abs()) / (1e-5 * (1 + float(slope.abs())) + rounding)
 
 
-def _of(loss: Loss, target: Tensor | None, inputs: Tensor) -> Tensor:
-    return loss(inputs, target)
-
-
-def _fresh(loss: Loss, target: Tensor | None, inputs: Tensor) -> Tensor:
-    return _of(copy.deepcopy(loss), target, inputs)
-
-
 @law(where(lambda card: not card.gradient, each_setting))
 def gradient_is_that_of_the_value(card: Card, given: Settings) -> None:
     loss = make(card.id, "none", **given)
     for seed in range(4):
         inputs, target = batch_of(card, scale=1.0, seed=seed)
-        gap = slope_gap(partial(_of, loss, target), inputs, seed)
+        gap = slope_gap(partial(loss, target=target), inputs, seed)
         ensure(gap <= 1, f"the slope is {gap:.3g} times further from the values' than is allowed")
+
+
+def _fresh(loss: Loss, target: Tensor | None, inputs: Tensor) -> Tensor:
+    value: Tensor = copy.deepcopy(loss)(inputs, target)
+    return value
 
 
 @law(where(lambda card: bool(card.gradient), once))
@@ -268,7 +265,8 @@ def gradient_is_not_that_of_the_value(card: Card) -> None:
     gaps = []
     for scale in (1.0, 20.0):  # some hold fixed what acts at large scores alone
         inputs, target = batch_of(card, scale=scale)
-        gaps.append(slope_gap(partial(_fresh, loss, target), inputs, 0))
+        fresh = partial(_fresh, loss, target)
+        gaps.append(slope_gap(fresh, inputs, 0))
     ensure(max(gaps) > 10, f"the card says that {card.gradient} is held fixed, yet nothing is")
 
 

@@ -12,7 +12,7 @@ from lossatlas.losses import examples, registry
 from lossatlas.losses.kinds import KINDS
 from lossatlas.pages import render, whole
 from lossatlas.pages.publish import Text, publish
-from lossatlas.report import card_page
+from lossatlas.report import card_page, identities
 from lossatlas.report.atlas_figure import atlas
 from lossatlas.report.card_page import GLYPHS, LEGEND, NOT, words
 from lossatlas.theory import records, wording
@@ -78,6 +78,8 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             page["failed"] = [f"{name} ({error})" for name, error in failed.items()]
             files |= _rendered("index", page, "book", [page["map"]])
             files["README.md"] = files.pop("index.md")
+            one = identities.content([*content])
+            files |= _rendered("identities", one, "identities", [])
     owners = None if names is None else {*names}
     publish(files, out, COMMAND, lambda name: owners is None or _owner(name) in owners)
     return [out / name for name in html]

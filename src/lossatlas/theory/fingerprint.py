@@ -73,18 +73,24 @@ def far_design(kind: Kind, views: int = 2) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def fingerprint(function: Function, target: str, views: int = 2) -> Fingerprint:
+def fingerprint(
+    function: Function,
+    target: str,
+    views: int = 2,
+    points: Callable[[], list[tuple[Tensor, Tensor]]] | None = None,
+) -> Fingerprint:
     """Values and gradients of `function(inputs, target)` on the design of its kind of target.
 
     Class indices are lifted to the target's type. Losses of embeddings give one value a batch (the
-    sum over anchors), since their samples depend on one another.
+    sum over anchors), since their samples depend on one another. `points` are taken instead of the
+    design, where they are given.
 
     Raises:
         Incomparable: the function fails, does not return differentiable finite values, one a
             sample, or does not depend on its inputs.
     """
     kind = kind_of(target)
-    batches = design(kind, views)
+    batches = points() if points else design(kind, views)
     found = [_measure(function, target, batch) for batch in batches]
     for (inputs, _), one in zip(batches, found, strict=True):
         if not np.isfinite(one.values).all():

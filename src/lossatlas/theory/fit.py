@@ -37,7 +37,8 @@ DECADES = (1, 2, 3, 4, 5)
 NEAR_LIMIT = 1e-3
 STARTS = 3  # of pairs refined: hinges have local minima
 REFINED = 0.3  # residual of the gradients from which they may be equal at a setting nearby
-HOPELESS = 0.7  # residual with one hyperparameter, beyond which no second one is tried
+HOPELESS = 0.6  # residual on the ladders, beyond which nothing is refined and no pair tried
+GOES_ON = 0.1  # residual after a few steps from which a fit is made to the last digit
 WORTH = 0.9  # a hyperparameter leaves its default only if that lowers the residual to this share
 
 Setting = Mapping[str, float]
@@ -206,6 +207,7 @@ class Candidate:
 
     def __init__(self, name: str, measure: Callable[[str, Setting], Fingerprint] = known):
         self.name, self._measure = name, measure
+        self.at_any_length = measure is not known  # far out, once for what is equal on the design
         entry = registry.find(name)
         # A draft without a card has no ranges: it is compared at its defaults.
         card = cards.read(entry.card) if entry.card.is_file() else None
@@ -356,12 +358,14 @@ def _pair(candidate: Candidate, view: View) -> Fit:
 
 
 def _thinned(steps: list[float]) -> list[float]:
-    """Every third step, both ends included."""
-    return sorted({*steps[::3], steps[-1]})
+    """Every fourth step, both ends included."""
+    return sorted({*steps[::4], steps[-1]})
 
 
 def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
     """Least squares within the ladder, steps of whole numbers; what is at an end stays there."""
+    if start.residual > HOPELESS and not candidate.at_any_length:
+        return start
     start = _stepped(candidate, view, start)
     free = {k: x for k, x in _inside(candidate, start).items() if not candidate.whole(k)}
     if not free:
@@ -374,12 +378,19 @@ def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
     def setting(x: np.ndarray) -> dict[str, float]:
         return {**start.setting, **dict(zip(free, x.tolist(), strict=True))}
 
-    done = least_squares(
-        lambda x: view.difference(candidate.at(setting(x))), begin, bounds=(low, high),
-        x_scale=[max(abs(x), 1e-3) for x in begin], xtol=1e-12, ftol=1e-8, gtol=1e-15,
-        max_nfev=25,
-    )  # fmt: skip
-    return _rounded(candidate, view, _best([start, _fit_at(candidate, view, setting(done.x))]))
+    def descend(x: np.ndarray, exactly: bool) -> np.ndarray:
+        found = least_squares(
+            lambda x: view.difference(candidate.at(setting(x))), x, bounds=(low, high),
+            x_scale=[max(abs(v), 1e-3) for v in begin], xtol=1e-12 if exactly else 1e-4,
+            ftol=1e-8 if exactly else 1e-3, gtol=1e-15, max_nfev=25 if exactly else 8,
+        ).x  # fmt: skip
+        return np.clip(found, low, high)
+
+    # Most fits stay far from exact, and a few steps say where; the others go on to the last digit.
+    x = descend(np.array(begin), exactly=False)
+    if candidate.at_any_length or view.residual(candidate.at(setting(x))) <= GOES_ON:
+        x = descend(x, exactly=True)
+    return _rounded(candidate, view, _best([start, _fit_at(candidate, view, setting(x))]))
 
 
 def _stepped(candidate: Candidate, view: View, start: Fit) -> Fit:

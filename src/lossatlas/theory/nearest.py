@@ -105,10 +105,10 @@ class Match(NamedTuple):
     @property
     def formula(self) -> str:
         """`2 * gce(q=1) + 0.5`; scale and offset only where they say something."""
-        known = _written(self.loss, self.setting)
+        known = written(self.loss, self.setting)
         if self.relation not in ("equal", "same values", "almost equal", "equal in part"):
             return known
-        return _term(self.scale, known) + (
+        return term(self.scale, known) + (
             _constant(self.offset) if self.differs_by == "constant" else ""
         )
 
@@ -128,11 +128,11 @@ class Combination(NamedTuple):
     @property
     def formula(self) -> str:
         """`0.1 * cross_entropy + 2 * mae`, or `cross_entropy - 2 * mae`."""
-        known = map(_written, self.losses, self.settings)
+        known = map(written, self.losses, self.settings)
         terms = sorted(zip(self.weights, known, strict=True), key=lambda term: term[0] < 0)
         signs = ["", *(" - " if weight < 0 else " + " for weight, _ in terms[1:])]
-        written = [_term(abs(weight), loss) for weight, loss in terms]
-        return "".join(sign + term for sign, term in zip(signs, written, strict=True))
+        parts = [term(abs(weight), loss) for weight, loss in terms]
+        return "".join(sign + term for sign, term in zip(signs, parts, strict=True))
 
 
 class Answer(NamedTuple):
@@ -338,7 +338,13 @@ class _Asked:
         vectors = np.array([view.of(found) for _, _, found in pool])
         lengths = np.linalg.norm(vectors, axis=1)
         units = vectors / np.where(lengths, lengths, 1.0)[:, None]
-        gram, along = units @ units.T, units @ view.target
+        # A third of the points finds the pairs, all judge them: the products are the work here.
+        points, width = self.mine.gradients.shape
+        some = np.random.default_rng(0).permutation(points)[: -(-points // 3)]
+        few = units.reshape(-1, points, width)[:, some].reshape(len(units), -1)
+        asked = view.target.reshape(points, width)[some].ravel()
+        few = few / np.maximum(np.linalg.norm(few, axis=1), 1e-300)[:, None]
+        gram, along = few @ few.T, few @ asked / (np.linalg.norm(asked) or 1.0)
         # Of losses that differ by a factor the first speaks for all.
         alike = np.tril(np.abs(gram) > 1 - 1e-12, -1).any(1) | (lengths == 0)
         rest = np.maximum(1 - gram**2, 1e-9)
@@ -352,7 +358,7 @@ class _Asked:
             if weights.max() <= 0 or not weights.all():
                 continue
             # The plain numbers that the weights are, if they are as close.
-            scaled = [_snapped(w * view.length, 1e-8) for w in weights.tolist()]
+            scaled = [snapped(w * view.length, 1e-8) for w in weights.tolist()]
             left = view.target - columns @ np.array(scaled) / view.length
             residual = float(np.linalg.norm(left))
             terms = [(w, *pool[at][:2]) for w, at in zip(scaled, (i, j), strict=True)]
@@ -437,13 +443,13 @@ def _means(found: Fingerprint) -> np.ndarray:
 def _snapped_to(view: View, theirs: Fingerprint) -> float:
     """The scale, as the simple number that it is, if that fits as well."""
     found = view.scale(theirs)
-    simple = _snapped(found, EXACT)
+    simple = snapped(found, EXACT)
     x = view.of(theirs)
     residual = float(np.linalg.norm(view.target - simple / view.length * x))
     return simple if residual <= EXACT else found
 
 
-def _snapped(x: float, within: float) -> float:
+def snapped(x: float, within: float) -> float:
     """The fraction of small numbers, or the short decimal, that x is close to; else x."""
     simple = (
         *(float(Fraction(x).limit_denominator(d)) for d in (1, 10, 100)),
@@ -529,12 +535,12 @@ def _range(scales: tuple[float, float]) -> str:
     return f"at scores of standard deviation {scales[0]:g} to {scales[1]:g}"
 
 
-def _written(loss: str, setting: Setting) -> str:
+def written(loss: str, setting: Setting) -> str:
     inside = ", ".join(f"{key}={value:.10g}" for key, value in setting.items())
     return f"{loss}({inside})" if inside else loss
 
 
-def _term(weight: float, loss: str) -> str:
+def term(weight: float, loss: str) -> str:
     return loss if weight == 1 else f"{_number(weight)} * {loss}"
 
 

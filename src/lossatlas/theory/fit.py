@@ -386,10 +386,13 @@ def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
         ).x  # fmt: skip
         return np.clip(found, low, high)
 
-    # Most fits stay far from exact, and a few steps say where; the others go on to the last digit.
-    x = descend(np.array(begin), exactly=False)
-    if candidate.at_any_length or view.residual(candidate.at(setting(x))) <= GOES_ON:
+    # Most fits stay far from exact, and a few steps say where; the others are made to the end.
+    x = np.array(begin)
+    hurried = None if candidate.at_any_length else descend(x, exactly=False)
+    if hurried is None or view.residual(candidate.at(setting(hurried))) <= GOES_ON:
         x = descend(x, exactly=True)
+    else:
+        x = hurried
     return _rounded(candidate, view, _best([start, _fit_at(candidate, view, setting(x))]))
 
 

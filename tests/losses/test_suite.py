@@ -24,7 +24,7 @@ NOT_SEARCHED = "properties_are_as_the_card_says"
 FAULTS = {
     "card_agrees_with_code": ("q: float = 0.7", "q: float = 0.5", "default of q: card 0.7, code"),
     "values_equal_the_reference": (RETURN, f"{RETURN} * 1.001", "code and reference differ"),
-    "gradient_is_that_of_the_value": (RETURN, f"{RETURN} * log_p.detach().exp()", "Gradcheck"),
+    "gradient_is_that_of_the_value": (RETURN, f"{RETURN} * log_p.detach().exp()", "the slope is"),
     "reductions_agree": (RETURN, "return (-torch.expm1(self.q * log_p) / self.q).mean()", "none"),
     "limits_hold": ("equals: cross_entropy", "equals: mae", "is not mae"),
     "examples_hold": ("value: 0.5", "value: 0.6", "card says 0.6, the code gives 0.5"),

@@ -358,8 +358,8 @@ def _pair(candidate: Candidate, view: View) -> Fit:
 
 
 def _thinned(steps: list[float]) -> list[float]:
-    """Every fourth step, both ends included."""
-    return sorted({*steps[::4], steps[-1]})
+    """Every third step, both ends included."""
+    return sorted({*steps[::3], steps[-1]})
 
 
 def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:

@@ -241,7 +241,7 @@ class Published(_Strict):
     @property
     def line(self) -> str:
         """All of it in a clause, as lists show it."""
-        what = f"{self.value} {self.metric or ''}"
+        what = f"{self.value} {self.metric}" if self.metric else str(self.value)
         where = f", {self.architecture}" if self.architecture else ""
         against = "" if self.baseline is None else f"; baseline {self.baseline}"
         return f"{what}{where}, {self.setting}{against} (printed by {self.by}: {self.source})"

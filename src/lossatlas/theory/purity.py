@@ -19,7 +19,11 @@ def impurity(subject: Subject) -> str | None:
     """
     if not subject.on_embeddings and not subject.of_samples:
         return None
-    return subject.memo("impurity", lambda: _random(subject) or _entangled(subject))
+    found: str | None = subject.memo("impurity", lambda: _random(subject) or _entangled(subject))
+    if found and subject.loss is not None and "randomness" in subject.loss.requires:
+        # Its generator stands still while it is looked at, which would pass for what is beside.
+        return "it draws random numbers (its need `randomness`)"
+    return found
 
 
 def _random(subject: Subject) -> str | None:

@@ -186,13 +186,15 @@ def with_gradient(loss: Loss, inputs: Tensor, target: Tensor | None) -> tuple[Te
 def fingerprint(card: Card, given: Settings | None = None, **moments: Any) -> Tensor:
     """Values at small and at large random inputs: some losses differ only at large ones.
 
-    Of samples with numbers of their own: some losses compare samples with each other.
+    Of one sample that was seen before, and of samples with numbers of their own: some losses
+    differ by what they remember, others compare samples with each other.
     """
-    if "indices" in card.requires:
-        moments = {"indices": torch.arange(50) % needs.SAMPLES, **moments}
+    own = {"indices": torch.arange(50) % needs.SAMPLES}
+    ways = [moments, own | moments] if "indices" in card.requires else [moments]
     return torch.cat(
         [
-            values(card, *batch_of(card, n=50, scale=scale), given, **moments).reshape(-1)
+            values(card, *batch_of(card, n=50, scale=scale), given, **way).reshape(-1)
+            for way in ways
             for scale in (2.0, 20.0)
         ]
     )

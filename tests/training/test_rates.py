@@ -32,11 +32,13 @@ def entry(rate, loss="focal", **more):
 def searched(tmp_path):
     """Settle rates of a loss without training: a run scores what `score(stage, step)` says."""
 
-    def settle(score, loss="focal", limit=None, epochs=3):
+    def settle(score, loss="focal", limit=None, epochs=3, refused="none"):
         made = []
 
         def compose(overrides):
             words = dict(text.split("=", 1) for text in overrides)
+            if words.get("recipe.lr") == refused:
+                raise UserError("it takes no such rate")
             config = {
                 "data": {"name": "cifar10"},
                 "recipe": {
@@ -103,6 +105,13 @@ def test_a_failed_trial_leaves_its_loss_without_a_rate_and_says_why(searched):
     said, _, table = searched(lambda stage, lr: "out of memory" if lr > 1 else 0.5)
     assert said == ["no rate for focal in clean: focal-clean-quick-s0-short-1.125: out of memory"]
     assert table is None
+
+
+def test_a_trial_that_cannot_be_planned_leaves_its_loss_without_a_rate(searched):
+    for lr, made in (("0.375", 0), ("0.04167", 3), (None, 0)):
+        said, done, table = searched(lambda stage, lr: 0.9 - lr, refused=lr)
+        assert said == ["no rate for focal in clean: it takes no such rate"]
+        assert (len(done), table) == (made, None)
 
 
 def test_a_loss_of_which_every_trial_diverged_keeps_the_rate_of_its_recipe(searched):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lossatlas.analysis import choice
+from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.results import store
 from lossatlas.results.progress import Costs, duration
@@ -77,8 +78,11 @@ class Search:
                 "seed=0",
             ]
             line += [f"holdout={self.held}", "keep_train=1"]
-            found.append(Trial(step, line, self.compose(line)))
-        return found
+            try:
+                found.append(Trial(step, line, self.compose(line)))
+            except UserError as error:
+                self.wrong = str(error)
+        return [] if self.wrong else found
 
     def learn(self, stage: str, trial: Trial, root: Path) -> None:
         """Read what a trial scored."""
@@ -158,7 +162,12 @@ def settle(
     Raises:
         UserError: a table cannot be written. All trials are in the store by then.
     """
-    searches = [Search(cell, overrides, compose) for cell, overrides in cells.items()]
+    searches, said = [], []
+    for cell, overrides in cells.items():
+        try:
+            searches.append(Search(cell, overrides, compose))
+        except UserError as error:
+            said.append(f"no rate for {cell.loss} in {cell.scenario}: {error}")
     for stage in ("short", "full"):
         while asked := [(one, trial) for one in searches for trial in one.asks(stage)]:
             make([trial.line for _, trial in asked], [trial.planned for _, trial in asked])
@@ -167,7 +176,6 @@ def settle(
         for one in searches:
             one.end(stage)
     tables: dict[tuple[Cell, str], dict[str, Any]] = defaultdict(dict)
-    said = []
     for one in searches:
         if one.wrong:
             said.append(f"no rate for {one.cell.loss} in {one.cell.scenario}: {one.wrong}")

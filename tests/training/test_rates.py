@@ -109,7 +109,7 @@ def test_a_failed_trial_leaves_its_loss_without_a_rate_and_says_why(searched):
 
 def test_a_trial_that_cannot_be_planned_leaves_its_loss_without_a_rate(searched):
     for lr, made in (("0.375", 0), ("0.04167", 3), (None, 0)):
-        said, done, table = searched(lambda stage, lr: 0.9 - lr, refused=lr)
+        said, done, table = searched(lambda stage, lr: 0.9 - lr / 9, refused=lr)
         assert said == ["no rate for focal in clean: it takes no such rate"]
         assert (len(done), table) == (made, None)
 

@@ -37,7 +37,7 @@ def test_filters_narrow_down_and_join():
     [
         ({"family": "x"}, "family 'x' is unknown"),
         ({"target": "x"}, "target 'x' is unknown"),
-        ({"need": "class_count"}, "near: class_counts"),
+        ({"need": "class_count"}, "did you mean class_counts?"),
         ({"claim": "convx"}, "property 'convx' is unknown"),
         ({"claim": "bounded=perhaps"}, "true or false, not 'perhaps'"),
         ({"years": "18"}, "must be 2018, 2018-2021"),

@@ -44,7 +44,7 @@ MISTAKES = [
     (["report", "--runs", "nowhere"], "nowhere: there is no such folder of runs"),
     (["train", "loss=focall"], "there is no loss 'focall'; did you mean focal"),
     (["train", "scenario=x"], "there is no scenario 'x'; legal: ambiguous_pets, asymmetric_noise, "
-     "clean, long_tail, symmetric_noise"),
+     "clean, complementary, long_tail, symmetric_noise"),
     (["train", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),
     (["train", "loss=focal", "loss.gama=3"], "loss focal has no key 'gama'; legal: alpha_y, gamma"),
     (["train", "loss=focal", "+loss.gama=3"], "focal has no hyperparameter 'gama'; legal: gamma, "),

@@ -38,7 +38,7 @@ def test_a_wheel_works_in_another_folder(tmp_path):
     run(*cli, "train", "-m", *TINY, "loss=cross_entropy,nt_xent", **path)
     assert run(*cli, "runs", **path).endswith("2 done\n")
     run(*cli, "report", "-o", "page", **path)
-    assert "NT-Xent" in (tmp_path / "page" / "REPORT.md").read_text()
+    assert "nt_xent" in (tmp_path / "page" / "REPORT.md").read_text()
     new = run(*cli, "new", "mine", "--family", "margin", "--path", "own", **path)
     assert "export LOSSATLAS_PATH=" in new
     assert "own/reference/mine.py" in new

@@ -149,7 +149,7 @@ def test_a_second_build_is_byte_identical(
 ) -> None:
     book.build(None, tmp_path / "again", results)
     names = sorted(p.relative_to(built) for p in built.rglob("*") if p.is_file())
-    assert len(names) == 2 * 6 + 21 + 1 + 1  # pages, figures of losses, the map, the manifest
+    assert len(names) == 2 * 7 + 21 + 1 + 1  # pages, figures of losses, the map, the manifest
     again = tmp_path / "again"
     assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
     for name in names:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import lossatlas
 from lossatlas.contract.inputs import batch_of, find_reference, reference_values
+from lossatlas.losses.kinds import KINDS
 from lossatlas.theory import exact
 from lossatlas.theory.subject import Subject, examine
 
@@ -150,6 +151,8 @@ def test_a_clamp_stays_in_the_code() -> None:
 
 @pytest.mark.parametrize("name", lossatlas.list_losses())
 def test_losses_at_50_digits(name: str) -> None:
+    if name == "dmi":
+        pytest.xfail("the determinant has no 50-digit form here")
     if name == "iedl":
         pytest.xfail("the trigamma function has no 50-digit form here")
     if "randomness" in lossatlas.get_loss(name).requires:
@@ -167,9 +170,10 @@ def test_losses_at_50_digits(name: str) -> None:
             continue
         assert target is not None
         assert subject.loss is not None
-        if subject.loss.per == "batch":  # one value, which no single row has
-            (whole,) = exact.evaluate(subject.loss.tried, inputs.tolist(), target)
-            ours, values = [float(whole)], values[None]
+        wrong = KINDS[subject.target].names == "wrong"  # which no class index is lifted to
+        if wrong or subject.loss.per == "batch":  # one value, which no single row has
+            whole = exact.evaluate(subject.loss.tried, inputs.tolist(), target)
+            ours, values = [float(one) for one in whole], values.reshape(-1)
         else:
             rows = zip(inputs.tolist(), target[:, None], strict=True)
             ours = [float(subject.at_50_digits(s, y)) for s, y in rows]

@@ -94,7 +94,6 @@ def test_terms_are_asked_for(make_cfg):
 
 def test_a_sum_has_no_rate_of_its_own():
     assert not rates.can_be_found("sum")
-    assert not rates.can_be_found("flooding")
     assert rates.can_be_found("focal")
 
 

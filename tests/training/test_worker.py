@@ -64,7 +64,7 @@ def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep, mak
     assert worker.work(folder) == 0
     assert states(folder) == ["failed", "done"]
     reason = results.load().set_index("run_id").loc[wrong.run_id, "reason"]
-    assert reason.startswith("the loss needs training images of every class, but of the 8 in use")
+    assert reason.startswith("loss 'ldam': the loss needs training images of every class, but of ")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossatlas.cards import Limit
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
@@ -154,6 +155,14 @@ def _point(name: str, setting: Setting) -> Point:
     return name, frozenset((defaults | dict(setting)).items())
 
 
+def _limits(name: str) -> list[Limit]:
+    """What a card says that a loss equals; nothing where there is no card, or a broken one."""
+    try:
+        return registry.get_card(name).limits if registry.has_card(name) else []
+    except UserError:
+        return []
+
+
 def _told() -> Callable[[Point, Point], bool]:
     """Whether cards say under `limits` that two losses are equal, in one step or in several."""
     root: dict[Point, Point] = {}
@@ -164,7 +173,7 @@ def _told() -> Callable[[Point, Point], bool]:
         return point
 
     for name in registry.list_losses():
-        for limit in registry.get_card(name).limits if registry.has_card(name) else ():
+        for limit in _limits(name):
             if limit.tolerance <= EXACT and registry.has_card(limit.equals):
                 one = find(_point(name, limit.when))
                 other = find(_point(limit.equals, limit.and_there))

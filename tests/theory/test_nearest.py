@@ -229,8 +229,7 @@ RIGHT = [
      "cross_entropy - taylor_ce(t=2)", "detached"),
     ("-log_p.clamp(min=-30)", "no known loss equals", "cross_entropy does at scores of standard "
      "deviation 0.01 to 10 only, of 0.01 to 100"),
-    # sce(beta=0) is a tenth of cross-entropy
-    ("-torch.log(p.clamp(min=1e-7))", "10 * sce(beta=0) does at scores", "no known loss equals"),
+    ("-torch.log(p.clamp(min=1e-7))", "cross_entropy does at scores", "no known loss equals"),
     ("-log_p / 7", "equals 1/7 * cross_entropy (", "not new"),
     ("-log_p / 2.718281828459045", "equals 0.3678794412 * cross_entropy (", "not new"),
     ("-torch.log(torch.softmax(logits, 1))[range(len(target)), target]", "equals cross_entropy (",

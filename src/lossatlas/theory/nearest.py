@@ -471,11 +471,16 @@ def _relation(found: Fit, residual: float, cosine: float) -> Relation:
 def _rank(match: Match) -> tuple[int, int, float]:
     """Best first: where several hold exactly the simplest, else the closest.
 
-    Each fitted hyperparameter has to be worth a tenth of the residual.
+    Each fitted hyperparameter has to be worth a tenth of the residual; residuals of rounding,
+    which differ between processors, are worth nothing.
     """
     fitted = len(match.setting)
     exactly = match.relation in ("equal", "same values", "limit")
-    return ORDER.index(match.relation), fitted * exactly, match.residual * (1 + 0.1 * fitted)
+    return (
+        ORDER.index(match.relation),
+        fitted * exactly,
+        max(match.residual, EXACT) * (1 + 0.1 * fitted),
+    )
 
 
 # ------------------------------------------------------------------------------- the wording

@@ -122,7 +122,7 @@ def measures_table(
             spread = f" ± {number(c.sd, m)}" if c.sd is not None else ""
             row.append(value(number(c.mean, m) + spread + mark, c.mean))
             marked |= bool(mark)
-        body.append(row + _cost_cells(one.arm, condition, tuned))
+        body.append(row + _cost_cells(one.arm, tuned))
     head = ["Loss", "family", *map(_headed, held), *COST_HEAD]
     notes = ["Mean ± sd over seeds."]
     if any(m in PROBABILITIES for m in held):
@@ -401,7 +401,7 @@ def _headed(m: Measure) -> str:
     return f"{m.name}, {unit}" if unit else m.name
 
 
-def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, Any]]:
+def _cost_cells(arm: Arm, tuned: Tuned) -> list[dict[str, Any]]:
     seconds = arm.cell("train_s").mean
     rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
     sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))

@@ -199,7 +199,8 @@ def cost(cells: Mapping[Cell, Sequence[str]], compose: Compose, costs: Costs) ->
     seconds = []
     for cell, overrides in cells.items():
         search = Search(cell, overrides, compose)
-        each = [(TYPICAL[s], costs.of(search.asks(s)[0].planned)) for s in search.stages]
+        asked = [(s, search.asks(s)[:1]) for s in search.stages]
+        each = [(TYPICAL[s], costs.of(one.planned)) for s, first in asked for one in first]
         seconds += [n * (one or math.nan) for n, one in each]
     known = [one for one in seconds if not math.isnan(one)]
     about = (

@@ -214,14 +214,10 @@ class ResumableSweeper(Sweeper):
 
     def _trial(self, overrides: Sequence[str]) -> Planned:
         """The run of some overrides, planned."""
-        from lossatlas.training.identity import place
-
         setting, seed = self._setting_of(overrides)
         if setting.loss is None:
             raise UserError(f"{setting.config['loss']['name']}: {setting.reason}")
-        config = setting.config if seed is None else setting.config | {"seed": seed}
-        _, run_id = place(config, setting.loss)
-        return Planned(run_id, config, setting.loss.target, setting.lr_source)
+        return _planned(setting, setting.loss, seed)[1]
 
     def _again(self, member: Member) -> bool:
         """Is this a run that ended and is to be made again?"""
@@ -234,8 +230,6 @@ class ResumableSweeper(Sweeper):
         Raises:
             UserError: a value is illegal, or no run is left.
         """
-        from lossatlas.training.identity import place
-
         parser = OverridesParser.create(config_loader=self.loader)
         plan: dict[str, Planned] = {}
         left_out: dict[tuple[str, str], int] = {}
@@ -255,17 +249,15 @@ class ResumableSweeper(Sweeper):
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
                     setting, seed = self._setting_of(overrides)
-                    config = setting.config if seed is None else setting.config | {"seed": seed}
-                    name = config["loss"]["name"]
+                    name = setting.config["loss"]["name"]
                     if setting.reason and (setting.loss is None or name in found):
                         what = name, setting.reason
                         left_out[what] = left_out.get(what, 0) + 1
                         continue
                     assert setting.loss is not None
-                    root, run_id = place(config, setting.loss)
-                    if self.only is None or fnmatchcase(run_id, self.only):
-                        target, source = setting.loss.target, setting.lr_source
-                        plan[run_id] = Planned(run_id, config, target, source)
+                    root, run = _planned(setting, setting.loss, seed)
+                    if self.only is None or fnmatchcase(run.run_id, self.only):
+                        plan[run.run_id] = run
         left = [LeftOut(loss, reason, n) for (loss, reason), n in left_out.items()]
         if not plan and left and self.only is None:
             more = f"; and {len(left) - 1} more such" if left[1:] else ""
@@ -361,6 +353,15 @@ class ResumableSweeper(Sweeper):
         own += [] if self.losses is None else [f"loss={self.losses}"]
         quoted = [shlex.quote(text) for text in own]
         return [" ".join(filter(None, [grid, *quoted])) for grid in self.grids or [""]]
+
+
+def _planned(setting: Setting, loss: "Loss", seed: int | None) -> tuple[Path, Planned]:
+    """The run store and the run of a setting, at a seed of its own if one is given."""
+    from lossatlas.training.identity import place
+
+    config = setting.config if seed is None else setting.config | {"seed": seed}
+    root, run_id = place(config, loss)
+    return root, Planned(run_id, config, loss.target, setting.lr_source)
 
 
 def _fails(conf: dict[str, Any]) -> bool:

@@ -190,15 +190,17 @@ def test_a_card_s_steepness_is_that_of_the_gradient():
             assert measured < 8 if stated == 1 else stated / 1.5 < measured < 1.5 * stated, name
 
 
-def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(command, tmp_path):
-    words = [*TINY, "loss=focal", "seed=3"]
+@pytest.mark.parametrize("loss", ["focal", "nt_xent"])  # a classifier and an embedder
+def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(loss, command, tmp_path):
+    words = [*TINY, f"loss={loss}", "seed=3"]
     code, out, err = command("tune", "--plan", *words)
     assert (code, err) == (0, "")
     assert out.startswith("rates to be found first: 1, ")
+    assert "no rate" not in out
     assert not (tmp_path / "runs").exists()
     code, _, err = command("tune", *words)
     assert code == 0, err
-    assert "focal in clean, smoke: rate " in err
+    assert f"{loss} in clean, smoke: rate " in err
     found = next((tmp_path / "runs" / store.TUNED).glob("*/*.yaml"))
     tuned.read.cache_clear()
     table = tuned.read(found)
@@ -210,7 +212,7 @@ def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(command, tm
     assert code == 0, err
     rows = results.load(tmp_path / "runs")
     made = rows[rows["holdout"] == 0].iloc[0]
-    assert (made["lr"], made["lr_source"]) == (table["chosen"]["focal"], "tuned")
+    assert (made["lr"], made["lr_source"]) == (table["chosen"][loss], "tuned")
     code, _, err = command("tune", *words)  # nothing is made again
     assert code == 0, err
     assert "at once" not in err

@@ -52,6 +52,7 @@ def test_every_run_can_be_planned(name, command):
     one = [] if own else ["loss=cross_entropy"]
     code, out, err = command("train", "-m", f"sweep={name}", "seed=0", *one, "--plan")
     assert (code, err) == (0, "")
+    assert "no rate for" not in out
     if one:
         runs = {frozenset(item for item in run if item[0] != "loss") for run in runs}
     lines = out.splitlines()[:-1]

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from lossatlas.analysis import choice
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
+from lossatlas.losses.kinds import KINDS
 from lossatlas.results import store
 from lossatlas.results.progress import Costs, duration
 from lossatlas.results.sweeps import Planned
@@ -50,9 +51,13 @@ class Search:
     def __init__(self, cell: Cell, overrides: Sequence[str], compose: Compose):
         self.cell, self.compose = cell, compose
         self.overrides = [text for text in overrides if not _OWN.match(text)]
-        config = compose(self.overrides).config
+        planned = compose(self.overrides)
+        config = planned.config
         self.n = images(config)
         self.held = max(1, int(SHARE * self.n))
+        self.own = [f"holdout={self.held}", "seed=0"]
+        if not KINDS[planned.target].on_embeddings:  # embedders keep no logits
+            self.own.append("keep_train=1")
         recipe = config["recipe"]
         self.short = min(IMAGES, self.n - self.held)
         own = min(recipe["train_limit"] or self.n, self.n - self.held) * recipe["epochs"]
@@ -75,9 +80,8 @@ class Search:
                 *self.overrides,
                 *(own if stage == "short" else []),
                 f"recipe.lr={rate(step)}",
-                "seed=0",
+                *self.own,
             ]
-            line += [f"holdout={self.held}", "keep_train=1"]
             try:
                 found.append(Trial(step, line, self.compose(line)))
             except UserError as error:
@@ -195,16 +199,18 @@ def settle(
 
 
 def cost(cells: Mapping[Cell, Sequence[str]], compose: Compose, costs: Costs) -> str:
-    """A line on what the rates of cells will cost, in seconds of one worker."""
-    seconds = []
+    """A line on what the rates of cells will cost, and one for each that cannot be found."""
+    seconds, wrong = [], []
     for cell, overrides in cells.items():
         search = Search(cell, overrides, compose)
         asked = [(s, search.asks(s)[:1]) for s in search.stages]
         each = [(TYPICAL[s], costs.of(one.planned)) for s, first in asked for one in first]
         seconds += [n * (one or math.nan) for n, one in each]
+        if search.wrong:
+            wrong.append(f"\nno rate for {cell.loss} in {cell.scenario}: {search.wrong}")
     known = [one for one in seconds if not math.isnan(one)]
     about = (
         f"about {duration(sum(known))} of one worker" if known else "nothing like it was measured"
     )
     more = "" if len(known) in (0, len(seconds)) else ", and some of a kind not measured yet"
-    return f"rates to be found first: {len(cells)}, {about}{more}"
+    return f"rates to be found first: {len(cells)}, {about}{more}{''.join(wrong)}"

@@ -114,6 +114,8 @@ def main(overrides: list[str]) -> None:
     HydraConfig.instance().cfg = None
     try:
         application()
+    except BrokenPipeError:  # whoever reads what we print has gone
+        raise
     except Exception as error:
         # Hydra raises errors of any kind over what it cannot compose; a sweeper is begun, too.
         if not isinstance(error, HYDRA_ERRORS) and (begun or HydraConfig.initialized()):

@@ -39,7 +39,7 @@ class Acls(LogitLoss):
         num_classes = logits.shape[1]
         best, guess = logits.max(1)
         apart = (best.detach()[:, None] - logits - self.margin).relu().square()
-        apart = apart.masked_fill(quantities.one_hot(guess, num_classes), 0)
+        apart = quantities.with_label(apart, guess, 0)
         penalty = self.lam_top * (best - self.margin).relu().square()
         penalty = penalty + self.lam_rest * apart.sum(1) / (num_classes - 1)
         return F.cross_entropy(logits, target, reduction="none") + self.alpha * penalty

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.fenchel_young import entmax15_loss, sparsemax_loss
 from lossatlas.losses.registry import register
@@ -29,7 +30,7 @@ class EntmaxLoss(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         s = logits - logits.amax(1, keepdim=True)
-        return conjugate(s, self.alpha) - s.gather(1, target[:, None]).squeeze(1)
+        return conjugate(s, self.alpha) - quantities.of_label(s, target)
 
 
 def conjugate(s: Tensor, alpha: float, reference: Tensor | None = None) -> Tensor:

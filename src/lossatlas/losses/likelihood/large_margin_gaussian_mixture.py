@@ -1,9 +1,9 @@
 """Cross-entropy of minus half the squared distances to class means, the label's enlarged."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -29,6 +29,5 @@ class LargeMarginGaussianMixture(LogitLoss):
         """Values (N,) for minus distances (N, K) and class indices (N,)."""
         d = logits.double().square() / 2  # the squares of far distances overflow float32
         own = d.gather(1, target[:, None])
-        lead = ((1 + self.alpha) * own - d).scatter(1, target[:, None], 0.0)
-        values = F.cross_entropy(lead, target, reduction="none") + self.lam * own[:, 0]
-        return values.to(logits.dtype)
+        values = quantities.cross_entropy_of_rivals((1 + self.alpha) * own - d, target)
+        return (values + self.lam * own[:, 0]).to(logits.dtype)

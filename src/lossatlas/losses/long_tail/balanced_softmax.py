@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -27,5 +28,5 @@ class BalancedSoftmax(LogitLoss):
         # count would be rounded away, but not beside the difference of two.
         own = target[:, None]
         counts = self.class_counts.to(logits)
-        relative = logits - logits.gather(1, own) + (counts / counts[own]).log()
+        relative = quantities.lead(logits, target) + (counts / counts[own]).log()
         return F.cross_entropy(relative, target, reduction="none")

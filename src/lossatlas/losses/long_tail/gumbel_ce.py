@@ -35,4 +35,5 @@ class GumbelCE(LogitLoss):
         absent = torch.where(
             s > 0, s - (-torch.expm1(-small) / small).log(), -torch.log1p(-torch.exp(-large))
         )
-        return torch.where(quantities.one_hot(target, s.shape[1]), present, absent).sum(1)
+        wrong = quantities.with_label(absent, target, 0).sum(1)
+        return quantities.of_label(present, target) + wrong

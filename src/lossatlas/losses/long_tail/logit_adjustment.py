@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -33,5 +34,5 @@ class LogitAdjustment(LogitLoss):
         # would be rounded away, but not beside the difference of two.
         own = target[:, None]
         counts = self.class_counts.to(logits)
-        relative = logits - logits.gather(1, own) + self.tau * (counts / counts[own]).log()
+        relative = quantities.lead(logits, target) + self.tau * (counts / counts[own]).log()
         return F.cross_entropy(relative, target, reduction="none")

@@ -38,5 +38,5 @@ class SoftmaxEqualization(LogitLoss):
         )
         label = quantities.one_hot(target, logits.shape[1])
         left_out = rare & (shares < self.gamma) & ~label
-        lead = logits - logits.gather(1, target[:, None])
+        lead = quantities.lead(logits, target)
         return torch.logsumexp(lead.masked_fill(left_out, float("-inf")), 1)

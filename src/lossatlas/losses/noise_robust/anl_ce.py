@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -34,4 +35,4 @@ class ANLCE(LogitLoss):
         active = log_p / log_p.sum(1, keepdim=True)
         negative = 1 - above / above.sum(1, keepdim=True)
         values = self.alpha * active + self.beta * negative
-        return values.gather(1, target[:, None]).squeeze(1)
+        return quantities.of_label(values, target)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.noise_robust.unhinged_multiclass import UnhingedMulticlass
 from lossatlas.losses.registry import register
@@ -43,7 +44,7 @@ class Cores2(LogitLoss):
             added = torch.stack([log_p, torch.full_like(log_p, math.log(self.eps))]).logsumexp(0)
         prior = (self.class_counts / self.class_counts.sum()).to(log_p)
         weight = self.beta * min(max((progress - 0.1) / 0.3, 0.0), 1.0)
-        values = weight * (prior * added).sum(1) - log_p.gather(1, target[:, None]).squeeze(1)
+        values = weight * (prior * added).sum(1) - quantities.of_label(log_p, target)
         if progress < self.sieve_start:
             return values.mean()
         kept = self.unhinged.per_sample(logits, target) <= 0

@@ -33,7 +33,7 @@ class CurriculumLossNPCL(LogitLoss):
         """One value () for logits (N, K) and class indices (N,)."""
         margin = quantities.margin(logits, target)
         wrong = logits.argmax(1) != target
-        spread = quantities.logsumexp(logits) - logits.gather(1, target[:, None]).squeeze(1)
+        spread = quantities.logsumexp(logits) - quantities.of_label(logits, target)
         soft = torch.where(wrong, 1 + spread, (1 - margin).relu())
         if progress < self.burn_in:
             return soft.mean()

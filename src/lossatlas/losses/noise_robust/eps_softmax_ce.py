@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.noise_robust.mae import MAE
 from lossatlas.losses.registry import register
@@ -31,7 +32,7 @@ class EpsSoftmaxCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
         mae = self.mae.per_sample(logits, target)
         leads = logits.argmax(1) == target
         # There p'_y = 1 - (1 - p_y) / (m + 1), whose logarithm is small and keeps its digits.

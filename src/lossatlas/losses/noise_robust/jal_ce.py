@@ -28,6 +28,7 @@ class JALCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        aim = self.a * quantities.one_hot(target, logits.shape[1]).to(logits.dtype)
-        passive = (aim - torch.softmax(logits, 1)).square().mean(1)
+        wrong = quantities.with_label(torch.softmax(logits, 1), target, 0)
+        far = self.a - 1 + wrong.sum(1)  # a - p_y
+        passive = (far.square() + wrong.square().sum(1)) / logits.shape[1]
         return self.alpha * self.nce.per_sample(logits, target) + self.beta * passive

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -25,4 +26,4 @@ class SGCE(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         gce = -torch.expm1(self.q * torch.log_softmax(logits, 1)) / self.q
-        return gce.gather(1, target[:, None]).squeeze(1) - gce.mean(1)
+        return quantities.of_label(gce, target) - gce.mean(1)

@@ -69,6 +69,15 @@ def confidence_gap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     return r, torch.where(guess == target, -torch.expm1(log_r), -r)
 
 
+def log_ratios(class_counts: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """log(n_k / n_y), (N, K), of class counts n (K,), in the precision of the logits (N, K).
+
+    Added to a lead, for beside a large score the logarithm of a count would be rounded away.
+    """
+    logs = class_counts.log()
+    return (logs - logs[:, None]).to(logits)[target]  # a row a class, then a row a sample
+
+
 def effective_number_weights(class_counts: Tensor, beta: float) -> Tensor:
     """Weights (K,) in proportion to (1 - beta) / (1 - beta^n_k), of sum K (Cui et al., 2019).
 

@@ -25,11 +25,12 @@ class DualFocal(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
         # Scores are compared, which tie exactly.
         above = logits >= logits.gather(1, target[:, None])
-        log_p_j = log_p.masked_fill(above, quantities.LOWEST).amax(1)
-        log_rest = F.logsigmoid(-quantities.log_odds(logits, target))
+        s_j = logits.masked_fill(above, quantities.LOWEST).amax(1)
+        odds = quantities.log_odds(logits, target)
+        log_p_y, log_rest = F.logsigmoid(odds), F.logsigmoid(-odds)
+        log_p_j = log_p_y + (s_j - quantities.of_label(logits, target))
         # Not `logaddexp`, whose second derivative is NaN where one of the two is far below.
         log_factor = torch.logsumexp(torch.stack([log_rest, log_p_j]), 0)
-        return -torch.exp(self.gamma * log_factor) * quantities.of_label(log_p, target)
+        return -torch.exp(self.gamma * log_factor) * log_p_y

@@ -1,5 +1,6 @@
 """Cross-entropy of minus half the squared distances to class means, the label's enlarged."""
 
+import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -27,7 +28,8 @@ class LargeMarginGaussianMixture(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for minus distances (N, K) and class indices (N,)."""
-        d = logits.double().square() / 2  # the squares of far distances overflow float32
-        own = d.gather(1, target[:, None])
-        values = quantities.cross_entropy_of_rivals((1 + self.alpha) * own - d, target)
+        square = logits.double().square()  # of far distances it overflows float32
+        own = square.gather(1, target[:, None]) / 2
+        ahead = torch.sub((1 + self.alpha) * own, square, alpha=0.5)
+        values = quantities.cross_entropy_of_rivals(ahead, target)
         return (values + self.lam * own[:, 0]).to(logits.dtype)

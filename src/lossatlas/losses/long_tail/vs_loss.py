@@ -32,9 +32,7 @@ class VSLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        own = target[:, None]
         counts = self.class_counts
         scaled = ((counts / counts.amax(0)) ** self.gamma).to(logits) * logits
-        # Relative to the label, so that no shift is rounded away beside a large score.
-        shift = self.tau * (counts / counts[own]).log().to(logits)
+        shift = self.tau * quantities.log_ratios(counts, logits, target)
         return F.cross_entropy(quantities.lead(scaled, target) + shift, target, reduction="none")

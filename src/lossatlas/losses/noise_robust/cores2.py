@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -40,8 +41,8 @@ class Cores2(LogitLoss):
         """One value () for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
         added = log_p
-        if self.eps > 0:  # log(p + eps)
-            added = torch.stack([log_p, torch.full_like(log_p, math.log(self.eps))]).logsumexp(0)
+        if self.eps > 0:  # log(p + eps); not softplus, which torch cuts off at 20
+            added = math.log(self.eps) - F.logsigmoid(math.log(self.eps) - log_p)
         prior = (self.class_counts / self.class_counts.sum()).to(log_p)
         weight = self.beta * min(max((progress - 0.1) / 0.3, 0.0), 1.0)
         values = weight * (prior * added).sum(1) - quantities.of_label(log_p, target)

@@ -26,7 +26,7 @@ from torch import Tensor
 from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
 from lossatlas.losses.kinds import KINDS
-from lossatlas.losses.targets import lift
+from lossatlas.losses.targets import labelled
 
 SMALL, LARGE = (512, 10), (4096, 1000)
 CALLS = {SMALL: 30, LARGE: 1}  # of which one time is taken
@@ -93,7 +93,7 @@ def measured(name: str, n: int, k: int, rounds: int) -> dict[str, list[float]]:
     logits = scores(loss.requires, n, k + loss.extra_outputs)
     calls = CALLS[n, k]
     plain, labels = scores((), n, k), torch.arange(n) % k
-    target = lift(labels, loss.target, k)
+    target = labelled(loss.target, labels, k)
     lanes: dict[str, tuple[Function, Tensor, Tensor]] = {
         "ratio": (loss, logits, target),
         "unit": (F.cross_entropy, plain, labels),

@@ -26,8 +26,8 @@ class DualFocal(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Scores are compared, which tie exactly.
-        above = logits >= logits.gather(1, target[:, None])
-        s_j = logits.masked_fill(above, quantities.LOWEST).amax(1)
+        below = logits < logits.gather(1, target[:, None])
+        s_j = quantities.among(logits, below).amax(1)
         odds = quantities.log_odds(logits, target)
         log_p_y, log_rest = F.logsigmoid(odds), F.logsigmoid(-odds)
         log_p_j = log_p_y + (s_j - quantities.of_label(logits, target))

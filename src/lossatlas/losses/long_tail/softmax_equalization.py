@@ -37,5 +37,5 @@ class SoftmaxEqualization(LogitLoss):
             logits.shape, generator=randomness, device=logits.device, dtype=torch.float64
         )
         left_out = rare & (shares < self.gamma)
-        ahead = quantities.lead(logits, target).masked_fill(left_out, quantities.LOWEST)
+        ahead = quantities.among(quantities.lead(logits, target), ~left_out)
         return quantities.cross_entropy_of_rivals(ahead, target)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -34,4 +35,4 @@ class Clpl(LogitLoss):
         """Values (N,) for scores (N, K) and candidate sets (N, K) bool."""
         psi = PSI[int(self.psi)]
         mean = logits.masked_fill(~target, 0).sum(1) / target.sum(1)
-        return psi(mean) + psi(-logits).masked_fill(target, 0).sum(1)
+        return psi(mean) + psi(-quantities.among(logits, ~target)).sum(1)

@@ -36,9 +36,8 @@ class Lws(LogitLoss):
         w = self.memory[indices].to(logits)
         if self.training:
             with torch.no_grad():
-                lowest = float("-inf")
-                inside = torch.softmax(logits.masked_fill(~target, lowest), 1)
-                outside = torch.softmax(logits.masked_fill(target, lowest), 1)
+                inside = torch.softmax(quantities.among(logits, target), 1)
+                outside = torch.softmax(quantities.among(logits, ~target), 1)
                 self.memory[indices] = (inside + outside).to(self.memory)
         if self.log:
             log_p = torch.log_softmax(logits, 1)

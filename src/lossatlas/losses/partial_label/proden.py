@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -30,7 +31,7 @@ class Proden(LogitLoss):
         w = torch.where(w.sum(1, keepdim=True) > 0, w, target.to(w))
         if self.training:
             with torch.no_grad():
-                inside = logits.masked_fill(~target, float("-inf"))
-                self.memory[indices] = torch.softmax(inside, 1).to(w)
+                inside = torch.softmax(quantities.among(logits, target), 1)
+                self.memory[indices] = inside.to(w)
         w = (w / w.sum(1, keepdim=True)).to(logits)
         return -(w * torch.log_softmax(logits, 1)).sum(1)

@@ -39,8 +39,8 @@ class AdaCos(LogitLoss):
         return F.cross_entropy(lead, target, reduction="none")
 
     def _move(self, cosines: Tensor, target: Tensor) -> None:
-        rivals = quantities.rivals(cosines, target, cosines.shape[1])
-        log_b = torch.logsumexp(self.sigma * rivals, (0, 1)) - math.log(len(target))
+        rivals = quantities.with_label(self.sigma * cosines, target, quantities.LOWEST)
+        log_b = torch.logsumexp(rivals, (0, 1)) - math.log(len(target))
         # The median of angles by that of minus their cosines, which rise with them.
-        middle = -(-cosines.gather(1, target[:, None])).median()
+        middle = -(-quantities.of_label(cosines, target)).median()
         self.sigma.copy_(log_b / middle.clamp(min=math.cos(math.pi / 4)))

@@ -71,8 +71,10 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 
 
 def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
-    """The answer in at most `MOST_SAID` sentences, the effect first in each: which loss for what,
-    by how much, how sure, on what. `asked` are sentences about what was asked for by name."""
+    """The answer in at most `MOST_SAID` sentences: where, which loss, by how much, then how sure.
+
+    `asked` are sentences about what was asked for by name.
+    """
     compared = [(c, results) for c, results in found if any(one.differences for one in results)]
     # then the last sentence names what is shared
     shared = bool(compared) and len({ground(c) for c, _ in found}) == 1
@@ -128,9 +130,9 @@ def _best(
     if condition.baseline is not None:
         mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
         base = f" ({number(mean, m)}{_unit(m)})"
-    said = f"**{_effect(top.difference, m)}** in {m.name} for {code(top.arm.label)} in {where}"
+    said = f"In {where}: **{code(top.arm.label)} {_effect(top.difference, m)}** in {m.name}"
     if shown:
-        said += f": better than {against}{base}"
+        said += f", better than {against}{base}"
         said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
         if clean is not None and clean[0] is not condition:
             cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
@@ -164,8 +166,8 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
     top = min(better, key=lambda one: one.difference.mean or 0)
     ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
     said = (
-        f"**{_effect(top.difference, nll)}** in NLL for {code(top.arm.label)} in "
-        f"{where}: the best probabilities, ECE {percent(ours)} % against "
+        f"In {where}: **{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, "
+        f"the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     )
     scaled = MEASURES["test_nll_ts"]

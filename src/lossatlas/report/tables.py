@@ -17,8 +17,8 @@ from lossatlas.names import scenario_key
 from lossatlas.pages.tables import Table, table, value
 
 ENVIRONMENT = (
-    "parameters", "threads", "device", "hardware", "cpu", "cpu_capability", "python", "torch",
-    "lightning", "lossatlas",
+    "parameters", "threads", "device", "precision", "hardware", "cpu", "cpu_capability", "python",
+    "torch", "lightning", "lossatlas",
 )  # fmt: skip
 SIGN = {
     "higher": "▲ higher", "lower": "▼ lower", "equivalent": "= equivalent",

@@ -76,6 +76,7 @@ class Start(_Schema):
     holdout: Whole | None = None
     threads: Count | None = None
     device: str | None = None
+    precision: str | None = None
     hardware: str | None = None
     cpu: str | None = None
     cpu_capability: str | None = None

@@ -16,7 +16,7 @@ import typer
 
 from lossatlas import cards
 from lossatlas.aligned import aligned
-from lossatlas.errors import TRACEBACK, UserError, tell
+from lossatlas.errors import PLACES, TRACEBACK, UserError, tell
 from lossatlas.losses import expression, registry
 from lossatlas.names import folder
 from lossatlas.terminal import forgive, printable
@@ -53,7 +53,11 @@ def main() -> None:
         tell(error)
         sys.exit(2)
     except Exception as error:
-        if (told := registry.blame(error)) is None:
+        told = registry.blame(error)
+        if told is None and isinstance(error, OSError) and error.errno in PLACES:
+            where = "" if error.filename is None else f"{error.filename}: "
+            told = UserError(f"{where}{error.strerror}")
+        if told is None:
             raise
         told.__cause__ = error
         tell(told)

@@ -70,11 +70,15 @@ def main() -> None:
 
 def _settle() -> None:
     """Give a process without HOME and without an entry in the password file, as in containers, the
-    home and the name that libraries ask for and would raise without."""
+    home and the name that libraries ask for and would raise without; and one whose output was
+    closed somewhere to write to."""
     try:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = tempfile.gettempdir()
+    for name in ("stdout", "stderr"):  # closed by the shell: >&-
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
     try:
         getpass.getuser()
     except (KeyError, OSError):  # the latter from Python 3.13 on

@@ -78,7 +78,7 @@ def _settle() -> None:
         os.environ["HOME"] = tempfile.gettempdir()
     for name in ("stdout", "stderr"):  # closed by the shell: >&-
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         getpass.getuser()
     except (KeyError, OSError):  # the latter from Python 3.13 on

@@ -46,7 +46,8 @@ ALWAYS = (
 JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
     "tuned": "Learning rates called tuned were found by one rule on held-out training images, one "
-    "seed each.",
+    "seed each, in steps of a factor of three: a small difference may be the rate's, not the "
+    "loss's. What is to be said of a choice stands with the rates.",
     "default": "Learning rates called default are the recipe's, divided by the steepness of the "
     "loss where its card gives one; nobody tuned them for the loss.",
     "given": "Learning rates called given were set by hand or by a search; what they were chosen "

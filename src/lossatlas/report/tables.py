@@ -113,6 +113,9 @@ def measures_table(
     fields = [m for m in condition.judge.measures if m is not condition.measure]
     fields += [m for m in MORE if m.field not in (f.field for f in fields)]
     held = [m for m in fields if any(one.arm.cell(m.field).n for one in results)]
+    # Runs that share a processor wait for one another: there their own seconds count.
+    alone = all(run.get("device") == "cpu" for one in results for run in one.arm.runs)
+    cost, unit = ("cpu_s", "CPU s") if alone else ("train_s", "s")
     body, marked = [], False
     for one in sorted(results, key=best_first(condition)):
         row = _named(one.arm, families)
@@ -122,8 +125,9 @@ def measures_table(
             spread = f" ± {number(c.sd, m)}" if c.sd is not None else ""
             row.append(value(number(c.mean, m) + spread + mark, c.mean))
             marked |= bool(mark)
-        body.append(row + _cost_cells(one.arm, tuned))
-    head = ["Loss", "family", *map(_headed, held), *COST_HEAD]
+        body.append(row + _cost_cells(one.arm, tuned, cost))
+    head = ["Loss", "family", *map(_headed, held)]
+    head += [f"training, {unit}", "learning rate", "tuning runs"]
     notes = ["Mean ± sd over seeds."]
     if any(m in PROBABILITIES for m in held):
         notes[0] += " Of what describes probabilities, lower is better."
@@ -389,7 +393,6 @@ def best_first(condition: Condition) -> Callable[[Result], tuple[float, str]]:
 
 
 PLACE = ("recipe", "scenario", "model", "data")  # of a table of rates
-COST_HEAD = ("training, s", "learning rate", "tuning runs")
 
 
 def _named(arm: Arm, families: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -401,8 +404,8 @@ def _headed(m: Measure) -> str:
     return f"{m.name}, {unit}" if unit else m.name
 
 
-def _cost_cells(arm: Arm, tuned: Tuned) -> list[dict[str, Any]]:
-    seconds = arm.cell("train_s").mean
+def _cost_cells(arm: Arm, tuned: Tuned, cost: str) -> list[dict[str, Any]]:
+    seconds = arm.cell(cost).mean
     rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
     sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))
     tried = sum(

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost
 RETRIED = ("failed", "diverged")
 # A value of a configuration, not the choice of an option: these have neither dot nor list above.
-_VALUE = re.compile(r"\+{0,2}(\w+\.[\w.]+|seed|holdout|threads|accelerator|runs|progress)=")
+_VALUE = re.compile(
+    r"\+{0,2}(\w+\.[\w.]+|seed|holdout|keep_train|teacher|threads|accelerator|runs|progress)="
+)
 
 
 @dataclass

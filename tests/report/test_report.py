@@ -560,6 +560,32 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
     assert one.outcome == "holds"
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("seed", "abc", "row 2: field 'seed' is 'abc', but must be a valid integer"),
+        ("seed", "0.5", "field 'seed' is 0.5, but must be a valid integer"),
+        ("test_accuracy", "good", "field 'test_accuracy' is 'good', but must be a valid number"),
+        ("test_accuracy", "9e99", "but must be less than or equal to 1"),
+        ("state", "well", "field 'state' is 'well', but must be 'done', 'diverged' or 'failed'"),
+        ("run_id", "../x", "field 'run_id' is '../x', but must be the name of a folder"),
+        ("run_id", "", "field 'run_id' is missing"),
+        ("loss", "", "field 'loss' is missing"),
+    ],
+)
+def test_a_table_of_results_that_is_damaged_is_one_sentence(tmp_path, field, value, says):
+    here = store_of(tmp_path / "here", HERE)
+    build(here, tmp_path / "pages")
+    path = tmp_path / "pages" / "results.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[1, field] = value
+    table.to_csv(path, index=False)
+    with pytest.raises(UserError, match=re.escape(str(path))) as caught:
+        build(here, tmp_path / "out", check=path)
+    assert says in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_check_without_counterparts_is_refused(tmp_path):
     here = store_of(tmp_path / "here", HERE)
     few = store_of(tmp_path / "few", {loss: many[:2] for loss, many in HERE.items()})

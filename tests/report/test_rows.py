@@ -53,6 +53,19 @@ def pages(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
     return contents(build(root, tmp_path_factory.mktemp("pages") / "r", tuned).parent)
 
 
+def test_a_damaged_table_of_rates_is_named_and_stops_no_report(root: Path, tmp_path: Path) -> None:
+    here = shutil.copytree(root, tmp_path / "runs")
+    (here / store.TUNED / "quick" / "long_tail.yaml").write_text("chosen: 7")
+    (here / store.TUNED / "quick" / "folder.yaml").mkdir()
+    text = build(here, tmp_path / "pages").with_name("REPORT.md").read_text()
+    assert ".tuned/quick/long\\_tail.yaml" in text or ".tuned/quick/long_tail.yaml" in text
+    assert "is no plain file; no rate of it is told" in text
+    count, said = source.export(here, tmp_path / "a.parquet")
+    assert count == 11
+    assert len(said) == 2
+    assert [*source.read(tmp_path / "a.parquet").tables] == ["quick/clean.yaml"]
+
+
 @pytest.fixture
 def without_torch() -> Iterator[None]:
     """Import this package anew, on a machine that has no torch."""

@@ -4,22 +4,25 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import pandas as pd
 
 from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
+from lossatlas.names import is_number
 from lossatlas.pages import render, whole
 from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
 from lossatlas.report.source import read
-from lossatlas.results import travel
+from lossatlas.results import files, travel
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
 if TYPE_CHECKING:
     from lossatlas.report import content
+
+TEXTS = [name for name, kind in get_type_hints(files.Row).items() if str in (*get_args(kind), kind)]
 
 
 def build(
@@ -125,15 +128,23 @@ def table_of_results(path: Path) -> list[arms.Row]:
     """The rows of a results.csv that `build` wrote.
 
     Raises:
-        UserError: it is none.
+        UserError: it is none, or a row is not as `lossatlas report` writes it.
     """
     try:
-        rows = arms.rows(pd.read_csv(path))
+        rows = arms.rows(pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str)))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a table of results ({error})") from None
-    if any("state" not in row for row in rows):
-        raise UserError(f"{path}: field 'state' is missing; 'lossatlas report' writes it")
+    for number, row in enumerate(rows, 1):
+        told = {field: v if field in TEXTS else _number(v) for field, v in row.items()}
+        files.fitting(told, files.Row, f"{path}: row {number}")
     return rows
+
+
+def _number(v: Any) -> Any:
+    """A cell as it was written: pandas makes floats of whole numbers where some runs lack theirs,
+    and texts of all numbers beside one that is none."""
+    v = float(v) if isinstance(v, str) and is_number(v) else v
+    return int(v) if _is_whole(v) else v
 
 
 def _measure(metric: str | None, rows: Sequence[arms.Row], place: Path) -> measures.Measure:

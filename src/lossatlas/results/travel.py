@@ -28,6 +28,7 @@ from lossatlas.errors import UserError
 from lossatlas.results import files, table
 from lossatlas.results.files import Damaged
 
+LARGEST = 2_000_000_000  # bytes of a file of rows, which is read whole
 IMPORTED = ".imported"
 SUFFIX = ".parquet"
 MARK, VERSION = b"lossatlas.travel", 1  # another one where columns or the schema come to differ
@@ -162,6 +163,8 @@ def _opened(path: Path) -> pa.Table:
     strange = f"{path}: is no file of rows that 'lossatlas runs export' wrote"
     try:
         with files.opened(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                raise Damaged(f"{path}: is larger than {LARGEST:,} bytes")
             content = memoryview(file.read())
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None

@@ -175,14 +175,13 @@ def settle(
         make: makes runs, given their overrides and plans, unless they are in the store.
         root: the run store.
         out: folder of tables.
-
-    Raises:
-        UserError: a table cannot be written. All trials are in the store by then.
     """
     searches, said = [], []
     for cell, overrides in cells.items():
         try:
-            searches.append(Search(cell, overrides, compose))
+            search = Search(cell, overrides, compose)
+            tuned.check(out, cell, search.protocol())
+            searches.append(search)
         except UserError as error:
             said.append(f"no rate for {cell.loss} in {cell.scenario}: {error}")
     for stage in ("short", "full"):
@@ -207,7 +206,10 @@ def settle(
             f"after {len(one.trials)} trials, {seconds:.0f} CPU s{doubt}"
         )
     for (where, protocol), found in tables.items():
-        said.append(f"wrote {tuned.write(out, where, protocol, found)}")
+        try:
+            said.append(f"wrote {tuned.write(out, where, protocol, found)}")
+        except UserError as error:
+            said.append(f"no rate kept for {', '.join(found)} in {where.scenario}: {error}")
     return said
 
 

@@ -110,14 +110,17 @@ def test_a_failure_is_a_row_with_a_reason_and_is_tried_again(make_cfg, own_loss,
 
 
 @pytest.mark.parametrize(
-    ("base", "target", "need"),
+    ("base", "target", "method", "need"),
     [
-        ("LogitLoss", "class_index", "held_out"),
-        ("EmbeddingLoss", "two_view", "features"),
+        ("LogitLoss", "class_index", "per_sample", "held_out"),
+        ("LogitLoss", "class_index", "end_epoch", "progress"),
+        ("EmbeddingLoss", "two_view", "per_sample", "features"),
+        ("EmbeddingLoss", "two_view", "end_epoch", "held_out"),
     ],
 )
-def test_a_loss_that_needs_what_nobody_provides_is_refused(base, target, need, make_cfg, own_loss):
-    method = "end_epoch" if need == "held_out" else "per_sample"
+def test_a_loss_that_needs_what_nobody_provides_is_refused(
+    base, target, method, need, make_cfg, own_loss
+):
     body = f"return logits.sum(1)\n\n    def {method}(self, *given, {need}): ..."
     own_loss("needy", body, base=base, head=f"target = '{target}'")
     with pytest.raises(UserError, match=f"'needy' requires {need}, which the runner does not"):

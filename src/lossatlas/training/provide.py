@@ -11,7 +11,6 @@ from lossatlas.errors import UserError
 from lossatlas.losses import needs
 from lossatlas.losses.base import Loss
 from lossatlas.losses.quantities import one_hot
-from lossatlas.models.parts import PARTS
 from lossatlas.seeds import derive
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lossatlas import catalogue, results
 from lossatlas.analysis import arms, measures
-from lossatlas.analysis.arms import Condition, Result
+from lossatlas.analysis.arms import Condition, Found, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
@@ -80,7 +80,7 @@ class Experiments(NamedTuple):
     """Conditions with their results, the file or folder that they were read from, and its address
     where a page can link to it."""
 
-    found: Sequence[tuple[Condition, Sequence[Result]]]
+    found: Found
     source: str
     address: str | None = None
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from lossatlas import resources, yamls
+from lossatlas import resources, writing, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.models import own
@@ -116,12 +116,10 @@ def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> P
     others = [trial for trial in old["trials"] if trial["loss"] not in found]
     trials = [*others, *(trial for one in found.values() for trial in one["trials"])]
     document["trials"] = sorted(trials, key=lambda t: (t["loss"], t["stage"] == "full", t["lr"]))
+    text = yaml.safe_dump(document, sort_keys=False, width=100, default_flow_style=None)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.part")
-        text = yaml.safe_dump(document, sort_keys=False, width=100, default_flow_style=None)
-        beside.write_text(HEADER + text, encoding="utf-8")
-        beside.replace(path)
+        writing.write(path, HEADER + text)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
     read.cache_clear()

@@ -531,7 +531,7 @@ def report(
 ) -> None:
     """Write REPORT.md and a self-contained index.html from the runs."""
     from lossatlas import resources
-    from lossatlas.report.build import build, checked
+    from lossatlas.report.build import build
     from lossatlas.results import store
     from lossatlas.results.travel import check_name
 
@@ -546,14 +546,13 @@ def report(
     runs = rows or path or store.runs_dir()
     store.tell_earlier(runs)
     pages = folder(out, "--out")
-    print(build(runs, pages, tables, only, sweep, metric, baseline, compare, check))
-    if check is None:
-        return
+    built = build(runs, pages, tables, only, sweep, metric, baseline, compare, check)
+    print(built.page)
     from lossatlas.report.sentences import beside
 
-    repeated = checked(runs, check, only, sweep, metric, baseline)
-    print("\n".join(beside(one) for one in repeated))
-    if any(one.outcome == "turned over" for one in repeated):
+    for one in built.repeated:
+        print(beside(one))
+    if any(one.outcome == "turned over" for one in built.repeated):
         raise typer.Exit(1)
 
 

@@ -4,7 +4,11 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+=======
+from typing import Any, NamedTuple
+>>>>>>> lean
 
 import pandas as pd
 
@@ -19,8 +23,12 @@ from lossatlas.results import files, travel
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
-if TYPE_CHECKING:
-    from lossatlas.report import content
+
+class Built(NamedTuple):
+    """The page index.html, and the report's statements beside those of the folder to check with."""
+
+    page: Path
+    repeated: list[again.Again]
 
 TEXTS = [name for name, kind in get_type_hints(files.Row).items() if str in (*get_args(kind), kind)]
 
@@ -35,7 +43,7 @@ def build(
     baseline: str | None = None,
     compare: str | None = None,
     check: Path | None = None,
-) -> Path:
+) -> Built:
     """Write REPORT.md, index.html, results.csv and figures/*.svg, each with what it shows as
     *.csv, into `out`.
 
@@ -47,9 +55,6 @@ def build(
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
     each other. The report says which of its statements hold in `check`, another folder of runs,
     a file of rows or a results.csv.
-
-    Returns:
-        The path of index.html.
 
     Raises:
         UserError: `place` is missing or holds no such runs, no run has such a metric or is of such
@@ -66,8 +71,13 @@ def build(
     asked = content.Asked(_measure(metric, rows, place), against, pair)
     if check is not None:
         asked = asked._replace(other=(check.name, _rows_of(check)))
-        _counterparts(rows, asked, place, check)
-    report = content.assemble(source, tuning, asked)
+    repeated = content.checked(rows, asked)
+    if check is not None and all(one.there is None for one in repeated):
+        raise UserError(
+            f"--check {check}: makes none of the {len(repeated)} statements of {place} again (same "
+            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
+        )
+    report = content.assemble(source, tuning, asked, repeated)
     report["pages"] = [
         name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()
     ]
@@ -82,39 +92,7 @@ def build(
     files["REPORT.md"] = render.markdown(report)
     files["index.html"] = render.in_browser(report, "report", files, sorting=True)
     publish(files, out, "report")
-    return out / "index.html"
-
-
-def checked(
-    place: Path,
-    check: Path,
-    only: str | None = None,
-    sweep: str | None = None,
-    metric: str | None = None,
-    baseline: str | None = None,
-) -> list[again.Again]:
-    """Which statements of the report of `place` hold in `check`; as `build` does."""
-    from lossatlas.report import content
-
-    rows = read(place, only, sweep).rows
-    against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
-    asked = content.Asked(_measure(metric, rows, place), against, None, ("", _rows_of(check)))
-    return _counterparts(rows, asked, place, check)
-
-
-def _counterparts(
-    rows: list[arms.Row], asked: "content.Asked", place: Path, check: Path
-) -> list[again.Again]:
-    from lossatlas.report import content
-
-    assert asked.other is not None
-    found = content.checked(rows, asked.other[1], asked)
-    if all(one.there is None for one in found):
-        raise UserError(
-            f"--check {check}: makes none of the {len(found)} statements of {place} again (same "
-            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
-        )
-    return found
+    return Built(out / "index.html", repeated)
 
 
 def _rows_of(path: Path) -> list[arms.Row]:

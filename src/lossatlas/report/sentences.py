@@ -7,7 +7,7 @@ from dataclasses import replace
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
-from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
+from lossatlas.analysis.arms import TRIALS, Condition, Found, Result, Row, is_finished
 from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
@@ -20,8 +20,6 @@ from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import number, percent, signed
 from lossatlas.results.travel import machine
-
-Found = Sequence[tuple[Condition, Sequence[Result]]]
 
 ALWAYS = (
     "*Not resolved* means that these seeds cannot tell the two apart; it does not mean that they "

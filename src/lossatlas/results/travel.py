@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from lossatlas import writing
 from lossatlas.errors import UserError
 from lossatlas.results import files, table
 from lossatlas.results.files import Damaged
@@ -227,13 +228,8 @@ def _content(rows: Rows) -> bytes:
 
 
 def _move_in(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        writing.write(path, content)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -36,7 +36,8 @@ def build_backbone(conf: ModelConf, images: torch.Tensor) -> nn.Module:
 
 
 def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
-    """Backbone, head and loss, initialised from the run's seed."""
+    """Backbone, head and loss, initialised from the run's seed. Raises UserError."""
+    provide.check_left(cfg.loss.name, loss, data.unused is not None)
     torch.manual_seed(derive(cfg.seed, "init"))
     backbone = build_backbone(cfg.model, data.stem_images().cpu())
     backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

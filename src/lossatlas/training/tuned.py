@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from lossatlas import resources, yamls
+from lossatlas import resources, writing, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.models import own
@@ -112,13 +112,8 @@ def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> P
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(lock, fcntl.LOCK_EX)
             document = _joined(path, where, protocol, found)
-            beside = path.with_name(f"{path.name}.{os.getpid()}.part")
             text = yaml.safe_dump(document, sort_keys=False, width=100, default_flow_style=None)
-            try:
-                beside.write_text(HEADER + text, encoding="utf-8")
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
+            writing.write(path, HEADER + text)
         finally:
             os.close(lock)
     except OSError as error:

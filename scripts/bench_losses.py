@@ -1,19 +1,26 @@
 """What losses of logits cost, forward and backward, in units of torch's cross-entropy.
 
-    python scripts/bench_losses.py [NAMES ...] [--rounds 7] [--threads 1]
+    python scripts/bench_losses.py [NAMES ...] [--rounds 7] [--threads 1] [-o docs/speed.md]
 
-For N x K logits in float32, and stand-ins for what a loss needs beside them. In each round a loss
-and `torch.nn.functional.cross_entropy` take turns, three calls each; printed is the median over the
-rounds of the ratio of their CPU times, with the least and the largest. `checks` is the same with
-the values of targets checked, as outside of the runner. Losses are sorted by the larger problem.
+For N x K logits in float32, cosines or minus distances where a loss wants these, and stand-ins for
+what it needs beside them; in training mode. In each round a loss and
+`torch.nn.functional.cross_entropy` take turns; printed is the median over the
+rounds of the ratio of their CPU times, with the least and the largest. `torch` is the same for what
+torch itself has for the formula, on the larger problem. `checks` is what the values of targets cost
+to check, as outside of the runner, in shares of the loss's own time. Losses are sorted by the
+larger problem. With -o the table is written to a file, as Markdown.
 """
 
 import argparse
+import datetime
+import platform
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.losses import registry
@@ -21,60 +28,132 @@ from lossatlas.losses.examples import ready
 from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.targets import lift
 
-SIZES = ((512, 10), (4096, 1000))
-CALLS = 3
+SMALL, LARGE = (512, 10), (4096, 1000)
+CALLS = {SMALL: 30, LARGE: 1}  # of which one time is taken
 Function = Callable[[Tensor, Tensor], Tensor]
+# What torch has for the formula of a loss, up to a factor.
+TORCH: dict[str, Function] = {
+    "cross_entropy": F.cross_entropy,
+    "label_smoothing": lambda logits, y: F.cross_entropy(logits, y, label_smoothing=0.1),
+    "sigmoid_bce": lambda logits, y: F.binary_cross_entropy_with_logits(
+        logits, F.one_hot(y, logits.shape[1]).to(logits)
+    ),
+    "squared_error_logits": lambda logits, y: F.mse_loss(
+        logits, F.one_hot(y, logits.shape[1]).to(logits)
+    ),
+    "soft_target_kl": lambda logits, q: F.kl_div(
+        F.log_softmax(logits, 1), q.to(logits), reduction="batchmean"
+    ),
+    "weston_watkins_hinge": F.multi_margin_loss,
+}
+
+PAGE = """# What losses cost
+
+Written by `{command} -o docs/speed.md`, {date}: {machine}; torch {torch}, threads: {threads},
+rounds: {rounds}. The machine was shared with other work.
+
+CPU time of forward and backward of each loss of logits, in units of
+`torch.nn.functional.cross_entropy` on as many samples and classes, N x K: the median over the
+rounds, in which the two took turns, with the least and the largest. *torch's own*: what torch has
+for the same formula, up to a factor, on the larger problem, in the same units. *checks*: what it
+costs to check the values of targets, on the smaller problem, in shares of the loss's own time; the
+runner checks its whole data set once and each step nothing.
+
+What costs more than 4 on the larger problem says why on its card, under Traps.
+
+{table}
+"""
 
 
-def seconds(function: Function, logits: Tensor, target: Tensor) -> float:
+def seconds(calls: int, function: Function, logits: Tensor, target: Tensor) -> float:
     """CPU seconds of some calls, with the gradient in the logits."""
     begun = time.process_time()
-    for _ in range(CALLS):
+    for _ in range(calls):
         logits.grad = None
         function(logits, target).backward()
     return time.process_time() - begun
 
 
-def ratios(name: str, n: int, k: int, rounds: int, checks: bool = False) -> list[float]:
-    """Of a loss's time to that of cross-entropy, one a round."""
-    loss = ready(name, k)
-    loss.reduction, loss.validate = "mean", checks
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(n, k + loss.extra_outputs, generator=generator).requires_grad_()
-    labels = torch.arange(n) % k
+def scores(parts: tuple[str, ...], n: int, k: int) -> Tensor:
+    """Scores (n, k) as the head among the `parts` gives them: cosines, minus distances, logits."""
+    drawn = torch.randn(n, k, generator=torch.Generator().manual_seed(0))
+    if "cosine_head" in parts or "fixed_prototypes" in parts:
+        drawn = drawn / drawn.abs().max()
+    elif "distance_head" in parts:
+        drawn = -drawn.abs()
+    return drawn.requires_grad_()
+
+
+def measured(name: str, n: int, k: int, rounds: int) -> dict[str, list[float]]:
+    """Of a loss on n x k scores, one a round: `ratio`; on the small problem `checks`; `torch`."""
+    loss, checked = ready(name, k), ready(name, k)
+    for each in (loss, checked):
+        each.reduction, each.validate = "mean", each is checked
+        each.train()
+    logits = scores(loss.requires, n, k + loss.extra_outputs)
+    calls = CALLS[n, k]
+    plain, labels = scores((), n, k), torch.arange(n) % k
     target = lift(labels, loss.target, k)
-    both = ((loss, target), (torch.nn.functional.cross_entropy, labels))
-    for function, y in both:  # the first call pays for what later ones share
-        seconds(function, logits, y)
-    found = []
+    lanes: dict[str, tuple[Function, Tensor, Tensor]] = {
+        "ratio": (loss, logits, target),
+        "unit": (F.cross_entropy, plain, labels),
+    }
+    if (n, k) == SMALL:
+        lanes["checks"] = (checked, logits, target)
+    if name in TORCH:
+        lanes["torch"] = (TORCH[name], logits, target)
+    for lane in lanes.values():  # the first call pays for what later ones share
+        seconds(calls, *lane)
+    found: dict[str, list[float]] = {key: [] for key in lanes if key != "unit"}
     for _ in range(rounds):
-        ours, theirs = (seconds(function, logits, y) for function, y in both)
-        found.append(ours / theirs)
+        took = {key: seconds(calls, *lane) for key, lane in lanes.items()}
+        for key in found:
+            unit = took["ratio" if key == "checks" else "unit"]
+            found[key].append(took[key] / unit - (key == "checks"))
     return found
 
 
+def cell(values: list[float] | None) -> str:
+    """Median, least and largest: `2.31 (2.20-2.45)`."""
+    if not values:
+        return ""
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def machine() -> str:
+    """The processor, as its vendor and family tell it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    named = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f"{named[0] if named else platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
 def main() -> None:
-    """Print a line a loss."""
+    """Print a line a loss, or write them to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    known = [
-        name
-        for name in given.names or registry.list_losses()
-        if not KINDS[registry.get_class(name).target].on_embeddings
-    ]
     rows = []
-    for name in known:
-        row = [ratios(name, n, k, given.rounds) for n, k in SIZES]
-        rows.append((name, *row, ratios(name, *SIZES[0], given.rounds, checks=True)))
-    heads = [f"{n} x {k}" for n, k in SIZES] + [f"{SIZES[0][0]} x {SIZES[0][1]}, checks"]
-    print(f"{'times cross-entropy':<26}" + "".join(f"{head:>24}" for head in heads))
-    for name, *row in sorted(rows, key=lambda row: statistics.median(row[2]), reverse=True):
-        cells = [f"{statistics.median(r):.2f} ({min(r):.2f}-{max(r):.2f})" for r in row]
-        print(f"{name:<26}" + "".join(f"{cell:>24}" for cell in cells))
+    for name in given.names or registry.list_losses():
+        if not KINDS[registry.get_class(name).target].on_embeddings:
+            small, large = (measured(name, n, k, given.rounds) for n, k in (SMALL, LARGE))
+            rows.append((name, small["ratio"], large["ratio"], large.get("torch"), small["checks"]))
+    rows.sort(key=lambda row: statistics.median(row[2]), reverse=True)
+    heads = ["loss", *(f"{n} x {k}" for n, k in (SMALL, LARGE)), "torch's own", "checks"]
+    lines = [[f"`{name}`", *map(cell, cells)] for name, *cells in rows]
+    table = [f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *lines)]
+    if given.output is None:
+        print("\n".join(table))
+        return
+    command = f"python scripts/bench_losses.py --rounds {given.rounds} --threads {given.threads}"
+    text = PAGE.format(
+        command=command, machine=machine(), torch=torch.__version__, rounds=given.rounds,
+        threads=given.threads, date=datetime.date.today().isoformat(), table="\n".join(table),
+    )  # fmt: skip
+    given.output.write_text(text)
 
 
 if __name__ == "__main__":

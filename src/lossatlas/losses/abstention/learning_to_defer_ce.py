@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -30,6 +31,6 @@ class LearningToDeferCe(LogitLoss):
         """Values (N,) for logits (N, K + 1), class indices (N,) and the expert's scores (N, K)."""
         log_p = torch.log_softmax(logits, 1)
         right = teacher_logits.argmax(1) == target
-        label = log_p.gather(1, target[:, None])[:, 0]
+        label = quantities.of_label(log_p, target)
         value = torch.where(right, self.alpha * label + log_p[:, -1], label)
         return -value / math.log(2)

@@ -35,7 +35,7 @@ class AdaCos(LogitLoss):
             with torch.no_grad():
                 self._move(logits.clamp(-1, 1).to(self.sigma), target)
         # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = self.sigma.to(logits) * (logits - logits.gather(1, target[:, None]))
+        lead = self.sigma.to(logits) * quantities.lead(logits, target)
         return F.cross_entropy(lead, target, reduction="none")
 
     def _move(self, cosines: Tensor, target: Tensor) -> None:

@@ -3,10 +3,10 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -55,6 +55,4 @@ class AdaFace(LogitLoss):
         cosine = cosines.gather(1, target[:, None])
         angle = (torch.acos(cosine) - self.margin * z).clamp(self.eps, math.pi - self.eps)
         score = torch.cos(angle) - self.margin * (1 + z)
-        # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = (self.scale * (cosines - score)).scatter(1, target[:, None], 0.0)
-        return F.cross_entropy(lead, target, reduction="none")
+        return quantities.cross_entropy_of_rivals(self.scale * (cosines - score), target)

@@ -3,10 +3,10 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -33,17 +33,14 @@ class ArcFace(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K) and class indices (N,)."""
         cosines = logits.clamp(-1, 1)
-        label = target[:, None]
-        cosine = cosines.gather(1, label)
+        cosine = cosines.gather(1, target[:, None])
         score = enlarged(cosine, math.cos(self.margin), math.sin(self.margin))
         beyond = cosine < -math.cos(self.margin)  # theta + m > pi
         if self.continuation == 1:
             score = torch.where(beyond, cosine - self.margin * math.sin(self.margin), score)
         elif self.continuation == 2:
             score = torch.where(beyond, -1.0, score)
-        # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        rivals = (self.scale * (cosines - score)).scatter(1, label, 0.0)
-        return F.cross_entropy(rivals, target, reduction="none")
+        return quantities.cross_entropy_of_rivals(self.scale * (cosines - score), target)
 
 
 def enlarged(cosine: Tensor, cos_m: float | Tensor, sin_m: float | Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Cross-entropy of cosines with a margin taken off the label's."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -26,8 +25,5 @@ class CosFace(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K) and class indices (N,)."""
-        # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = logits - logits.gather(1, target[:, None])
-        label = quantities.one_hot(target, logits.shape[1])
-        lead = (lead + self.margin).masked_fill(label, 0.0)
-        return F.cross_entropy(self.scale * lead, target, reduction="none")
+        ahead = quantities.lead(logits, target) + self.margin
+        return quantities.cross_entropy_of_rivals(self.scale * ahead, target)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -32,7 +33,7 @@ class CosineSoftmax(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K) and class indices (N,)."""
         # Relative to the label's score, so that a small loss is not lost beside a large one.
-        lead = logits - logits.gather(1, target[:, None])
+        lead = quantities.lead(logits, target)
         bias = self.bias.to(logits)
         lead = lead + (bias - bias[target][:, None])
         return F.cross_entropy(lead / self.temperature, target, reduction="none")

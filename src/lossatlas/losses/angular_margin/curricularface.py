@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -38,16 +37,13 @@ class CurricularFace(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K) and class indices (N,)."""
         cosines = logits.clamp(-1, 1)
-        label = target[:, None]
-        cosine = cosines.gather(1, label)
+        cosine = cosines.gather(1, target[:, None])
         if self.training:
             with torch.no_grad():
                 self.t.lerp_(cosine.mean().to(self.t), 1 - self.momentum)
         moved = enlarged(cosine, math.cos(self.margin), math.sin(self.margin))
-        hard = (cosines > moved) & ~quantities.one_hot(target, logits.shape[1])
+        hard = cosines > moved
         rivals = torch.where(hard, cosines * (self.t.to(cosines) + cosines), cosines)
         beyond = cosine <= -math.cos(self.margin)  # theta + margin >= pi
         score = torch.where(beyond, cosine - self.margin * math.sin(self.margin), moved)
-        # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = (self.scale * (rivals - score)).scatter(1, label, 0.0)
-        return F.cross_entropy(lead, target, reduction="none")
+        return quantities.cross_entropy_of_rivals(self.scale * (rivals - score), target)

@@ -1,10 +1,10 @@
 """ArcFace or CosFace with a margin drawn anew for each sample."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.angular_margin.arcface import enlarged
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
@@ -34,8 +34,7 @@ class ElasticFace(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor, *, randomness: torch.Generator) -> Tensor:
         """Values (N,) for cosines (N, K) and class indices (N,)."""
         cosines = logits.clamp(-1, 1)
-        label = target[:, None]
-        cosine = cosines.gather(1, label)
+        cosine = cosines.gather(1, target[:, None])
         shares = torch.rand(len(logits), 1, generator=randomness, device=logits.device,
                             dtype=torch.float64)  # fmt: skip
         margins = self.margin + self.spread * torch.special.ndtri(shares)
@@ -43,6 +42,4 @@ class ElasticFace(LogitLoss):
             score = cosine - margins.to(logits)
         else:  # in float64: of a wide spread the cosine has no digits in float32
             score = enlarged(cosine, margins.cos().to(logits), margins.sin().to(logits))
-        # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = (self.scale * (cosines - score)).scatter(1, label, 0.0)
-        return F.cross_entropy(lead, target, reduction="none")
+        return quantities.cross_entropy_of_rivals(self.scale * (cosines - score), target)

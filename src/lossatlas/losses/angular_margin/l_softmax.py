@@ -3,10 +3,10 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -32,10 +32,10 @@ class LSoftmax(LogitLoss):
         """Values (N,): logits (N, K), class indices (N,), features (N, D), class weights (K, D)."""
         own = torch.linalg.vector_norm(head_weight, dim=1).to(logits)[target]
         length = own * torch.linalg.vector_norm(features, dim=1).to(logits)
-        cosine = logits.gather(1, target[:, None])[:, 0] / torch.where(length > 0, length, 1.0)
+        cosine = quantities.of_label(logits, target) / torch.where(length > 0, length, 1.0)
         taken = length * (cosine.clamp(-1, 1) - multiplied(cosine, self.m)) / (1 + self.lam)
-        lead = (logits - logits.gather(1, target[:, None])) + taken[:, None]
-        return F.cross_entropy(lead.scatter(1, target[:, None], 0.0), target, reduction="none")
+        ahead = quantities.lead(logits, target) + taken[:, None]
+        return quantities.cross_entropy_of_rivals(ahead, target)
 
 
 def multiplied(cosine: Tensor, m: int) -> Tensor:

@@ -3,10 +3,10 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.angular_margin.arcface import enlarged
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
@@ -47,8 +47,7 @@ class MagFace(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor, *, features: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K), class indices (N,) and features (N, D)."""
         cosines = logits.clamp(-1, 1)
-        label = target[:, None]
-        cosine = cosines.gather(1, label)
+        cosine = cosines.gather(1, target[:, None])
         length = torch.linalg.vector_norm(features, dim=1, keepdim=True).to(logits)
         a = length.clamp(self.l_a, self.u_a)
         m = self.l_m + (self.u_m - self.l_m) * (a - self.l_a) / (self.u_a - self.l_a)
@@ -58,7 +57,6 @@ class MagFace(LogitLoss):
         else:
             beyond = cosine <= (math.pi - m).cos()  # theta + m >= pi
             score = torch.where(beyond, cosine - m * m.sin(), score)
-        # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = (self.scale * (cosines - score)).scatter(1, label, 0.0)
         price = self.lam * (1 / a + a / self.u_a**2).squeeze(1)
-        return F.cross_entropy(lead, target, reduction="none") + price
+        values = quantities.cross_entropy_of_rivals(self.scale * (cosines - score), target)
+        return values + price

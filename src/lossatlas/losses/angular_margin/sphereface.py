@@ -1,10 +1,10 @@
 """Cross-entropy of cosines times the feature's length, with the label's angle multiplied."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.angular_margin.l_softmax import multiplied
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
@@ -29,9 +29,8 @@ class SphereFace(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor, *, features: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K), class indices (N,) and features (N, D)."""
-        label = target[:, None]
-        cosine = logits.gather(1, label)
+        cosine = logits.gather(1, target[:, None])
         taken = (cosine.clamp(-1, 1) - multiplied(cosine, self.m)) / (1 + self.lam)
-        lead = (logits - cosine + taken).scatter(1, label, 0.0)
         length = torch.linalg.vector_norm(features, dim=1, keepdim=True).to(logits)
-        return F.cross_entropy(length * lead, target, reduction="none")
+        ahead = length * (logits - cosine + taken)
+        return quantities.cross_entropy_of_rivals(ahead, target)

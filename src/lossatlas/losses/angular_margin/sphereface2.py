@@ -64,7 +64,8 @@ class SphereFace2(LogitLoss):
         g = 2 * ((cosines.detach() + 1) / 2) ** self.t - 1
         passed = cosines + (g - cosines.detach())
         bias = self.bias.to(logits)
-        label = quantities.one_hot(target, logits.shape[1])
-        pull = -self.lam * F.logsigmoid(self.scale * (passed - self.margin) + bias)
-        push = (self.lam - 1) * F.logsigmoid(-(self.scale * (passed + self.margin) + bias))
-        return self.lw / self.scale * torch.where(label, pull, push).sum(1)
+        own = quantities.of_label(passed, target)
+        pull = F.logsigmoid(self.scale * (own - self.margin) + bias)
+        push = F.logsigmoid(-(self.scale * (passed + self.margin) + bias))
+        push = quantities.with_label(push, target, 0).sum(1)
+        return self.lw / self.scale * (-self.lam * pull - (1 - self.lam) * push)

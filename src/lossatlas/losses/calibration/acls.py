@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
-from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -37,9 +36,9 @@ class Acls(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         num_classes = logits.shape[1]
-        best, guess = logits.max(1)
+        best = logits.max(1).values
+        # At the predicted class itself it is 0, and so is its slope.
         apart = (best.detach()[:, None] - logits - self.margin).relu().square()
-        apart = apart.masked_fill(quantities.one_hot(guess, num_classes), 0)
         penalty = self.lam_top * (best - self.margin).relu().square()
         penalty = penalty + self.lam_rest * apart.sum(1) / (num_classes - 1)
         return F.cross_entropy(logits, target, reduction="none") + self.alpha * penalty

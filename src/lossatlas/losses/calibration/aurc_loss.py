@@ -23,10 +23,9 @@ class AurcLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The value () of the batch, for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits.detach(), 1)
-        # Sure samples are told apart by 1 - r, which does not round.
-        unsure = quantities.log_rest(log_p, log_p.argmax(1))
-        order = unsure.argsort(descending=True, stable=True)
+        # Sure samples are told apart by the odds, which do not round.
+        sure = quantities.log_odds(logits.detach(), logits.argmax(1))
+        order = sure.argsort(stable=True)
         n = len(logits)
         weights = (1 / torch.arange(n, 0, -1, device=logits.device).to(logits)).cumsum(0)
         return (weights * F.cross_entropy(logits, target, reduction="none")[order]).mean()

@@ -27,8 +27,8 @@ class BSCEGra(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        own = target[:, None]
         with torch.no_grad():  # |p - e_y| is p_j at a wrong class and 1 - p_y at the label
-            apart = log_p.scatter(1, own, quantities.log_rest(log_p, target)[:, None])
-            u = torch.exp(self.gamma / self.beta * torch.logsumexp(self.beta * apart, 1))
-        return -u * log_p.gather(1, own).squeeze(1)
+            wrong = quantities.with_label(log_p, target, quantities.LOWEST)
+            both = [torch.logsumexp(self.beta * wrong, 1), self.beta * torch.logsumexp(wrong, 1)]
+            u = torch.exp(self.gamma / self.beta * torch.logsumexp(torch.stack(both), 0))
+        return -u * quantities.of_label(log_p, target)

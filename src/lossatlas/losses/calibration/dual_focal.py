@@ -1,6 +1,7 @@
 """Focal loss that also looks at the best class ranked below the label."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -24,11 +25,12 @@ class DualFocal(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
-        own = target[:, None]
         # Scores are compared, which tie exactly.
-        below = logits < logits.gather(1, own)
-        log_p_j = log_p.masked_fill(~below, float("-inf")).amax(1)
+        above = logits >= logits.gather(1, target[:, None])
+        s_j = logits.masked_fill(above, quantities.LOWEST).amax(1)
+        odds = quantities.log_odds(logits, target)
+        log_p_y, log_rest = F.logsigmoid(odds), F.logsigmoid(-odds)
+        log_p_j = log_p_y + (s_j - quantities.of_label(logits, target))
         # Not `logaddexp`, whose second derivative is NaN where one of the two is far below.
-        log_factor = torch.logsumexp(torch.stack([quantities.log_rest(log_p, target), log_p_j]), 0)
-        return -torch.exp(self.gamma * log_factor) * log_p.gather(1, own).squeeze(1)
+        log_factor = torch.logsumexp(torch.stack([log_rest, log_p_j]), 0)
+        return -torch.exp(self.gamma * log_factor) * log_p_y

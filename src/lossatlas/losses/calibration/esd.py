@@ -44,11 +44,10 @@ class Esd(LogitLoss):
 def squared_difference(logits: Tensor, target: Tensor, apart: Tensor) -> Tensor:
     """ESD () of the rows `apart`, (N,) bool, of logits (N, K); 0 for fewer than three of them."""
     _, gap = quantities.confidence_gap(logits, target)
-    log_p = torch.log_softmax(logits, 1)
-    # Compared by what the other classes have, which tells confidences apart that round to one.
-    rest = quantities.log_rest(log_p, log_p.argmax(1))
-    itself = torch.eye(len(rest), dtype=torch.bool, device=rest.device)
-    g = gap * ((rest >= rest[:, None]) & apart & ~itself)
+    # Compared by their odds, which tell confidences apart that round to one.
+    sure = quantities.log_odds(logits.detach(), logits.argmax(1))
+    itself = torch.eye(len(sure), dtype=torch.bool, device=sure.device)
+    g = gap * ((sure <= sure[:, None]) & apart & ~itself)
     pairs = (g.sum(1).square() - g.square().sum(1)).masked_fill(~apart, 0)
     n = apart.sum()
     return pairs.sum() / (n * (n - 1) * (n - 2)).clamp(min=1) * (n > 2)

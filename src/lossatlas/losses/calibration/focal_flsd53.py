@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -29,8 +30,8 @@ class FocalFLSD53(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        odds = quantities.log_odds(logits, target)
+        log_p_y = F.logsigmoid(odds)
         unlikely = log_p_y < math.log(self.threshold)
         gamma = torch.where(unlikely, self.gamma_low, self.gamma_high).to(logits)
-        return -torch.exp(gamma * quantities.log_rest(log_p, target)) * log_p_y
+        return -torch.exp(gamma * F.logsigmoid(-odds)) * log_p_y

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -23,5 +24,5 @@ class InverseFocal(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
         return -((1 + log_p_y.exp()) ** self.gamma) * log_p_y

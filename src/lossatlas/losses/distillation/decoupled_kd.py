@@ -50,7 +50,6 @@ class DecoupledKD(LogitLoss):
     def _parts(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithms of b (N, 2) and of q (N, K), which is 0 at the label."""
         logits = logits / self.temperature
-        log_p = torch.log_softmax(logits, 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
-        log_b = torch.stack([log_p_y, quantities.log_rest(log_p, target)], 1)
+        odds = quantities.log_odds(logits, target)
+        log_b = F.logsigmoid(torch.stack([odds, -odds], 1))
         return log_b, quantities.log_softmax_of_rest(logits, target)

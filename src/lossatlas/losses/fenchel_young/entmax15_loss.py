@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -25,7 +26,7 @@ class Entmax15Loss(LogitLoss):
         # There the slope in tau is 2 - 2 sum p = 0, so rounding of tau cannot spoil the gradient.
         cubes = ((half - tau).relu() ** 3).sum(1)
         conjugate = 2 * tau.squeeze(1) + (2 * cubes + 4) / 3
-        return conjugate - 2 * half.gather(1, target[:, None]).squeeze(1)
+        return conjugate - 2 * quantities.of_label(half, target)
 
 
 def threshold(x: Tensor) -> Tensor:

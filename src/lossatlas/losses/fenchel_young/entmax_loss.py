@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.fenchel_young import entmax15_loss, sparsemax_loss
 from lossatlas.losses.registry import register
@@ -29,7 +30,7 @@ class EntmaxLoss(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         s = logits - logits.amax(1, keepdim=True)
-        return conjugate(s, self.alpha) - s.gather(1, target[:, None]).squeeze(1)
+        return conjugate(s, self.alpha) - quantities.of_label(s, target)
 
 
 def conjugate(s: Tensor, alpha: float, reference: Tensor | None = None) -> Tensor:
@@ -41,19 +42,20 @@ def conjugate(s: Tensor, alpha: float, reference: Tensor | None = None) -> Tenso
     must then be 0. For alpha of 1 to 4.
     """
     pi = torch.ones_like(s[0]) if reference is None else reference.to(s)
+    constant = 1.0 if reference is None else pi.sum()
+    if alpha == 1:
+        weighed = s if reference is None else s + pi.log()
+        return torch.logsumexp(weighed, 1) + 1 - constant
     # In its dual form, min over t of t + sum_k pi_k (u_k^alpha - 1) / alpha, with p = pi u and
     # u = max(0, 1 + (alpha - 1)(s - t))^(1 / (alpha - 1)). There the slope in t is 1 - sum p = 0,
     # so that neither rounding of t nor its own dependence on s touches the gradient.
     x = s.detach()
-    if alpha == 1:
-        t = torch.logsumexp(x + pi.log(), 1, keepdim=True)
-    elif alpha == 1.5 and reference is None:
+    if alpha == 1.5 and reference is None:
         t = 2 + 2 * entmax15_loss.threshold(x / 2)
     elif alpha == 2 and reference is None:
         t = 1 + sparsemax_loss.threshold(x)
     else:
         t = _threshold(x, alpha, pi)
-    constant = 1.0 if reference is None else pi.sum()
     return t.squeeze(1) + ((pi * _power(s - t, alpha, alpha)).sum(1) - constant) / alpha
 
 
@@ -76,8 +78,6 @@ def _slope(u: Tensor, alpha: float) -> Tensor:
 
 def _power(x: Tensor, alpha: float, exponent: float) -> Tensor:
     """u^exponent where f'(u) = x, and 0 where x lies below f'(0)."""
-    if alpha == 1:
-        return (exponent * x).exp()
     inside = x > -1 / (alpha - 1)
     # Outside, 0 in place of x: the logarithm of nothing has no gradient.
     log_u = torch.log1p((alpha - 1) * torch.where(inside, x, 0.0)) / (alpha - 1)

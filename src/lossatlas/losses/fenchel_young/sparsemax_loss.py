@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -24,7 +25,7 @@ class SparsemaxLoss(LogitLoss):
         # The maximum over p in its dual form, min over tau of tau + |max(0, s - tau)|^2 / 2. There
         # the slope in tau is 1 - sum p = 0, so rounding of tau cannot spoil the gradient.
         conjugate = tau.squeeze(1) + ((s - tau).relu().square().sum(1) + 1) / 2
-        return conjugate - s.gather(1, target[:, None]).squeeze(1)
+        return conjugate - quantities.of_label(s, target)
 
 
 def threshold(s: Tensor) -> Tensor:

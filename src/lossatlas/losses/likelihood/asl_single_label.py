@@ -1,6 +1,7 @@
 """Label smoothing whose wrong classes count by a power of their probability."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -28,11 +29,13 @@ class AslSingleLabel(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # In float64: at a confident mistake a slope is what two large ones differ by.
-        log_p = torch.log_softmax(logits.double(), 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
-        label = torch.exp(self.gamma_pos * quantities.log_rest(log_p, target)) * log_p_y
-        # The label is masked where it is 0, before anything is raised to a power.
-        wrong = log_p.masked_fill(quantities.one_hot(target, logits.shape[1]), 0)
+        scores = logits.double()
+        log_p = torch.log_softmax(scores, 1)
+        label = quantities.of_label(log_p, target)
+        if self.gamma_pos:
+            miss = F.logsigmoid(-quantities.log_odds(scores, target))
+            label = torch.exp(self.gamma_pos * miss) * label
+        wrong = quantities.with_label(log_p, target, 0)  # which adds nothing
         others = (torch.exp(self.gamma_neg * wrong) * wrong).sum(1)
         share = self.eps / logits.shape[1]
         return -((1 - self.eps + share) * label + share * others).to(logits.dtype)

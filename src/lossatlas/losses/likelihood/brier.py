@@ -16,5 +16,5 @@ class Brier(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        e_y = quantities.one_hot(target, logits.shape[1]).to(logits.dtype)
-        return (torch.softmax(logits, 1) - e_y).square().sum(1)
+        wrong = quantities.with_label(torch.softmax(logits, 1), target, 0)
+        return wrong.square().sum(1) + wrong.sum(1).square()  # 1 - p_y is the others' sum

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -25,4 +26,4 @@ class ConfidencePenalty(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
         entropy = -(log_p.exp() * log_p).sum(1)
-        return -log_p.gather(1, target[:, None]).squeeze(1) - self.beta * entropy
+        return -quantities.of_label(log_p, target) - self.beta * entropy

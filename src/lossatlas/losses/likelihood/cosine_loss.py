@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -19,5 +20,5 @@ class CosineLoss(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         length = torch.linalg.vector_norm(logits, dim=1)
-        label = logits.gather(1, target[:, None]).squeeze(1)
+        label = quantities.of_label(logits, target)
         return 1 - label / torch.where(length > 0, length, 1.0)

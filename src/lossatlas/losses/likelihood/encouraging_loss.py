@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -26,9 +27,8 @@ class EncouragingLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
-        bonus = quantities.log_rest(log_p, target)
+        odds = quantities.log_odds(logits, target)
+        log_p_y, bonus = F.logsigmoid(odds), F.logsigmoid(-odds)
         if self.LE < 1:
             # (p - LE) / (1 - LE) = 1 - (1 - p) / (1 - LE)
             tangent = math.log1p(-self.LE) - 1 + bonus.exp() / (1 - self.LE)

@@ -31,7 +31,7 @@ class EvidentialLog(LogitLoss):
         e_y = quantities.one_hot(target, logits.shape[1])
         alpha = logits.double().relu() + 1
         total = alpha.sum(1)
-        alpha_y = alpha.gather(1, target[:, None]).squeeze(1)
+        alpha_y = quantities.of_label(alpha, target)
         if self.variant == 0:
             fit = total.log() - alpha_y.log()
         elif self.variant == 1:

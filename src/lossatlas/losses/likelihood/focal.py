@@ -1,6 +1,7 @@
 """Focal loss on the softmax."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -25,8 +26,7 @@ class Focal(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        odds = quantities.log_odds(logits, target)
         # (1 - p_y)^gamma = exp(gamma log(1 - p_y)), of finite slope where p_y rounds to one.
-        log_rest = quantities.log_rest(log_p, target)
-        return -self.alpha_y * torch.exp(self.gamma * log_rest) * log_p_y
+        factor = torch.exp(self.gamma * F.logsigmoid(-odds))
+        return -self.alpha_y * factor * F.logsigmoid(odds)

@@ -28,7 +28,7 @@ class GuidedComplementEntropy(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
         log_q = quantities.log_softmax_of_rest(logits, target)
         entropy = -(log_q.exp() * log_q).sum(1)
         largest = math.log(logits.shape[1] - self.left_out) or 1.0  # of two classes 0 / 1 is left

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -26,5 +27,5 @@ class IsoMax(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for minus distances (N, K) and class indices (N,)."""
         # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = logits - logits.gather(1, target[:, None])
+        lead = quantities.lead(logits, target)
         return F.cross_entropy(self.entropic_scale * lead, target, reduction="none")

@@ -35,5 +35,5 @@ class IsoMaxPlus(LogitLoss):
         distance = quantities.root(2 * (1 - logits.clamp(-1, 1)))
         scale = self.entropic_scale * self.learned_scale.to(logits).abs()
         # Relative to the label's score, so that a small loss is not lost beside a large scale.
-        lead = scale * (distance.gather(1, target[:, None]) - distance)
+        lead = -scale * quantities.lead(distance, target)
         return F.cross_entropy(lead, target, reduction="none")

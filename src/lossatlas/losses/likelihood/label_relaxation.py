@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -27,9 +28,9 @@ class LabelRelaxation(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        odds = quantities.log_odds(logits, target)
+        log_p_y = F.logsigmoid(odds)
         least, spare = math.log1p(-self.alpha), math.log(self.alpha)
         label = (1 - self.alpha) * (least - log_p_y)
-        others = self.alpha * (spare - quantities.log_rest(log_p, target))
+        others = self.alpha * (spare - F.logsigmoid(-odds))
         return torch.where(log_p_y < least, label + others, 0)

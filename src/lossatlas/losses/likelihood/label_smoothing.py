@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -25,5 +26,5 @@ class LabelSmoothing(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(log_p, target)
         return -(1 - self.epsilon) * log_p_y - self.epsilon * log_p.mean(1)

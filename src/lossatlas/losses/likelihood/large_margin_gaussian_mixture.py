@@ -1,9 +1,10 @@
 """Cross-entropy of minus half the squared distances to class means, the label's enlarged."""
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -27,8 +28,8 @@ class LargeMarginGaussianMixture(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for minus distances (N, K) and class indices (N,)."""
-        d = logits.double().square() / 2  # the squares of far distances overflow float32
-        own = d.gather(1, target[:, None])
-        lead = ((1 + self.alpha) * own - d).scatter(1, target[:, None], 0.0)
-        values = F.cross_entropy(lead, target, reduction="none") + self.lam * own[:, 0]
-        return values.to(logits.dtype)
+        square = logits.double().square()  # of far distances it overflows float32
+        own = square.gather(1, target[:, None]) / 2
+        ahead = torch.sub((1 + self.alpha) * own, square, alpha=0.5)
+        values = quantities.cross_entropy_of_rivals(ahead, target)
+        return (values + self.lam * own[:, 0]).to(logits.dtype)

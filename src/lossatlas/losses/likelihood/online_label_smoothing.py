@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -37,7 +38,7 @@ class OnlineLabelSmoothing(LogitLoss):
         log_p = torch.log_softmax(logits, 1)
         if self.training:
             self._watch(log_p.detach(), target)
-        label = log_p.gather(1, target[:, None]).squeeze(1)
+        label = quantities.of_label(log_p, target)
         soft = self.soft[target].to(log_p)
         return -self.alpha * label - (1 - self.alpha) * (soft * log_p).sum(1)
 

@@ -1,6 +1,5 @@
 """Least squares on the scores, with more weight and a farther goal for the label's."""
 
-import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -25,6 +24,6 @@ class RescaledSquareLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        label = quantities.one_hot(target, logits.shape[1])
-        of_label = self.kappa * (logits - self.M).square()
-        return torch.where(label, of_label, logits.square()).mean(1)
+        label = self.kappa * (quantities.of_label(logits, target) - self.M).square()
+        wrong = quantities.with_label(logits, target, 0).square().sum(1)
+        return (label + wrong) / logits.shape[1]

@@ -1,10 +1,8 @@
 """One logistic regression per class: is it this class, or not?"""
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import functional
 
-from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -20,6 +18,7 @@ class SigmoidBCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        towards_label = torch.where(quantities.one_hot(target, logits.shape[1]), logits, -logits)
+        own = target[:, None]
+        towards_label = (-logits).scatter(1, own, logits.gather(1, own))
         # Not softplus: torch's replaces log(1 + e^x) by x beyond x = 20.
-        return -functional.logsigmoid(towards_label).sum(1)
+        return -F.logsigmoid(towards_label).sum(1)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -20,4 +21,4 @@ class SphericalScore(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
         log_length = torch.logsumexp(2 * log_p, 1) / 2
-        return -torch.exp(log_p.gather(1, target[:, None]).squeeze(1) - log_length)
+        return -torch.exp(quantities.of_label(log_p, target) - log_length)

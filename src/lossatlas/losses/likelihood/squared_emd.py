@@ -18,6 +18,6 @@ class SquaredEMD(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        reached = target[:, None] <= torch.arange(logits.shape[1], device=logits.device)
-        cumulative = torch.softmax(logits, 1).cumsum(1)
-        return (cumulative - reached.to(logits.dtype)).square().sum(1)
+        own = target[:, None]
+        apart = torch.softmax(logits, 1).scatter_add(1, own, -torch.ones_like(own).to(logits))
+        return apart.cumsum(1).square().sum(1)

@@ -15,5 +15,6 @@ class SquaredErrorLogits(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        e_y = quantities.one_hot(target, logits.shape[1]).to(logits.dtype)
-        return (logits - e_y).square().mean(1)
+        label = (quantities.of_label(logits, target) - 1).square()
+        wrong = quantities.with_label(logits, target, 0).square().sum(1)
+        return (label + wrong) / logits.shape[1]

@@ -20,6 +20,6 @@ class Squentropy(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         k = logits.shape[1]
-        wrong = logits.masked_fill(quantities.one_hot(target, k), 0)
+        wrong = quantities.with_label(logits, target, 0)
         label = F.cross_entropy(logits, target, reduction="none")
         return label + wrong.square().sum(1) / (k - 1)

@@ -20,6 +20,7 @@ class StablemaxCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        # In two branches, as sign(x) |x| would lose the slope at 0, which is 1.
-        above, below = torch.log1p(logits.clamp(min=0)), -torch.log1p(-logits.clamp(max=0))
-        return F.cross_entropy(torch.where(logits >= 0, above, below), target, reduction="none")
+        # One of the two parts is 0. The second one is no relu, whose slope at 0 would be 0, not 1.
+        above = logits.relu()
+        log_g = torch.log1p(above) - torch.log1p(above - logits)
+        return F.cross_entropy(log_g, target, reduction="none")

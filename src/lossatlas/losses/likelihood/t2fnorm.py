@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -25,6 +26,6 @@ class T2FNorm(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor, *, features: Tensor) -> Tensor:
         """Values (N,) for logits (N, K), class indices (N,) and features (N, D)."""
         length = torch.linalg.vector_norm(features, dim=1, keepdim=True).to(logits)
-        lead = logits - logits.gather(1, target[:, None])
+        lead = quantities.lead(logits, target)
         unit = lead / torch.where(length > 0, length, 1.0)
         return F.cross_entropy(unit / self.tau, target, reduction="none")

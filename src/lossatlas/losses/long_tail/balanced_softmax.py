@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -23,9 +24,5 @@ class BalancedSoftmax(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        # Relative to the label, (n_j / n_y) e^{s_j - s_y}: beside a large score the logarithm of a
-        # count would be rounded away, but not beside the difference of two.
-        own = target[:, None]
-        counts = self.class_counts.to(logits)
-        relative = logits - logits.gather(1, own) + (counts / counts[own]).log()
-        return F.cross_entropy(relative, target, reduction="none")
+        shift = quantities.log_ratios(self.class_counts, logits, target)
+        return F.cross_entropy(quantities.lead(logits, target) + shift, target, reduction="none")

@@ -29,5 +29,5 @@ class DotRegressionETF(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The value () of the batch, for cosines (N, K) and class indices (N,)."""
         counts = quantities.one_hot(target, logits.shape[1]).sum(0)
-        apart = (1 - logits.gather(1, target[:, None])[:, 0]).square()
+        apart = (1 - quantities.of_label(logits, target)).square()
         return self.length / 2 * (apart / counts[target]).sum() / (counts > 0).sum()

@@ -45,5 +45,5 @@ class Gcl(LogitLoss):
         minus = (self.noise_mul * delta * noise + self.margin * label).to(logits)
         # Relative to the largest cosine, beside which they would be rounded away if it is large.
         top = logits.detach().amax(1, keepdim=True)
-        lead = logits - top - (minus - minus.gather(1, target[:, None]))
+        lead = logits - top - quantities.lead(minus, target)
         return F.cross_entropy(self.scale * lead, target, reduction="none")

@@ -30,9 +30,10 @@ class GumbelCE(LogitLoss):
         present = torch.exp(-s)
         # -log(1 - e^{-t}), t = e^{-s}. Where t is small that is s - log((1 - e^{-t}) / t), whose
         # quotient tends to 1 and does not cancel.
-        small = torch.exp(-s.clamp(min=0)).clamp(min=1e-30)
-        large = torch.exp(-s.clamp(max=0))
+        small = torch.exp(-s.relu()).clamp(min=1e-30)
+        large = torch.exp(s.relu() - s)
         absent = torch.where(
             s > 0, s - (-torch.expm1(-small) / small).log(), -torch.log1p(-torch.exp(-large))
         )
-        return torch.where(quantities.one_hot(target, s.shape[1]), present, absent).sum(1)
+        wrong = quantities.with_label(absent, target, 0).sum(1)
+        return quantities.of_label(present, target) + wrong

@@ -36,7 +36,7 @@ class InfluenceBalanced(LogitLoss):
         self, logits: Tensor, target: Tensor, *, progress: float, features: Tensor
     ) -> Tensor:
         """Values (N,) for logits (N, K), class indices (N,) and features (N, D)."""
-        odds = quantities.log_odds(logits, quantities.one_hot(target, logits.shape[1]))
+        odds = quantities.log_odds(logits, target)
         value = -F.logsigmoid(odds)
         if progress < self.start:
             return value

@@ -31,8 +31,10 @@ class Lade(BalancedSoftmax):
         """The value () of the batch, for logits (N, K) and class indices (N,)."""
         n, k = logits.shape
         prior = self.class_counts / self.class_counts.sum()
-        label = quantities.one_hot(target, k)
-        own = (logits * label).sum(0) / label.sum(0).clamp(min=1)
+        scores = quantities.of_label(logits, target)
+        none = torch.zeros(k, dtype=scores.dtype, device=target.device)
+        counts = none.index_add(0, target, torch.ones_like(scores))
+        own = none.index_add(0, target, scores) / counts.clamp(min=1)
         shift = prior.log() + math.log(k) + math.log(n)
         g = torch.logsumexp(logits, 0) - shift.to(logits)
         penalty = (prior.to(logits) * (g - own + self.lam * g**2)).sum()

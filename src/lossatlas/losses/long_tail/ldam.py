@@ -1,6 +1,5 @@
 """Cross-entropy with a margin for the label's score, larger for rarer classes."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -43,13 +42,9 @@ class Ldam(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor, *, progress: float) -> Tensor:
         """Values (N,) for scores z (N, K) and class indices (N,)."""
         counts = self.class_counts.to(logits)
-        margins = self.max_m * (counts.amin(0) / counts) ** 0.25
-        # Relative to the label's score, beside which a margin would be rounded away if it is large.
-        relative = logits - logits.gather(1, target[:, None])
-        label = quantities.one_hot(target, logits.shape[1])
-        values = F.cross_entropy(
-            self.sigma * (relative - margins * label), target, reduction="none"
-        )
+        margin = self.max_m * (counts.amin(0) / counts[target]) ** 0.25
+        ahead = quantities.lead(logits, target) + margin[:, None]
+        values = quantities.cross_entropy_of_rivals(self.sigma * ahead, target)
         if progress < self.drw_start or self.drw_beta == 0:
             return values
         weights = quantities.effective_number_weights(self.class_counts, self.drw_beta)

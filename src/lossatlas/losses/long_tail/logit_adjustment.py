@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -29,9 +30,5 @@ class LogitAdjustment(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        # Relative to the label, s_j - s_y + tau log(pi_j / pi_y): beside a large score a log prior
-        # would be rounded away, but not beside the difference of two.
-        own = target[:, None]
-        counts = self.class_counts.to(logits)
-        relative = logits - logits.gather(1, own) + self.tau * (counts / counts[own]).log()
-        return F.cross_entropy(relative, target, reduction="none")
+        shift = self.tau * quantities.log_ratios(self.class_counts, logits, target)
+        return F.cross_entropy(quantities.lead(logits, target) + shift, target, reduction="none")

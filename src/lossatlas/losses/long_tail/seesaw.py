@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -39,6 +40,6 @@ class Seesaw(LogitLoss):
         log_p = torch.log_softmax(logits.detach(), 1)
         floor = math.log(self.eps) if self.eps else float("-inf")
         log_c = self.q * (log_p - log_p.gather(1, own).clamp(min=floor)).clamp(min=0)
-        log_m = self.p * (self.class_counts / self.class_counts[own]).log().clamp(max=0)
-        log_s = (log_m.to(logits) + log_c).scatter(1, own, 0.0)
-        return torch.logsumexp(logits - logits.gather(1, own) + log_s, 1)
+        log_m = self.p * quantities.log_ratios(self.class_counts, logits, target).clamp(max=0)
+        ahead = quantities.lead(logits, target) + log_m + log_c
+        return quantities.cross_entropy_of_rivals(ahead, target)

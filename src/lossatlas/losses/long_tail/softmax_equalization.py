@@ -36,7 +36,6 @@ class SoftmaxEqualization(LogitLoss):
         shares = torch.rand(
             logits.shape, generator=randomness, device=logits.device, dtype=torch.float64
         )
-        label = quantities.one_hot(target, logits.shape[1])
-        left_out = rare & (shares < self.gamma) & ~label
-        lead = logits - logits.gather(1, target[:, None])
-        return torch.logsumexp(lead.masked_fill(left_out, float("-inf")), 1)
+        left_out = rare & (shares < self.gamma)
+        ahead = quantities.lead(logits, target).masked_fill(left_out, quantities.LOWEST)
+        return quantities.cross_entropy_of_rivals(ahead, target)

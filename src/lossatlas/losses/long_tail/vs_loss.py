@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -31,9 +32,7 @@ class VSLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        own = target[:, None]
         counts = self.class_counts
         scaled = ((counts / counts.amax(0)) ** self.gamma).to(logits) * logits
-        # Relative to the label, so that no shift is rounded away beside a large score.
-        shift = self.tau * (counts / counts[own]).log().to(logits)
-        return F.cross_entropy(scaled - scaled.gather(1, own) + shift, target, reduction="none")
+        shift = self.tau * quantities.log_ratios(counts, logits, target)
+        return F.cross_entropy(quantities.lead(scaled, target) + shift, target, reduction="none")

@@ -26,5 +26,5 @@ class HardTopkSvmBerrada(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         rivals = quantities.rivals(logits, target, self.top_k)
-        lag = rivals[:, -1] - logits.gather(1, target[:, None]).squeeze(1)
+        lag = rivals[:, -1] - quantities.of_label(logits, target)
         return (self.margin + lag / rivals.shape[1]).relu()

@@ -26,8 +26,6 @@ class LargeMarginInSoftmaxCe(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         k = logits.shape[1]
-        label = quantities.one_hot(target, k)
-        log_q = logits.masked_fill(label, float("-inf")).log_softmax(1).masked_fill(label, 0.0)
-        excess = (log_q.exp() - 1 / (k - 1)).masked_fill(label, 0.0)
-        regulariser = self.lam / 2 * (excess * log_q).sum(1)
+        log_q = quantities.log_softmax_of_rest(logits, target)
+        regulariser = self.lam / 2 * ((log_q.exp() - 1 / (k - 1)) * log_q).sum(1)
         return F.cross_entropy(logits, target, reduction="none") + regulariser

@@ -38,7 +38,6 @@ class LdrKl(LogitLoss):
             high = torch.where(logits < -40, 0.0, logits)
             log_u = torch.where(logits < -40, low, (-F.logsigmoid(-high)).log())
             scores = k * torch.softmax(log_u, 1)
-        lead = scores - scores.gather(1, target[:, None])
-        lead = (lead + self.margin).masked_fill(quantities.one_hot(target, k), 0.0)
-        values = F.cross_entropy(lead / self.temperature, target, reduction="none")
+        ahead = (quantities.lead(scores, target) + self.margin) / self.temperature
+        values = quantities.cross_entropy_of_rivals(ahead, target)
         return self.temperature * (values - math.log(k))

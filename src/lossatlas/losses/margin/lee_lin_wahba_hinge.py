@@ -22,4 +22,4 @@ class LeeLinWahbaHinge(LogitLoss):
         k = logits.shape[1]
         centred = logits - logits.mean(1, keepdim=True)
         terms = (centred + 1 / (k - 1)).relu()
-        return terms.masked_fill(quantities.one_hot(target, k), 0.0).sum(1)
+        return quantities.with_label(terms, target, 0).sum(1)

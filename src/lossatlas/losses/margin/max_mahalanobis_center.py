@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -27,5 +28,5 @@ class MaxMahalanobisCenter(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor, *, features: Tensor) -> Tensor:
         """Values (N,) for cosines (N, K), class indices (N,) and features (N, D)."""
         length = torch.linalg.vector_norm(features, dim=1).to(logits)
-        apart = 1 - logits.gather(1, target[:, None])[:, 0]
+        apart = 1 - quantities.of_label(logits, target)
         return (length - self.radius) ** 2 + 2 * self.radius * length * apart

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -34,7 +35,7 @@ class NoisedTopk(LogitLoss):
         )  # fmt: skip
         noise = self.epsilon * torch.special.ndtri(shares).to(logits)
         # Relative to the label's score, so that a small margin is not lost beside a large score.
-        lead = logits - logits.gather(1, target[:, None])
+        lead = quantities.lead(logits, target)
         rank = min(self.top_k, num_classes - 1)
         rival = (lead[:, None] + noise).topk(rank + 1, dim=2).values[:, :, rank]
         return (1 + rival.mean(1)).relu()

@@ -1,6 +1,5 @@
 """One squared hinge per class: this class against the rest."""
 
-import torch
 from torch import Tensor
 
 from lossatlas.losses import quantities
@@ -19,5 +18,5 @@ class OvrSquaredHinge(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        towards_label = torch.where(quantities.one_hot(target, logits.shape[1]), logits, -logits)
-        return (1 - towards_label).relu().square().sum(1)
+        wrong = quantities.with_label(1 + logits, target, 0).relu().square().sum(1)
+        return (1 - quantities.of_label(logits, target)).relu().square() + wrong

@@ -1,6 +1,5 @@
 """The multiclass hinge with its maximum smoothed by a temperature."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -25,9 +24,5 @@ class SmoothTop1Svm(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        # Relative to the label's score, beside which a margin would be rounded away.
-        lead = logits - logits.gather(1, target[:, None])
-        label = quantities.one_hot(target, logits.shape[1])
-        scores = (lead + self.margin).masked_fill(label, 0.0)
-        values = F.cross_entropy(scores / self.temperature, target, reduction="none")
-        return self.temperature * values
+        ahead = (quantities.lead(logits, target) + self.margin) / self.temperature
+        return self.temperature * quantities.cross_entropy_of_rivals(ahead, target)

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -33,5 +34,5 @@ class SoftmaxMargin(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Relative to the label's score, beside which a cost would be rounded away if it is large.
-        relative = logits - logits.gather(1, target[:, None])
+        relative = quantities.lead(logits, target)
         return F.cross_entropy(relative + self.cost.to(logits)[target], target, reduction="none")

@@ -25,7 +25,10 @@ class WestonWatkinsHinge(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        shortfall = self.margin - (logits.gather(1, target[:, None]) - logits)
-        active = (shortfall > 0) & ~quantities.one_hot(target, logits.shape[1])
+        shortfall = (self.margin + quantities.lead(logits, target)).relu()
+        shortfall = quantities.with_label(shortfall, target, 0)
+        if self.p in (1, 2):
+            return (shortfall if self.p == 1 else shortfall.square()).sum(1)
         # Inactive terms become 1 before the power: for p < 2 its curvature at zero is infinite.
+        active = shortfall > 0
         return (active * torch.where(active, shortfall, 1.0) ** self.p).sum(1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -20,5 +21,5 @@ class AEL(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        p_y = torch.softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        p_y = quantities.of_label(torch.softmax(logits, 1), target)
         return torch.exp(-p_y / self.a)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -26,8 +27,8 @@ class AGCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
-        wrong = torch.softmax(logits, 1).scatter(1, target[:, None], 0).sum(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
+        wrong = quantities.rest(logits, target)
         # log((a + p) / (a + 1)) in two ways: by the mass of the other classes, exact while that is
         # small, and by the logarithms of a and p, finite where a = 0 and p underflows.
         drop = wrong / (self.a + 1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -30,8 +31,7 @@ class ANLCE(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
         least = math.log(self.p_min)
-        above = log_p.clamp(min=least) - least  # in the definition; the active part has no clamp
-        active = log_p / log_p.sum(1, keepdim=True)
-        negative = 1 - above / above.sum(1, keepdim=True)
-        values = self.alpha * active + self.beta * negative
-        return values.gather(1, target[:, None]).squeeze(1)
+        above = (log_p - least).relu()  # in the definition; the active part has no such bound
+        active = quantities.of_label(log_p, target) / log_p.sum(1)
+        negative = 1 - quantities.of_label(above, target) / above.sum(1)
+        return self.alpha * active + self.beta * negative

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -22,6 +23,6 @@ class AUL(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # a - p_y = (a - 1) (1 + wrong / (a - 1)), which keeps its digits when p_y rounds to one.
-        wrong = torch.softmax(logits, 1).scatter(1, target[:, None], 0).sum(1)
+        wrong = quantities.rest(logits, target)
         least = self.a - 1
         return least**self.q * torch.expm1(self.q * torch.log1p(wrong / least)) / self.q

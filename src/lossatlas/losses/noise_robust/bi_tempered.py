@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -29,7 +30,7 @@ class BiTempered(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = _tempered_log_softmax(logits, self.t2 - 1)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(log_p, target)
         u = 1 - self.t1
         label = -torch.expm1(u * log_p_y) / u if u > 0 else -log_p_y
         return label - (1 - torch.exp((1 + u) * log_p).sum(1)) / (1 + u)

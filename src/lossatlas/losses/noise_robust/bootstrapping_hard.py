@@ -1,9 +1,10 @@
 """Cross-entropy to the label and, a little, to the model's own best class."""
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -23,6 +24,7 @@ class BootstrappingHard(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        label = F.cross_entropy(logits, target, reduction="none")
-        guess = F.cross_entropy(logits, logits.argmax(1), reduction="none")
-        return self.beta * label + (1 - self.beta) * guess
+        log_p = torch.log_softmax(logits, 1)
+        label = quantities.of_label(log_p, target)
+        guess = quantities.of_label(log_p, log_p.argmax(1))
+        return -self.beta * label - (1 - self.beta) * guess

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -24,5 +25,5 @@ class BootstrappingSoft(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        label = log_p.gather(1, target[:, None]).squeeze(1)
+        label = quantities.of_label(log_p, target)
         return -self.beta * label - (1 - self.beta) * (log_p.exp() * log_p).sum(1)

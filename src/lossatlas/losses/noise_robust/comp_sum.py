@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -24,6 +25,6 @@ class CompSum(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
         q = self.tau - 1
         return -torch.expm1(q * log_p_y) / q if q > 0 else -log_p_y

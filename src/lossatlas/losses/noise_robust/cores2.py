@@ -3,9 +3,11 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.noise_robust.unhinged_multiclass import UnhingedMulticlass
 from lossatlas.losses.registry import register
@@ -39,11 +41,11 @@ class Cores2(LogitLoss):
         """One value () for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
         added = log_p
-        if self.eps > 0:  # log(p + eps)
-            added = torch.stack([log_p, torch.full_like(log_p, math.log(self.eps))]).logsumexp(0)
+        if self.eps > 0:  # log(p + eps); not softplus, which torch cuts off at 20
+            added = math.log(self.eps) - F.logsigmoid(math.log(self.eps) - log_p)
         prior = (self.class_counts / self.class_counts.sum()).to(log_p)
         weight = self.beta * min(max((progress - 0.1) / 0.3, 0.0), 1.0)
-        values = weight * (prior * added).sum(1) - log_p.gather(1, target[:, None]).squeeze(1)
+        values = weight * (prior * added).sum(1) - quantities.of_label(log_p, target)
         if progress < self.sieve_start:
             return values.mean()
         kept = self.unhinged.per_sample(logits, target) <= 0

@@ -1,6 +1,7 @@
 """The mean hinge of the easiest samples of a batch; how many, a bound of the errors decides."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
@@ -33,7 +34,7 @@ class CurriculumLossNPCL(LogitLoss):
         """One value () for logits (N, K) and class indices (N,)."""
         margin = quantities.margin(logits, target)
         wrong = logits.argmax(1) != target
-        spread = quantities.logsumexp(logits) - logits.gather(1, target[:, None]).squeeze(1)
+        spread = F.cross_entropy(logits, target, reduction="none")
         soft = torch.where(wrong, 1 + spread, (1 - margin).relu())
         if progress < self.burn_in:
             return soft.mean()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -45,7 +46,7 @@ class Elr(LogitLoss):
             others = (-torch.expm1(log_p)).clamp(self.clamp, 1 - self.clamp)
             rest = (1 - t.sum(1)).clamp(min=0)
             apart = ((t.to(log_p) * others).sum(1) + rest.to(log_p)).log()
-        return self.lam * apart - log_p.gather(1, target[:, None]).squeeze(1)
+        return self.lam * apart - quantities.of_label(log_p, target)
 
     @torch.no_grad()
     def _move(self, log_p: Tensor, indices: Tensor) -> None:

@@ -3,11 +3,12 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
-from lossatlas.losses.noise_robust.mae import MAE
 from lossatlas.losses.registry import register
 
 
@@ -27,12 +28,11 @@ class EpsSoftmaxCE(LogitLoss):
         self.alpha = in_range("alpha", alpha, "[0, inf)")
         self.beta = in_range("beta", beta, "[0, inf)")
         self.clamp = in_range("clamp", clamp, "[0, 1)")
-        self.mae = MAE()
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
-        mae = self.mae.per_sample(logits, target)
+        odds = quantities.log_odds(logits, target)
+        log_p_y, mae = F.logsigmoid(odds), 2 * torch.sigmoid(-odds)
         leads = logits.argmax(1) == target
         # There p'_y = 1 - (1 - p_y) / (m + 1), whose logarithm is small and keeps its digits.
         rest = torch.where(leads, mae / 2, 0.0) / (self.m + 1)

@@ -23,5 +23,5 @@ class ForwardCorrection(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and observed class indices (N,)."""
-        log_t = self.transition.log().to(logits).T[target]
+        log_t = self.transition.T.contiguous().log().to(logits)[target]
         return -torch.logsumexp(torch.log_softmax(logits, 1) + log_t, 1)

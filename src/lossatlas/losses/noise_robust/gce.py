@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -20,6 +21,6 @@ class GCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
         # p^q has an infinite slope at p = 0, but as a function of log p it has none.
         return -torch.expm1(self.q * log_p_y) / self.q

@@ -6,7 +6,6 @@ from torch import Tensor
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
-from lossatlas.losses.noise_robust.nce import NCE
 from lossatlas.losses.registry import register
 
 
@@ -24,10 +23,12 @@ class JALCE(LogitLoss):
         self.alpha = in_range("alpha", alpha, "[0, inf)")
         self.beta = in_range("beta", beta, "[0, inf)")
         self.a = in_range("a", a, "[1, inf)")
-        self.nce = NCE()
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        aim = self.a * quantities.one_hot(target, logits.shape[1]).to(logits.dtype)
-        passive = (aim - torch.softmax(logits, 1)).square().mean(1)
-        return self.alpha * self.nce.per_sample(logits, target) + self.beta * passive
+        log_p = torch.log_softmax(logits, 1)
+        nce = quantities.of_label(log_p, target) / log_p.sum(1)
+        wrong = quantities.with_label(log_p.exp(), target, 0)
+        far = self.a - 1 + wrong.sum(1)  # a - p_y
+        passive = (far.square() + wrong.square().sum(1)) / logits.shape[1]
+        return self.alpha * nce + self.beta * passive

@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,14 +27,13 @@ class JSDivergence(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p = torch.log_softmax(logits, 1)
-        log_rest = quantities.log_rest(log_p, target)
-        log_p_y = log_p.gather(1, target[:, None]).squeeze(1)
+        odds = quantities.log_odds(logits, target)
+        log_p_y, log_rest = F.logsigmoid(odds), F.logsigmoid(-odds)
         # Off the label m = (1 - w) p, so only m_y counts: w KL(e_y | m) = -w log m_y, and
         # KL(p | m) = -p_y log(m_y / p_y) - (1 - p_y) log(1 - w), with m_y / p_y = 1 + w rest / p_y.
         w = self.pi_1
         log_w, log_v = math.log(w), math.log1p(-w)
         log_m_y = log_w - F.logsigmoid(log_w - log_v - log_p_y)
-        log_ratio = -F.logsigmoid(log_p_y - log_rest - log_w)
+        log_ratio = -F.logsigmoid(odds - log_w)
         kl = -log_p_y.exp() * log_ratio - log_rest.exp() * log_v
         return (w * log_m_y / (1 - w) - kl) / log_v

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -19,4 +20,4 @@ class NCE(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        return log_p.gather(1, target[:, None]).squeeze(1) / log_p.sum(1)
+        return quantities.of_label(log_p, target) / log_p.sum(1)

@@ -26,15 +26,10 @@ class NegativeLearningNlnl(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor, *, randomness: torch.Generator) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         n, num_classes = logits.shape
-        log_p = torch.log_softmax(logits, 1)
-        guess = log_p.argmax(1)
-        top = quantities.one_hot(guess, num_classes)
-        # log(1 - p) of the largest p by the others' sum; all others are at most 1/2.
-        log_miss = torch.log1p(-log_p.exp().masked_fill(top, 0))
-        log_miss = torch.where(top, quantities.log_rest(log_p, guess)[:, None], log_miss)
+        log_miss = quantities.log_miss(torch.log_softmax(logits, 1))
         if not self.training:
-            label = quantities.one_hot(target, num_classes)
-            return -self.ln_neg * log_miss.masked_fill(label, 0).sum(1) / (num_classes - 1)
+            wrong = quantities.with_label(log_miss, target, 0)
+            return -self.ln_neg * wrong.sum(1) / (num_classes - 1)
         shape = (n, int(self.ln_neg))
         step = torch.randint(
             1, num_classes, shape, generator=randomness, device=randomness.device

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -24,9 +25,5 @@ class NFL(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        # log(1 - p_k): only the largest p can round to one, and there the others are summed.
-        top = log_p.argmax(1, keepdim=True)
-        log_rest = torch.log1p(-log_p.exp().scatter(1, top, 0))
-        rest = log_p.scatter(1, top, float("-inf")).logsumexp(1, keepdim=True)
-        focal = torch.exp(self.gamma * log_rest.scatter(1, top, rest)) * log_p
-        return focal.gather(1, target[:, None]).squeeze(1) / focal.sum(1)
+        focal = torch.exp(self.gamma * quantities.log_miss(log_p)) * log_p
+        return quantities.of_label(focal, target) / focal.sum(1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -25,6 +26,6 @@ class PHuberCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        log_p_y = torch.log_softmax(logits, 1).gather(1, target[:, None]).squeeze(1)
+        log_p_y = quantities.of_label(torch.log_softmax(logits, 1), target)
         over = self.tau * log_p_y.exp()
         return torch.where(over > 1, -log_p_y, 1 - over + math.log(self.tau))

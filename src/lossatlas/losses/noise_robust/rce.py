@@ -1,9 +1,9 @@
 """Cross-entropy with the prediction and the label exchanged."""
 
-import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -24,5 +24,5 @@ class RCE(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Summed over the other classes, 1 - p_y keeps its digits when p_y rounds to one.
-        wrong = torch.softmax(logits, 1).scatter(1, target[:, None], 0).sum(1)
+        wrong = quantities.rest(logits, target)
         return -self.A * wrong

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -24,5 +25,5 @@ class SGCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        gce = -torch.expm1(self.q * torch.log_softmax(logits, 1)) / self.q
-        return gce.gather(1, target[:, None]).squeeze(1) - gce.mean(1)
+        powers = torch.expm1(self.q * torch.log_softmax(logits, 1))  # p^q - 1
+        return (powers.mean(1) - quantities.of_label(powers, target)) / self.q

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -37,4 +38,4 @@ class SparseRegularization(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,); the epoch counts from 0."""
         log_p = torch.log_softmax(F.normalize(logits, dim=1) / self.tau, 1)
         lam = self.lam * self.rho ** (epoch // self.r)
-        return lam * torch.exp(self.p * log_p).sum(1) - log_p.gather(1, target[:, None]).squeeze(1)
+        return lam * torch.exp(self.p * log_p).sum(1) - quantities.of_label(log_p, target)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -20,6 +21,6 @@ class TaylorCE(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        wrong = torch.softmax(logits, 1).scatter(1, target[:, None], 0).sum(1, keepdim=True)
+        wrong = quantities.rest(logits, target)[:, None]
         orders = torch.arange(1, self.t + 1, dtype=logits.dtype, device=logits.device)
         return (wrong**orders / orders).sum(1)

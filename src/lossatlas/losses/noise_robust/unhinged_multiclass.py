@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -18,4 +19,4 @@ class UnhingedMulticlass(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         # Differences first: what is added to all scores leaves nothing behind.
-        return (logits - logits.gather(1, target[:, None])).mean(1)
+        return quantities.lead(logits, target).mean(1)

@@ -42,12 +42,7 @@ class Lws(LogitLoss):
                 self.memory[indices] = (inside + outside).to(self.memory)
         if self.log:
             log_p = torch.log_softmax(logits, 1)
-            guess = log_p.argmax(1)
-            top = quantities.one_hot(guess, logits.shape[1])
-            # log(1 - p) of the largest p by the others' sum; all others are at most 1/2.
-            log_miss = torch.log1p(-log_p.exp().masked_fill(top, 0))
-            log_miss = torch.where(top, quantities.log_rest(log_p, guess)[:, None], log_miss)
-            cost = torch.where(target, -log_p, -self.beta * log_miss)
+            cost = torch.where(target, -log_p, -self.beta * quantities.log_miss(log_p))
         else:
             cost = torch.where(target, (-logits).sigmoid(), self.beta * logits.sigmoid())
         return (w * cost).sum(1)

@@ -16,5 +16,4 @@ class NegativeLearningComplementary(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and wrong classes (N,)."""
-        others = ~quantities.one_hot(target, logits.shape[1])
-        return -F.logsigmoid(quantities.log_odds(logits, others))
+        return -F.logsigmoid(-quantities.log_odds(logits, target))

@@ -18,5 +18,5 @@ class PcComplementary(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and wrong classes (N,)."""
-        above = (logits.gather(1, target[:, None]) - logits).sigmoid()
-        return above.masked_fill(quantities.one_hot(target, logits.shape[1]), 0).sum(1)
+        above = (-quantities.lead(logits, target)).sigmoid()
+        return quantities.with_label(above, target, 0).sum(1)

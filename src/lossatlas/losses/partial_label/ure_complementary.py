@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -19,5 +20,5 @@ class UreComplementary(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and wrong classes (N,)."""
-        lead = logits - logits.gather(1, target[:, None])
+        lead = quantities.lead(logits, target)
         return torch.logsumexp(lead, 1) - lead.sum(1)

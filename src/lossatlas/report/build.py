@@ -4,11 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
-=======
-from typing import Any, NamedTuple
->>>>>>> lean
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import pandas as pd
 
@@ -23,14 +19,14 @@ from lossatlas.results import files, travel
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
+TEXTS = [name for name, kind in get_type_hints(files.Row).items() if str in (*get_args(kind), kind)]
+
 
 class Built(NamedTuple):
     """The page index.html, and the report's statements beside those of the folder to check with."""
 
     page: Path
     repeated: list[again.Again]
-
-TEXTS = [name for name, kind in get_type_hints(files.Row).items() if str in (*get_args(kind), kind)]
 
 
 def build(

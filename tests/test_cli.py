@@ -57,6 +57,13 @@ MISTAKES = [
     (["train", "accelerator=tpu"], "accelerator must be one of auto, cpu, gpu, not 'tpu'"),
     (["train", "-m", "loss=focal", "loss.gamma=1,-1"], "focal: gamma must be a number in"),
     (["train", "-m", "sweep=nothing"], "there is no sweep 'nothing'"),
+    (["train", "loss=focal + gce"], "no loss 'focal + gce'; losses that are added up, wrapped or "
+     "given values in one text are loss=sum \"loss.terms='...'\""),
+    (["train", "-m", "loss=family(margin),"], "loss='family(margin),': a name is missing"),
+    (["report", "--rows", f"{'x' * 300}.parquet"], "x.parquet: File name too long"),
+    (["runs", "--runs", "x" * 300], "x: File name too long"),
+    (["nearest", "x" * 300], "x: File name too long"),
+    (["new", "x1", "--family", "margin", "--path", "/dev/null"], "/dev/null is not a folder"),
 ]  # fmt: skip
 
 
@@ -93,6 +100,13 @@ def test_train_runs_report_end_to_end(command, tmp_path):
     assert (code, err) == (0, "")
     assert out.strip().endswith("index.html")
     assert "label_smoothing" in (tmp_path / "page" / "REPORT.md").read_text()
+
+
+def test_a_closed_output_stops_nothing(monkeypatch, command):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert command("list", "--family", "margin")[0] == 0
+    assert command("show", "focall")[0] == 2
 
 
 def test_a_failed_or_diverged_run_is_code_1(command):

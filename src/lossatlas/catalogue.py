@@ -95,20 +95,24 @@ def bibtex(names: list[str]) -> str:
     for name in names:
         paper = registry.get_card(name).paper
         papers.setdefault(f"{paper.title} {paper.year}", (paper, []))[1].append(name)
-    return "\n\n".join(_entry(paper, losses) for paper, losses in papers.values())
+    return "\n\n".join(
+        entry(paper, f"{losses[0]}{paper.year}", f"lossatlas: {', '.join(losses)}")
+        for paper, losses in papers.values()
+    )
 
 
-def _entry(paper: cards.Paper, losses: list[str]) -> str:
+def entry(paper: cards.Paper, key: str, note: str = "") -> str:
+    """The BibTeX entry of a paper; braces keep the title's capitals."""
     fields = {
-        "title": f"{{{paper.title.translate(BRACES)}}}",
         "author": " and ".join(paper.authors).translate(BRACES),
+        "title": f"{{{paper.title.translate(BRACES)}}}",
         "howpublished": paper.venue.translate(BRACES),
         "year": str(paper.year),
         "eprint": paper.arxiv,
         "archiveprefix": paper.arxiv and "arXiv",
         "doi": paper.doi,
         "url": paper.url,
-        "note": f"lossatlas: {', '.join(losses)}".translate(BRACES),
+        "note": note.translate(BRACES),
     }
-    lines = [f"  {key} = {{{value}}}" for key, value in fields.items() if value]
-    return f"@misc{{{losses[0]}{paper.year},\n" + ",\n".join(lines) + "\n}"
+    lines = [f"  {field} = {{{value}}}," for field, value in fields.items() if value]
+    return "\n".join([f"@misc{{{key},", *lines, "}"])

@@ -16,7 +16,7 @@ import typer
 
 from lossatlas import cards
 from lossatlas.aligned import aligned
-from lossatlas.errors import TRACEBACK, UserError, tell
+from lossatlas.errors import PLACES, TRACEBACK, UserError, tell
 from lossatlas.losses import expression, registry
 from lossatlas.names import folder
 from lossatlas.terminal import forgive, printable
@@ -53,7 +53,11 @@ def main() -> None:
         tell(error)
         sys.exit(2)
     except Exception as error:
-        if (told := registry.blame(error)) is None:
+        told = registry.blame(error)
+        if told is None and isinstance(error, OSError) and error.errno in PLACES:
+            where = "" if error.filename is None else f"{error.filename}: "
+            told = UserError(f"{where}{error.strerror}")
+        if told is None:
             raise
         told.__cause__ = error
         tell(told)
@@ -66,11 +70,15 @@ def main() -> None:
 
 def _settle() -> None:
     """Give a process without HOME and without an entry in the password file, as in containers, the
-    home and the name that libraries ask for and would raise without."""
+    home and the name that libraries ask for and would raise without; and one whose output was
+    closed somewhere to write to."""
     try:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = tempfile.gettempdir()
+    for name in ("stdout", "stderr"):  # closed by the shell: >&-
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         getpass.getuser()
     except (KeyError, OSError):  # the latter from Python 3.13 on
@@ -523,7 +531,7 @@ def report(
 ) -> None:
     """Write REPORT.md and a self-contained index.html from the runs."""
     from lossatlas import resources
-    from lossatlas.report.build import build, checked
+    from lossatlas.report.build import build
     from lossatlas.results import store
     from lossatlas.results.travel import check_name
 
@@ -538,14 +546,13 @@ def report(
     runs = rows or path or store.runs_dir()
     store.tell_earlier(runs)
     pages = folder(out, "--out")
-    print(build(runs, pages, tables, only, sweep, metric, baseline, compare, check))
-    if check is None:
-        return
+    built = build(runs, pages, tables, only, sweep, metric, baseline, compare, check)
+    print(built.page)
     from lossatlas.report.sentences import beside
 
-    repeated = checked(runs, check, only, sweep, metric, baseline)
-    print("\n".join(beside(one) for one in repeated))
-    if any(one.outcome == "turned over" for one in repeated):
+    for one in built.repeated:
+        print(beside(one))
+    if any(one.outcome == "turned over" for one in built.repeated):
         raise typer.Exit(1)
 
 

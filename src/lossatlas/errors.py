@@ -1,6 +1,7 @@
 """The one exception type for mistakes a user can mend, and how it is told."""
 
 import difflib
+import errno
 import os
 import re
 import sys
@@ -9,6 +10,11 @@ from collections.abc import Iterable
 
 from lossatlas.terminal import printable
 
+# Errors of a path that was named, or of the disk below it: none is a fault of ours.
+PLACES = (
+    errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ELOOP, errno.ENAMETOOLONG,
+    errno.ENOSPC, errno.EPERM, errno.EROFS,
+)  # fmt: skip
 TRACEBACK = "LOSSATLAS_TRACEBACK"  # set by the option --traceback
 
 

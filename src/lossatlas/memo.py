@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lossatlas.writing import write
+
 CACHE_VARIABLE = "XDG_CACHE_HOME"
 # Whose answers are kept.
 FINDERS = (
@@ -77,11 +79,6 @@ def _save() -> None:
         return
     _known.cache_clear()
     held = _known() | _used
-    beside = place.with_name(f"{place.name}.{os.getpid()}")
     with suppress(OSError):
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps(held if len(held) <= MOST else _used))
-            beside.replace(place)
-        finally:
-            beside.unlink(missing_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write(place, json.dumps(held if len(held) <= MOST else _used))

@@ -52,13 +52,13 @@ def folder(path: Path, what: str) -> Path:
     raise UserError(f"{what} {str(path)!r} cannot be a folder: {there} {problem}")
 
 
-def short(value: object, most: int = 80) -> str:
-    """The value as Python writes it, cut to `most` characters, without control characters."""
+def short(value: object) -> str:
+    """The value as Python writes it, cut to 80 characters, without control characters."""
     try:
         text = repr(value)
     except ValueError:  # a whole number with more digits than Python prints
         return "a number of too many digits"
-    return text if len(text) <= most else f"{text[:most]}..."
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def is_number(text: str) -> bool:

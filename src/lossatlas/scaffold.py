@@ -1,5 +1,6 @@
 """Writes the three files of a new loss: a correct trivial one, which runs, to be edited."""
 
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 
@@ -7,6 +8,7 @@ from lossatlas import cards, resources, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.kinds import KINDS
+from lossatlas.names import folder
 
 TEMPLATES = resources.PACKAGE / "templates"
 USUAL = {  # the targets of families that are not about one class an image
@@ -56,7 +58,7 @@ def write_loss(name: str, family: str, target: str | None, path: Path | None) ->
         raise UserError(f"loss {name!r} exists already: {known[name].code}")
     if path is None and not resources.is_checkout():
         raise UserError("this is not a source checkout; say where to write with --path FOLDER")
-    root = path.expanduser().resolve() if path else resources.CHECKOUT
+    root = folder(path, "--path") if path else resources.CHECKOUT
     code_root = root / "losses" if path else resources.PACKAGE / "losses"
     files = {
         root / "papers" / family / f"{name}.md": "card.md",
@@ -74,7 +76,8 @@ def write_loss(name: str, family: str, target: str | None, path: Path | None) ->
             file.write_text(text.rstrip() + "\n")
     except OSError as error:
         for file in files:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink()
         raise UserError(f"cannot write under {root}: {error.strerror}") from error
     registry.forget()
     return list(files)

@@ -95,3 +95,26 @@ def test_online_label_smoothing_watches_training_alone():
     loss(logits, torch.tensor([0, 2, 0]))
     assert not loss.sums.any()
     assert not loss.counts.any()
+
+
+def test_cals_moves_multipliers_then_penalty_parameters_by_held_out_images():
+    loss = get_loss("cals", margin=2.0).provide(num_classes=3).double().train()
+    start = {name: value.clone() for name, value in loss.state_dict().items()}
+    logits = torch.tensor([[6.0, 0.0, 5.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
+    labels = torch.zeros(2, dtype=torch.int64)
+    loss(logits, labels)
+    assert all(torch.equal(value, start[name]) for name, value in loss.state_dict().items())
+    # h = (-1, 2, -1/2) and (-1/2, -1, -1/2): slopes l + h, of which only the second class has one
+    loss.end_epoch(epoch=0, held_out=(logits, labels))
+    least, second = 1e-6, (1e-6 + 2 + 1e-6) / 2
+    moved = torch.tensor([least, second, least], dtype=torch.float64)
+    torch.testing.assert_close(loss.multipliers, moved)
+    torch.testing.assert_close(loss.previous, logits.new_tensor([-0.75, 0.5, -0.5]))
+    loss.end_epoch(epoch=9, held_out=(logits, labels))
+    torch.testing.assert_close(loss.multipliers[1], (second + 2 + logits.new_tensor(least)) / 2)
+    torch.testing.assert_close(loss.rho, logits.new_tensor([1.0, 1.2, 1.0]))
+    loss.rho.fill_(9)
+    loss.end_epoch(epoch=19, held_out=(0.8 * logits, labels))  # h of 0.2 is less than 0.9 of 0.5
+    assert torch.equal(loss.rho, torch.full_like(moved, 9))
+    loss.end_epoch(epoch=29, held_out=(logits, labels))
+    torch.testing.assert_close(loss.rho, logits.new_tensor([9.0, 10.0, 9.0]))

@@ -1,7 +1,10 @@
 """The page of the whole lists what is there, and pages link to what stands beside them."""
 
+import html
+import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -47,6 +50,19 @@ def test_it_lists_what_is_there_and_all_links_resolve(reports: Path) -> None:
     again = text + page
     whole.build(reports)
     assert (reports / "README.md").read_text() + (reports / "index.html").read_text() == again
+
+
+def test_folders_of_any_name_and_odd_files_in_them(reports: Path) -> None:
+    os.mkfifo(reports / "mine" / "REPORT.md")
+    for name in ("<b>x", "a\nb", "50% (c)", "报告"):
+        (reports / "quick").rename(reports / name)
+        whole.build(reports)
+        page = (reports / "index.html").read_text()
+        links = [unquote(html.unescape(one)) for one in re.findall('href="(.*?)"', page)]
+        assert sorted(links) == sorted(
+            ["cards/index.html", f"{name}/index.html", f"{name}/results.csv"]
+        )
+        (reports / name).rename(reports / "quick")
 
 
 def test_a_folder_without_pages_and_a_strangers_page_are_refused(

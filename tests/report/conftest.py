@@ -64,4 +64,4 @@ def report(runs: Path, tuned: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The folder of a report built once for all tests that only read it."""
     from lossatlas.report import build
 
-    return build(runs, tmp_path_factory.mktemp("out") / "quick", tuned).parent
+    return build(runs, tmp_path_factory.mktemp("out") / "quick", tuned).page.parent

@@ -128,7 +128,7 @@ def test_one_seed_gives_no_interval_and_says_so():
     )
     first, ground = sentences.headline([(condition, results)], [])
     assert first == (
-        "**−5.00 points (no interval, n=1 against 1)** in test accuracy for `focal` in `clean`, "
+        "In `clean`: **`focal` −5.00 points (no interval, n=1 against 1)** in test accuracy, "
         f"against `cross_entropy` (70.00 %): {told}, so that none is shown to be better."
     )
     assert ground == "All with recipe `quick`, model `airnet`, data `cifar10`."
@@ -185,9 +185,9 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert body["rows"][0][-1]["text"] == "–"
     assert {len(row) for row in body["rows"]} == {len(body["head"])}
     [first, sure] = sentences.headline([(condition, list(found.values()))], [])
-    assert first.startswith("**+5.00 points (95 % interval +4.")
+    assert first.startswith("In `clean`: **`focal` +5.00 points (95 % interval +4.")
     assert first.endswith(
-        "n=4 against 8)** in test accuracy for `focal` in `clean`: better than `cross_entropy` "
+        "n=4 against 8)** in test accuracy, better than `cross_entropy` "
         "(70.05 %), the best of 5 losses; the others: 1 higher, 1 equivalent, 1 not resolved, "
         "1 too few seeds."
     )
@@ -199,9 +199,9 @@ def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
     condition, found = only(survey(cross_entropy=BASE, gce=[0.72, 0.68, 0.73, 0.67], mae=[0.5] * 3))
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     high = found["gce"].difference.high
-    assert first.startswith("**−0.05 points (95 % interval −")
+    assert first.startswith("In `clean`: **`gce` −0.05 points (95 % interval −")
     assert (
-        "for `gce` in `clean`, the best of 2 losses, against `cross_entropy` (70.05 %): not "
+        "in test accuracy, the best of 2 losses, against `cross_entropy` (70.05 %): not "
         "resolved after Holm's correction, so that none is shown to be better; no interval reaches "
         f"beyond +{100 * high:.2f}; the others: 1 lower." in first
     )
@@ -216,7 +216,7 @@ def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
     [condition] = arms.conditions(runs, [], measure=measures.find("nll"))
     first, _ = sentences.headline([(condition, found := arms.results(condition))], [])
     low = next(one.difference.low for one in found if one.arm.label == "focal")
-    assert first.startswith("**−0.001 nats (95 % interval −0.0")
+    assert first.startswith("In `clean`: **`focal` −0.001 nats (95 % interval −0.0")
     assert f"no interval reaches beyond −{-low:.3f}; the others: 1 higher." in first
 
 
@@ -230,7 +230,7 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = sentences.headline(found, across.summaries(found))
     assert len(said) == sentences.MOST_SAID
-    assert all(re.match(r"\*\*[+−]?\d|\d|Nothing", one) for one in said)
+    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|\*\*[+−]\d|\d|Nothing", one) for one in said)
     assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
     assert "in `clean` it has +2.9" in said[1]
     assert said[-1].endswith(
@@ -247,9 +247,9 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
     ]
     condition, found = only(runs)
     said = sentences.headline([(condition, list(found.values()))], [])[1]
-    assert said.startswith("**−0.100 nats (95 % interval −0.10")
+    assert said.startswith("In `clean`: **`focal` −0.100 nats (95 % interval −0.10")
     assert (
-        "for `focal` in `clean`: the best probabilities, ECE 6.70 % against 29.00 % of "
+        "in NLL, the best probabilities, ECE 6.70 % against 29.00 % of "
         "`cross_entropy`; after temperature scaling +0.000 nats (no interval" in said
     )
 
@@ -340,7 +340,7 @@ def test_recipes_models_and_data_are_named_with_each_sentence_where_they_differ(
     assert len(said) == 4
     kinds = (("", "long"), ("", "quick"), (", embedding losses", "quick"))
     for sentence, (kind, recipe) in zip(said, kinds, strict=False):
-        assert f"in `clean`{kind} (recipe `{recipe}`, model `airnet`, data `cifar10`)" in sentence
+        assert f"In `clean`{kind} (recipe `{recipe}`, model `airnet`, data `cifar10`)" in sentence
 
 
 @pytest.mark.parametrize(

@@ -333,7 +333,7 @@ def test_what_no_check_measured_is_not_said_as_a_fact(
 
 def test_a_table_that_is_none_is_refused(verdicts: Verdicts, tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="field 'state' is missing"):
+    with pytest.raises(UserError, match="row 1: field 'run_id' is missing"):
         book.build(["gce"], tmp_path / "out", tmp_path / "results.csv")
     (tmp_path / "results.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="cannot be read as a table"):

@@ -16,7 +16,6 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages import escape, formulas
 from lossatlas.report import build, figures, source
-from lossatlas.report.build import checked
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
 
@@ -99,7 +98,7 @@ def test_links_of_the_pages_resolve(report):
 def test_rates_are_shown_of_the_runs_that_have_them_from_the_table(tuned, tmp_path, changes):
     add_run(tmp_path / "runs", "cross_entropy", "clean", 0, **changes)
     add_run(tmp_path / "runs", "nt_xent", "clean", 0, recipe="long", lr=0.125)
-    out = build(tmp_path / "runs", tmp_path / "out", tuned).parent
+    out = build(tmp_path / "runs", tmp_path / "out", tuned).page.parent
     assert dead_links(out) == []
     markdown = (out / "REPORT.md").read_text()
     rows = re.findall(r"^\| (\w+) .* 1 \+ 3 \| 66 \|", markdown, re.M)
@@ -108,7 +107,7 @@ def test_rates_are_shown_of_the_runs_that_have_them_from_the_table(tuned, tmp_pa
     shutil.copytree(tuned, tmp_path / "tuned")
     (tmp_path / "tuned" / "other").mkdir()
     (tmp_path / "tuned" / "other" / "clean.yaml").write_text("not a table of these runs: [")
-    again = build(tmp_path / "runs", tmp_path / "again", tmp_path / "tuned").parent
+    again = build(tmp_path / "runs", tmp_path / "again", tmp_path / "tuned").page.parent
     assert (again / "REPORT.md").read_text() == markdown
 
 
@@ -116,7 +115,7 @@ def test_synthetic_and_smoke_runs_carry_a_banner(tmp_path):
     for loss in ("cross_entropy", "focal"):
         for seed in (0, 1):
             add_run(tmp_path / "runs", loss, "clean", seed, data="synthetic", recipe="smoke")
-    out = build(tmp_path / "runs", tmp_path / "out").parent
+    out = build(tmp_path / "runs", tmp_path / "out").page.parent
     for page in ("REPORT.md", "index.html"):
         text = (out / page).read_text()
         assert "Synthetic images and smoke recipe: no finding." in text
@@ -136,7 +135,7 @@ def test_tables_have_captions_and_scoped_headings(html):
 def test_a_table_over_conditions_has_its_caption_once(tmp_path):
     for loss in ("cross_entropy", "focal"):
         add_run(tmp_path / "runs", loss, "clean", 0)
-    out = build(tmp_path / "runs", tmp_path / "out", compare="focal,cross_entropy").parent
+    out = build(tmp_path / "runs", tmp_path / "out", compare="focal,cross_entropy").page.parent
     assert (out / "REPORT.md").read_text().count("\nfocal minus cross_entropy\n") == 1
 
 
@@ -181,7 +180,7 @@ def test_losses_link_to_their_pages_that_lie_beside(few, tmp_path):
     (tmp_path / "cards").mkdir()
     (tmp_path / "cards" / "cross_entropy.md").write_text("its page")
     add_run(few, "focal", "clean", 0)
-    out = build(few, tmp_path / "out").parent
+    out = build(few, tmp_path / "out").page.parent
     for page, link in (
         ("REPORT.md", "](../cards/{}.md)"),
         ("index.html", 'href="../cards/{}.html"'),
@@ -205,7 +204,7 @@ def test_a_running_run_is_shown_without_its_clock(few, tmp_path):
     start = {"run_id": folder.name, "loss": "focal", "seed": 1, "started": 0.0}
     store.write_json(folder / "start.json", start)
     with store.workshop(few, folder.name):
-        page = build(few, tmp_path / "out").read_text()
+        page = build(few, tmp_path / "out").page.read_text()
     assert "not finished" in page
     assert " min<" not in page
 
@@ -290,7 +289,7 @@ def test_no_number_is_nan_and_no_folder_of_the_machine_is_told(report, html, mar
 
 
 def test_second_build_is_byte_identical(runs, tuned, report, tmp_path):
-    again = build(runs, tmp_path / "again", tuned).parent
+    again = build(runs, tmp_path / "again", tuned).page.parent
     names = sorted(p.relative_to(report) for p in report.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
     for name in names:
@@ -311,7 +310,7 @@ def test_hostile_rows_and_cards_are_escaped(few, tmp_path, monkeypatch):
         "prose": {"Traps": "<iframe src=http://evil></iframe> ![p](http://evil/z.png)"},
     }  # fmt: skip
     monkeypatch.setattr(registry, "get_card", lambda name: card.model_copy(update=hostile))
-    page = build(few, tmp_path / "out").read_text()
+    page = build(few, tmp_path / "out").page.read_text()
     tags = Page(page).tags
     assert sum(tag == "script" for tag, _ in tags) == 1
     assert not [a for tag, a in tags if tag == "iframe" or "evil" in (a.get("src") or "")]
@@ -321,7 +320,7 @@ def test_hostile_rows_and_cards_are_escaped(few, tmp_path, monkeypatch):
 
 
 def test_one_run_without_tuning_table_gives_a_report(few, tmp_path):
-    page = build(few, tmp_path / "out").read_text()
+    page = build(few, tmp_path / "out").page.read_text()
     assert "With one seed a number has no interval" in page
     assert "No learning rate of these runs came from a table" in page
     assert "Every run finished, and none diverged." in page
@@ -329,7 +328,7 @@ def test_one_run_without_tuning_table_gives_a_report(few, tmp_path):
 
 def test_loss_without_card_is_named(few, tmp_path):
     add_run(few, "a_removed_loss", "clean", 0)
-    page = build(few, tmp_path / "out").read_text()
+    page = build(few, tmp_path / "out").page.read_text()
     assert re.search('row">a_removed_loss</th>(.|\n)*?has no card in this installation', page)
 
 
@@ -381,8 +380,8 @@ def test_a_report_of_some_runs_is_that_of_a_store_of_those(runs, tuned, tmp_path
     assert len(kept) == 6
     for path in kept:
         shutil.copytree(path, tmp_path / "runs" / path.name)
-    expected = build(tmp_path / "runs", tmp_path / "all", tuned).parent
-    found = build(runs, tmp_path / "some", tuned, only="[cf]*-clean-quick-s[01]-*").parent
+    expected = build(tmp_path / "runs", tmp_path / "all", tuned).page.parent
+    found = build(runs, tmp_path / "some", tuned, only="[cf]*-clean-quick-s[01]-*").page.parent
     names = sorted(p.relative_to(expected) for p in expected.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(found) for p in found.rglob("*") if p.is_file())
     for name in names:
@@ -400,7 +399,7 @@ def test_a_report_of_one_sweep_has_what_it_planned_whoever_made_it(tmp_path):
     ]  # fmt: skip
     plan = [sweeps.Planned(path.name, {}, "class_index", "tuned") for path in made[:2]]
     name = sweeps.write(root, "mine", [line, "loss=gce threads=2"], plan).name
-    out = build(root, tmp_path / "out", sweep="mine").parent
+    out = build(root, tmp_path / "out", sweep="mine").page.parent
     rows = (out / "results.csv").read_text().splitlines()
     assert [row.partition(",")[0] for row in rows[1:]] == [path.name for path in made[:2]]
     commands = (
@@ -454,7 +453,7 @@ def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch)
         add_run(tmp_path / "runs", loss, "clean", 0, **changes)
     monkeypatch.setattr(figures, "MOST", 3)
     monkeypatch.setattr(figures, "PANELS", 2)
-    out = build(tmp_path / "runs", tmp_path / "out").parent
+    out = build(tmp_path / "runs", tmp_path / "out").page.parent
     markdown = (out / "REPORT.md").read_text()
     first, *_ = markdown.split("Sorted by the mean")
     rows = re.findall(r"^\| (\w+) \| \w+ \| [\d.]+ \|", first, re.M)
@@ -546,7 +545,7 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         ("below", [0.65, 0.651, 0.649], "turned over"),
     ):
         there = store_of(tmp_path / name, {"cross_entropy": BASE, "focal": focal})
-        [one] = checked(here, there)
+        [one] = build(here, tmp_path / "out", check=there).repeated
         assert (one.label, one.conclusion, one.outcome) == ("focal", "higher", outcome)
         line = ("report", "--runs", here, "-o", tmp_path / "out", "--check", there)
         status, out, _ = command(*map(str, line))
@@ -556,8 +555,35 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         assert f"Statements made again from `{name}`: {outcome} 1 of 1." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     build(here, tmp_path / "pages")
-    [one] = checked(here, tmp_path / "pages" / "results.csv")
+    results = tmp_path / "pages" / "results.csv"
+    [one] = build(here, tmp_path / "out", check=results).repeated
     assert one.outcome == "holds"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("seed", "abc", "row 2: field 'seed' is 'abc', but must be a valid integer"),
+        ("seed", "0.5", "field 'seed' is 0.5, but must be a valid integer"),
+        ("test_accuracy", "good", "field 'test_accuracy' is 'good', but must be a valid number"),
+        ("test_accuracy", "9e99", "but must be less than or equal to 1"),
+        ("state", "well", "field 'state' is 'well', but must be 'done', 'diverged' or 'failed'"),
+        ("run_id", "../x", "field 'run_id' is '../x', but must be the name of a folder"),
+        ("run_id", "", "field 'run_id' is missing"),
+        ("loss", "", "field 'loss' is missing"),
+    ],
+)
+def test_a_table_of_results_that_is_damaged_is_one_sentence(tmp_path, field, value, says):
+    here = store_of(tmp_path / "here", HERE)
+    build(here, tmp_path / "pages")
+    path = tmp_path / "pages" / "results.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[1, field] = value
+    table.to_csv(path, index=False)
+    with pytest.raises(UserError, match=re.escape(str(path))) as caught:
+        build(here, tmp_path / "out", check=path)
+    assert says in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_check_without_counterparts_is_refused(tmp_path):
@@ -598,7 +624,7 @@ def test_measures_of_older_rows_come_from_their_bundles(few, tmp_path):
     row = store.read_row(path.parent)
     extra = {"test_aurc", "test_ece_equal_mass", "test_ece_classwise", "test_ece_debiased"}
     store.write_json(path, {key: v for key, v in row.items() if key not in extra})
-    out = build(few, tmp_path / "out", metric="aurc").parent
+    out = build(few, tmp_path / "out", metric="aurc").page.parent
     assert "AURC, %" in (out / "REPORT.md").read_text()
     head, line = (out / "results.csv").read_text().splitlines()
     told = dict(zip(head.split(","), line.split(","), strict=True))

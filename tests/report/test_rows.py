@@ -50,7 +50,20 @@ def file(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of the store's report."""
     tuned = resources.folder("conf") / "tuned"  # as the command does
-    return contents(build(root, tmp_path_factory.mktemp("pages") / "r", tuned).parent)
+    return contents(build(root, tmp_path_factory.mktemp("pages") / "r", tuned).page.parent)
+
+
+def test_a_damaged_table_of_rates_is_named_and_stops_no_report(root: Path, tmp_path: Path) -> None:
+    here = shutil.copytree(root, tmp_path / "runs")
+    (here / store.TUNED / "quick" / "long_tail.yaml").write_text("chosen: 7")
+    (here / store.TUNED / "quick" / "folder.yaml").mkdir()
+    text = build(here, tmp_path / "pages").with_name("REPORT.md").read_text()
+    assert ".tuned/quick/long\\_tail.yaml" in text or ".tuned/quick/long_tail.yaml" in text
+    assert "is no plain file; no rate of it is told" in text
+    count, said = source.export(here, tmp_path / "a.parquet")
+    assert count == 11
+    assert len(said) == 2
+    assert [*source.read(tmp_path / "a.parquet").tables] == ["quick/clean.yaml"]
 
 
 @pytest.fixture
@@ -103,8 +116,8 @@ def test_the_pages_of_rows_are_those_of_the_store_without_torch(
 
 
 def test_some_of_the_rows_give_the_pages_of_some_of_the_runs(root, file, tmp_path):
-    here = contents(build(root, tmp_path / "here", only="*-clean-*-s[01]-*").parent)
-    there = contents(build(file, tmp_path / "there", only="*-clean-*-s[01]-*").parent)
+    here = contents(build(root, tmp_path / "here", only="*-clean-*-s[01]-*").page.parent)
+    there = contents(build(file, tmp_path / "there", only="*-clean-*-s[01]-*").page.parent)
     assert here == there
 
 
@@ -156,12 +169,12 @@ def test_of_a_run_of_two_machines_one_counts_and_the_spread_is_told(tmp_path):
     assert [cell["text"] for cell in told["rows"][0][1:]] == [
         "71.00 (n=3): a processor; 74.00 (n=3): another", "2", "1.12", "2.00",
     ]  # fmt: skip
-    page = build(root, tmp_path / "out").parent
+    page = build(root, tmp_path / "out").page.parent
     assert "### Between machines\n" in (page / "REPORT.md").read_text()
     assert (page / "results.csv").read_text().count("cross_entropy-clean-quick-s0") == 2
     again = tmp_path / "both.parquet"
     source.export(root, again)
-    assert contents(build(again, tmp_path / "rows").parent) == contents(page)
+    assert contents(build(again, tmp_path / "rows").page.parent) == contents(page)
 
 
 def test_runs_of_one_machine_have_no_spread_between_machines(root):

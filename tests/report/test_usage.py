@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from lossatlas import resources
 from lossatlas.losses import registry
 from lossatlas.report import usage
-from lossatlas.training import config, fit, teacher
+from lossatlas.training import config, fit, identity
 
 
 @pytest.mark.parametrize("name", registry.list_losses())
@@ -64,6 +64,6 @@ def test_the_command_composes_a_run_that_can_be_made(name: str) -> None:
     """One loss of each kind: composing takes a fifth of a second."""
     resolved = config.resolve(hydra.compose("config", overrides(name)))
     loss = registry.from_config(resolved["loss"])
-    teacher.check_named(resolved, loss)
+    identity.check_wanted(resolved, loss)
     assert fit.cannot(resolved["scenario"], loss.target) is None
     assert fit.needless(resolved["scenario"], loss.target) is None

@@ -199,6 +199,8 @@ BAD = {
     "empty": (lambda path: path.write_bytes(b""), "is no file of rows that"),
     "text": (lambda path: path.write_text("run_id,loss\n"), "is no file of rows that"),
     "folder": (lambda path: path.mkdir(), "a.parquet: is "),
+    "huge": (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 2**40), "is larger"),
+    "long": (illegal(run_id="x" * 300), "must be the name of a folder"),
     "foreign": (foreign, "is no file of rows that 'lossatlas runs export' wrote"),
     "newer": (newer, "has version 2 of files of rows; this lossatlas reads version 1"),
     "changed": (changed, "is damaged: it does not hold what was written"),

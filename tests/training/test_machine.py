@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from lossatlas.training import machine
+from lossatlas.losses.likelihood.cross_entropy import CrossEntropy
+from lossatlas.training import machine, run
+
+TINY = ("recipe.epochs=1", "recipe.train_limit=256", "data.n_train=500", "data.n_test=100")
 
 INFO = """processor\t: 0
 vendor_id\t: AuthenticAMD
@@ -44,6 +47,42 @@ def test_what_the_environment_forbids_is_told(describe, monkeypatch):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
     assert describe()["cpu_capability"] == "AVX2, ONEDNN_MAX_CPU_ISA=SSE41"
     assert describe() | {"cpu_capability": "AVX2"} == plain
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "has"),
+    [
+        ("avx512f avx512_bf16", "bf16-mixed", "bf16-mixed"),
+        ("amx_bf16", "bf16-mixed", "bf16-mixed"),
+        ("avx512f avx512_vnni", "bf16-mixed", "32-true"),
+        ("avx512_bf16", "16-mixed", "32-true"),
+        ("avx512_bf16", "32-true", "32-true"),
+    ],
+)
+def test_a_processor_has_bf16_where_it_has_instructions_for_it(flags, asked, has, monkeypatch):
+    monkeypatch.setattr(machine.Path, "read_text", lambda _: f"flags\t\t: {flags}\n\nflags\t: no")
+    assert machine.precision(asked, torch.device("cpu")) == has
+    assert machine.precision(asked, torch.device("cuda")) == asked
+
+
+def test_losses_are_computed_in_float32_whatever_the_network_is(make_cfg, monkeypatch):
+    monkeypatch.setattr(machine, "precision", lambda asked, device: asked)
+    seen = []
+    kept = CrossEntropy.per_sample
+
+    def watched(self, logits, target):
+        seen.append(logits.dtype)
+        return kept(self, logits, target)
+
+    monkeypatch.setattr(CrossEntropy, "per_sample", watched)
+    rows = [
+        run.execute(make_cfg(*TINY, f"recipe.precision={precision}"))
+        for precision in ("bf16-mixed", "32-true")
+    ]
+    assert [row["precision"] for row in rows] == ["bf16-mixed", "32-true"]
+    assert torch.float32 in seen
+    assert torch.bfloat16 not in seen
+    assert rows[0]["weights_sha256"] != rows[1]["weights_sha256"]  # it was not computed in float32
 
 
 def test_a_machine_without_cpuinfo_has_a_name_all_the_same(monkeypatch):

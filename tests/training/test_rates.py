@@ -1,5 +1,7 @@
 """A rate for every loss by one rule: what is tried, kept in tables, and made of them by a run."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import yaml
@@ -32,7 +34,7 @@ def entry(rate, loss="focal", **more):
 def searched(tmp_path):
     """Settle rates of a loss without training: a run scores what `score(stage, step)` says."""
 
-    def settle(score, loss="focal", limit=None, epochs=3, refused="none"):
+    def settle(score, loss="focal", limit=None, epochs=3, refused="none", kept=True):
         made = []
 
         def compose(overrides):
@@ -66,7 +68,7 @@ def searched(tmp_path):
         cell = Cell("quick", "clean", "airnet_s", "cifar10", loss)
         said = rates.settle({cell: ["recipe.lr=9", "loss.gamma=5", "seed=4"]}, compose, make,
                             tmp_path, tmp_path / "tables")  # fmt: skip
-        table = tuned.read(tuned.file(tmp_path / "tables", cell))
+        table = tuned.read(tuned.file(tmp_path / "tables", cell)) if kept else None
         return said, made, table
 
     return settle
@@ -131,6 +133,32 @@ def test_one_more_loss_joins_the_table_of_the_others(tmp_path):
     before = path.read_text()
     with pytest.raises(UserError, match="field 'protocol' is 'a rule', but these rates have 'an"):
         tuned.write(tmp_path, HERE, "another", entry(1.125))
+    assert path.read_text() == before
+
+
+def test_a_table_keeps_what_others_have_written_meanwhile(tmp_path):
+    path = tuned.write(tmp_path, HERE, "a rule", entry(0.125))
+    assert tuned.read(path)["chosen"] == {"focal": 0.125}  # read once, before hours of trials
+    path.write_text(path.read_text().replace("focal", "mae"))  # as another process does
+    losses = [f"loss_{i}" for i in range(8)]
+    with ThreadPoolExecutor(8) as many:
+        list(many.map(lambda n: tuned.write(tmp_path, HERE, "a rule", entry(1.125, n)), losses))
+    assert tuned.read(path)["chosen"] == {"mae": 0.125, **dict.fromkeys(losses, 1.125)}
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("damage", ["other: true", "[", "recipe: 7", None])
+def test_a_table_that_rates_cannot_join_is_told_before_any_trial(searched, tmp_path, damage):
+    cell = Cell("quick", "clean", "airnet_s", "cifar10", "focal")
+    path = tuned.write(tmp_path / "tables", cell, "another rule", entry(0.125))
+    if damage is not None:
+        path.write_text(damage)
+    before = path.read_text()
+    tuned.read.cache_clear()
+    said, made, _ = searched(lambda stage, lr: 0.5, kept=False)
+    assert made == []
+    assert len(said) == 1
+    assert said[0].startswith(f"no rate for focal in clean: {path}")
     assert path.read_text() == before
 
 

@@ -24,6 +24,7 @@ SOME = [
 CIFAR10 = ["data=cifar10"]
 # The gambler's loss keeps all its money unless it has first seen the classes.
 # At the recipe's rate Barlow Twins stays at chance.
+LEFT = ["data.n_train=800", "recipe.train_limit=640"]  # for what learns from images held out
 SETTINGS = {"deep_gamblers": ["loss.pretrain=1"], "barlow_twins": ["recipe.lr=0.02"]}
 # Not above chance within two epochs at the recipe's rate, which is not theirs.
 SLOW = (
@@ -36,8 +37,9 @@ ALONE = [name for name in list_losses() if "teacher_logits" not in get_loss(name
 
 @pytest.mark.parametrize("name", ALONE)  # test_teacher trains with teachers
 def test_every_loss_trains(name, make_cfg, tmp_path):
-    own = SETTINGS.get(name, ())
-    wrong = KINDS[registry.get_card(name).target].names == "wrong"
+    card = registry.get_card(name)
+    own = SETTINGS.get(name, LEFT if "held_out" in card.requires else ())
+    wrong = KINDS[card.target].names == "wrong"
     scenario = "complementary" if wrong else "ambiguous_pets"
     row = run.execute(make_cfg(f"loss={name}", f"scenario={scenario}", *SOME, *own))
     assert row["state"] == "done", row["reason"]
@@ -110,14 +112,17 @@ def test_a_failure_is_a_row_with_a_reason_and_is_tried_again(make_cfg, own_loss,
 
 
 @pytest.mark.parametrize(
-    ("base", "target", "need"),
+    ("base", "target", "method", "need"),
     [
-        ("LogitLoss", "class_index", "held_out"),
-        ("EmbeddingLoss", "two_view", "features"),
+        ("LogitLoss", "class_index", "per_sample", "held_out"),
+        ("LogitLoss", "class_index", "end_epoch", "progress"),
+        ("EmbeddingLoss", "two_view", "per_sample", "features"),
+        ("EmbeddingLoss", "two_view", "end_epoch", "held_out"),
     ],
 )
-def test_a_loss_that_needs_what_nobody_provides_is_refused(base, target, need, make_cfg, own_loss):
-    method = "end_epoch" if need == "held_out" else "per_sample"
+def test_a_loss_that_needs_what_nobody_provides_is_refused(
+    base, target, method, need, make_cfg, own_loss
+):
     body = f"return logits.sum(1)\n\n    def {method}(self, *given, {need}): ..."
     own_loss("needy", body, base=base, head=f"target = '{target}'")
     with pytest.raises(UserError, match=f"'needy' requires {need}, which the runner does not"):

@@ -1,9 +1,8 @@
 """Whether the statements of one folder of runs hold in another, made on another machine."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from lossatlas.analysis.arms import Condition, Result
+from lossatlas.analysis.arms import Condition, Found, Result
 from lossatlas.analysis.measures import Measure
 from lossatlas.analysis.statistics import Difference
 
@@ -28,9 +27,6 @@ class Again(NamedTuple):
     there: Difference | None
     other: str | None
     outcome: str
-
-
-Found = Sequence[tuple[Condition, Sequence[Result]]]
 
 
 def compare(here: Found, there: Found) -> list[Again]:

@@ -108,6 +108,9 @@ class Result:
     calibrated: bool | None
 
 
+Found = Sequence[tuple[Condition, Sequence[Result]]]  # conditions, each with its results
+
+
 def rows(table: pd.DataFrame, held_out: bool = False) -> list[Row]:
     """The comparison's rows without empty fields; tuning runs (`holdout` > 0) are left out, unless
     they are asked for."""

@@ -27,27 +27,40 @@ def best(tried: Mapping[int, float | None]) -> int | None:
     return min(scored)[1] if scored else None
 
 
-def ask(tried: Mapping[int, float | None], first: Sequence[int]) -> list[int]:
-    """The steps of a lattice to try next: `first`, then beyond the best while it is at an edge.
+def kept(tried: Mapping[int, float | None], n: int, near: int) -> int | None:
+    """The step to keep: of those within a standard error of the best the nearest to `near`.
 
-    Empty once both neighbours of the best were tried, or lie beyond REACH, or once the smallest
-    step within REACH diverged with all others.
+    Of two as near it is the smaller; None if all diverged. What one run with one seed puts a
+    little higher is often the worse one, so a second opinion, `near`, decides what it cannot.
+    """
+    scored = {step: score for step, score in tried.items() if score is not None}
+    if not scored:
+        return None
+    steps = list(scored)
+    tied = [steps[i] for i in nearly_best(list(scored.values()), n)]
+    return min(tied, key=lambda step: (abs(step - near), step))
+
+
+def ask(
+    tried: Mapping[int, float | None], first: Sequence[int], keep: int | None = None
+) -> list[int]:
+    """The steps of a lattice to try next: `first`, then beyond the best and the one to `keep`.
+
+    Empty once both neighbours of these were tried, or lie beyond REACH, or once the smallest step
+    within REACH diverged with all others.
     """
     if new := [step for step in first if step not in tried]:
         return new
-    top = best(tried)
-    around = [min(tried) - 1] if top is None else [top - 1, top + 1]
-    return [step for step in around if step not in tried and abs(step) <= REACH]
+    tops = {step for step in (best(tried), keep) if step is not None}
+    around = {top + side for top in tops for side in (-1, 1)} or {min(tried) - 1}
+    return sorted(step for step in around if step not in tried and abs(step) <= REACH)
 
 
-def doubt(tried: Mapping[int, float | None], n: int) -> str | None:
-    """What is to be said of the choice of the best, if anything; scores are shares of n images."""
-    top = best(tried)
-    if top is None:
+def doubt(tried: Mapping[int, float | None], n: int, keep: int | None) -> str | None:
+    """What is to be said of the choice of `keep`, if anything; scores are shares of n images."""
+    if keep is None:
         return "every trial diverged"
-    if not {top - 1, top + 1} <= set(tried):
+    if not {keep - 1, keep + 1} <= set(tried):
         return "at the edge of what is tried"
-    scored = {step: score for step, score in tried.items() if score is not None}
-    steps = list(scored)
-    others = [steps[i] for i in nearly_best(list(scored.values()), n) if steps[i] != top]
-    return "others score within a standard error" if others else None
+    scores = [score for score in tried.values() if score is not None]
+    return "others score within a standard error" if len(nearly_best(scores, n)) > 1 else None

@@ -2,11 +2,11 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from lossatlas.analysis import statistics
-from lossatlas.analysis.arms import Arm, Condition, Result
+from lossatlas.analysis.arms import Arm, Condition, Found
 from lossatlas.results.travel import machine
 
 
@@ -27,7 +27,7 @@ class Between(NamedTuple):
     apart: float | None
 
 
-def between(found: Sequence[tuple[Condition, Sequence[Result]]]) -> list[Between]:
+def between(found: Found) -> list[Between]:
     """The arms that several kinds of machine have made, in order; none of trials."""
     told = (_between(c, one.arm) for c, results in found if not c.trial for one in results)
     return [one for one in told if one is not None]

@@ -272,12 +272,7 @@ def gradient_is_not_that_of_the_value(card: Card) -> None:
     ensure(max(gaps) > 10, f"the card says that {card.gradient} is held fixed, yet nothing is")
 
 
-def each_weight(card: Card) -> dict[str, tuple[Any, ...]]:
-    """A case for losses with a value per sample."""
-    return {"": ()} if per(card) == "sample" else {}
-
-
-@law(each_weight)
+@law(where(lambda card: per(card) == "sample", once))
 def weight_multiplies_values_and_gradients(card: Card) -> None:
     inputs, target = batch_of(card)
     weight = torch.rand(inputs.shape[-2], generator=seeded(1), dtype=torch.float64)

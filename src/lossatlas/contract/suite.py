@@ -19,6 +19,7 @@ from lossatlas.contract.laws import LAWS
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.threads import one_thread
+from lossatlas.writing import write
 
 # Not asked of what has no card; whether a loss is another one in disguise, `nearest` says.
 OF_CARDS = ("card_agrees_with_code", "no_other_loss_is_the_same_function")
@@ -183,10 +184,8 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
         elif outcome.has_reference:
             ledgers[entry.ledger][outcome.loss] = registry.digest(entry)
     for path, ledger in ledgers.items():
-        beside = path.with_suffix(".part")
         try:
-            beside.write_text(json.dumps(ledger, indent=2, sort_keys=True) + "\n")
-            beside.replace(path)
+            write(path, json.dumps(ledger, indent=2, sort_keys=True) + "\n")
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from None
     return list(ledgers)

@@ -78,7 +78,8 @@ def assemble(chapter: tuple[Section, ...]) -> dict[str, Any]:
     """Everything that the pages say, as plain data."""
     decided = {one.id: decide(one) for section in chapter for one in section.statements}
     pictures = figures.pictures()
-    slips = [e for s in chapter for c in s.cards for e in errata.of_card(registry.get_card(c))]
+    cards = {name: registry.get_card(name) for section in chapter for name in section.cards}
+    slips = [slip for card in cards.values() for slip in errata.of_card(card)]
     slips.sort(key=lambda slip: isinstance(slip, errata.WrongClaim))  # numbers first
     failures = [
         f"{one.title}: {outcome.says}"
@@ -87,7 +88,7 @@ def assemble(chapter: tuple[Section, ...]) -> dict[str, Any]:
         for outcome in decided[one.id]
         if not outcome.holds
     ]
-    examples = [(c, e) for s in chapter for c in s.cards for e in _examples(c)]
+    examples = [(name, e) for name, card in cards.items() for e in run_examples(card)]
     failures += [f"worked example of {card}: {e.says}" for card, e in examples if not e.passed]
     failures += [f"erratum of {slip.card}" for slip in slips if not slip.confirmed]
     outcomes = [outcome for found in decided.values() for outcome in found]
@@ -98,7 +99,7 @@ def assemble(chapter: tuple[Section, ...]) -> dict[str, Any]:
                 "section": section,
                 "statements": [_shown(one, decided[one.id]) for one in section.statements],
                 "pictures": [p for where, p in pictures if where == section.id],
-                "examples": [t for c in section.cards if (t := _table(c))],
+                "examples": [t for c in section.cards if (t := examples_table(cards[c]))],
                 "compared": _dog_or_cat() if "set_margin_hinge" in section.cards else None,
             }
             for section in chapter
@@ -112,14 +113,6 @@ def assemble(chapter: tuple[Section, ...]) -> dict[str, Any]:
             "examples": len(examples),
         },
     }
-
-
-def _examples(name: str) -> list[Any]:
-    return list(run_examples(registry.get_card(name)))
-
-
-def _table(name: str) -> Table | None:
-    return examples_table(registry.get_card(name))
 
 
 def _dog_or_cat() -> Table:

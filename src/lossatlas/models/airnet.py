@@ -39,13 +39,13 @@ class AirNet(nn.Module):
         return self.groups(F.relu(self.stem(images))).amax((2, 3))
 
     @torch.no_grad()
-    def whiten(self, images: Tensor, eps: float = 5e-4) -> None:
+    def whiten(self, images: Tensor) -> None:
         """Set the stem so that patches of these normalised images (N, 3, 32, 32) come out white."""
         k, m = self.stem.kernel_size[0], self.stem.out_channels // 2
         patches = F.unfold(images, k).transpose(1, 2).reshape(-1, 3 * k * k).double()
         patches = patches - patches.mean(0)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
-        scaled = vectors / (values + eps).sqrt()
+        scaled = vectors / (values + 5e-4).sqrt()
         top = scaled.T.flip(0)[:m].reshape(m, 3, k, k).float()
         # The sign of an eigenvector is arbitrary; fix it, so that every LAPACK gives one net.
         top = top * top.flatten(1).sum(1).sign()[:, None, None, None]

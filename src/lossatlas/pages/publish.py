@@ -40,7 +40,7 @@ def publish(
             if name in before or _is_free(out, name, command):
                 continue
             made = f"is not a page of 'lossatlas {command}'"
-            raise UserError(f"{out / name}: {made}; give another folder with -o")
+            raise UserError(f"{out / name}: {made}; give another folder")
         old = {name for name in before - set(files) if replaced is None or replaced(name)}
         listed = [mark(command), *sorted((before | set(files)) - old)]
         _move_in({**files, MANIFEST: "\n".join(listed) + "\n"}, out)

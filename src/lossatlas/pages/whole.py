@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lossatlas.errors import UserError
 from lossatlas.pages import render
@@ -12,6 +13,7 @@ COMMAND = "pages"
 FIRST = ("REPORT.md", "README.md")  # the page that a folder of pages begins with
 DATA = ("results.csv", "rows.parquet")
 OURS = re.compile(r"<!-- Made by 'lossatlas (\w+)'[^\n]*\n# ([^\n]*)\s+([^\n]*)")
+MOST = 5_000  # characters of a page in which its title and first sentence are
 LINK = r"\[([^\]]*)\]\([^)]*\)"
 
 
@@ -55,16 +57,24 @@ def _described(folder: Path) -> dict[str, Any] | None:
                 "command": found[1],
                 "title": found[2],
                 "says": re.split(r"(?<=\.) ", re.sub(LINK, r"\1", found[3]))[0],
-                "md": f"{folder.name}/{name}",
-                "html": f"{folder.name}/index.html",
-                "files": [f"{folder.name}/{one}" for one in files],
+                "md": _address(folder, name),
+                "html": _address(folder, "index.html"),
+                "files": [_address(folder, one) for one in files],
             }
     return None
+
+
+def _address(folder: Path, name: str) -> str:
+    """That of a file in a folder, whatever the folder is called."""
+    return re.sub(r"[^\w/ .+-]", lambda c: quote(c[0], errors="replace"), f"{folder.name}/{name}")
 
 
 def _begins(page: Path) -> re.Match[str] | None:
     """The command, the title and the first paragraph of a Markdown page of ours."""
     try:
-        return OURS.match(page.read_text(encoding="utf-8"))
+        if not page.is_file():  # a pipe would wait for a writer
+            return None
+        with page.open(encoding="utf-8") as file:
+            return OURS.match(file.read(MOST))
     except (OSError, UnicodeDecodeError):
         return None

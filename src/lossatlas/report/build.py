@@ -4,22 +4,29 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import pandas as pd
 
 from lossatlas.analysis import again, arms, measures
 from lossatlas.errors import UserError
+from lossatlas.names import is_number
 from lossatlas.pages import render, whole
 from lossatlas.pages.escape import csv_cell
 from lossatlas.pages.publish import Text, publish
 from lossatlas.report.source import read
-from lossatlas.results import travel
+from lossatlas.results import files, travel
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import COLUMNS
 
-if TYPE_CHECKING:
-    from lossatlas.report import content
+TEXTS = [name for name, kind in get_type_hints(files.Row).items() if str in (*get_args(kind), kind)]
+
+
+class Built(NamedTuple):
+    """The page index.html, and the report's statements beside those of the folder to check with."""
+
+    page: Path
+    repeated: list[again.Again]
 
 
 def build(
@@ -32,7 +39,7 @@ def build(
     baseline: str | None = None,
     compare: str | None = None,
     check: Path | None = None,
-) -> Path:
+) -> Built:
     """Write REPORT.md, index.html, results.csv and figures/*.svg, each with what it shows as
     *.csv, into `out`.
 
@@ -44,9 +51,6 @@ def build(
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
     each other. The report says which of its statements hold in `check`, another folder of runs,
     a file of rows or a results.csv.
-
-    Returns:
-        The path of index.html.
 
     Raises:
         UserError: `place` is missing or holds no such runs, no run has such a metric or is of such
@@ -63,8 +67,13 @@ def build(
     asked = content.Asked(_measure(metric, rows, place), against, pair)
     if check is not None:
         asked = asked._replace(other=(check.name, _rows_of(check)))
-        _counterparts(rows, asked, place, check)
-    report = content.assemble(source, tuning, asked)
+    repeated = content.checked(rows, asked)
+    if check is not None and all(one.there is None for one in repeated):
+        raise UserError(
+            f"--check {check}: makes none of the {len(repeated)} statements of {place} again (same "
+            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
+        )
+    report = content.assemble(source, tuning, asked, repeated)
     report["pages"] = [
         name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()
     ]
@@ -79,39 +88,7 @@ def build(
     files["REPORT.md"] = render.markdown(report)
     files["index.html"] = render.in_browser(report, "report", files, sorting=True)
     publish(files, out, "report")
-    return out / "index.html"
-
-
-def checked(
-    place: Path,
-    check: Path,
-    only: str | None = None,
-    sweep: str | None = None,
-    metric: str | None = None,
-    baseline: str | None = None,
-) -> list[again.Again]:
-    """Which statements of the report of `place` hold in `check`; as `build` does."""
-    from lossatlas.report import content
-
-    rows = read(place, only, sweep).rows
-    against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
-    asked = content.Asked(_measure(metric, rows, place), against, None, ("", _rows_of(check)))
-    return _counterparts(rows, asked, place, check)
-
-
-def _counterparts(
-    rows: list[arms.Row], asked: "content.Asked", place: Path, check: Path
-) -> list[again.Again]:
-    from lossatlas.report import content
-
-    assert asked.other is not None
-    found = content.checked(rows, asked.other[1], asked)
-    if all(one.there is None for one in found):
-        raise UserError(
-            f"--check {check}: makes none of the {len(found)} statements of {place} again (same "
-            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
-        )
-    return found
+    return Built(out / "index.html", repeated)
 
 
 def _rows_of(path: Path) -> list[arms.Row]:
@@ -125,15 +102,23 @@ def table_of_results(path: Path) -> list[arms.Row]:
     """The rows of a results.csv that `build` wrote.
 
     Raises:
-        UserError: it is none.
+        UserError: it is none, or a row is not as `lossatlas report` writes it.
     """
     try:
-        rows = arms.rows(pd.read_csv(path))
+        rows = arms.rows(pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str)))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a table of results ({error})") from None
-    if any("state" not in row for row in rows):
-        raise UserError(f"{path}: field 'state' is missing; 'lossatlas report' writes it")
+    for number, row in enumerate(rows, 1):
+        told = {field: v if field in TEXTS else _number(v) for field, v in row.items()}
+        files.fitting(told, files.Row, f"{path}: row {number}")
     return rows
+
+
+def _number(v: Any) -> Any:
+    """A cell as it was written: pandas makes floats of whole numbers where some runs lack theirs,
+    and texts of all numbers beside one that is none."""
+    v = float(v) if isinstance(v, str) and is_number(v) else v
+    return int(v) if _is_whole(v) else v
 
 
 def _measure(metric: str | None, rows: Sequence[arms.Row], place: Path) -> measures.Measure:

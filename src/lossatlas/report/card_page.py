@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lossatlas import results
+from lossatlas import catalogue, results
 from lossatlas.analysis import arms, measures
-from lossatlas.analysis.arms import Condition, Result
+from lossatlas.analysis.arms import Condition, Found, Result
 from lossatlas.analysis.judges import judge_of
 from lossatlas.cards import Card, Paper
 from lossatlas.drawing import Picture
@@ -80,7 +80,7 @@ class Experiments(NamedTuple):
     """Conditions with their results, the file or folder that they were read from, and its address
     where a page can link to it."""
 
-    found: Sequence[tuple[Condition, Sequence[Result]]]
+    found: Found
     source: str
     address: str | None = None
 
@@ -163,20 +163,9 @@ def assemble(name: str, measured: Sequence[Experiments]) -> dict[str, Any]:
 
 
 def bibtex(paper: Paper) -> str:
-    """A BibTeX entry from what the card knows of the paper; braces keep the title's capitals."""
+    """A BibTeX entry from what the card knows of the paper, under author, year and a word."""
     key = f"{_ascii(paper.authors[0].split()[-1])}{paper.year}{_ascii(_first_word(paper.title))}"
-    fields = {
-        "author": " and ".join(paper.authors),
-        "title": f"{{{paper.title}}}",
-        "howpublished": paper.venue,
-        "year": str(paper.year),
-        "eprint": paper.arxiv,
-        "archiveprefix": "arXiv" if paper.arxiv else None,
-        "doi": paper.doi,
-        "url": paper.url,
-    }
-    lines = [f"  {key} = {{{_bibtex(value)}}}," for key, value in fields.items() if value]
-    return "\n".join([f"@misc{{{key},", *lines, "}"])
+    return catalogue.entry(paper, key)
 
 
 def _figures(
@@ -432,7 +421,3 @@ def _first_word(title: str) -> str:
 def _ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9]", "", plain).lower()
-
-
-def _bibtex(text: str) -> str:
-    return re.sub(r"([%&#_])(?!\\)", r"\\\1", text) if "://" not in text else text

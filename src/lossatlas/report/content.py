@@ -27,12 +27,14 @@ class Asked(NamedTuple):
     other: tuple[str, Sequence[arms.Row]] | None = None  # the name and rows of another folder
 
 
-def checked(rows: Sequence[arms.Row], other: Sequence[arms.Row], asked: Asked) -> list[again.Again]:
-    """The statements of `rows`, each beside what `other` says."""
+def checked(rows: Sequence[arms.Row], asked: Asked) -> list[again.Again]:
+    """The statements of `rows`, each beside what the other folder says; none without one."""
+    if asked.other is None:
+        return []
     order = list(registry.index())
     found = [
         [(c, arms.results(c)) for c in arms.conditions(one, order, asked.against, asked.measure)]
-        for one in (rows, other)
+        for one in (rows, asked.other[1])
     ]
     return again.compare(*found)
 
@@ -41,6 +43,7 @@ def assemble(
     source: Source,
     tuned: tables.Tuned = (),
     asked: Asked = Asked(),  # noqa: B008  (it cannot be changed)
+    repeated: Sequence[again.Again] = (),
 ) -> dict[str, Any]:
     """Everything that a page says: sentences, tables and pictures."""
     rows = source.rows
@@ -55,7 +58,6 @@ def assemble(
     conditions = arms.conditions(rows, order, asked.against, asked.measure)
     found = [(c, arms.results(c)) for c in conditions]
     overall = across.summaries(found)
-    repeated = checked(rows, asked.other[1], asked) if asked.other else []
     rates = tables.used_rates(tuned, rows)
     wrong: dict[tuple[str, str], arms.Row] = {}  # what is damaged beside rows that are whole
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lossatlas.analysis.across import Across
-from lossatlas.analysis.arms import Arm, Condition, Result, Row
+from lossatlas.analysis.arms import Arm, Condition, Found, Result, Row
 from lossatlas.analysis.measures import Measure
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation.drawn import LEAST_IN_BIN, LEVELS, Drawn
@@ -35,9 +35,6 @@ class Material(NamedTuple):
     epochs: Callable[[Row], Sequence[Mapping[str, Any]]]
     outputs: Callable[[Row], Drawn | None]
     palette: Mapping[str, str]
-
-
-Found = Sequence[tuple[Condition, Sequence[Result]]]
 
 
 def palette(found: Found) -> dict[str, str]:

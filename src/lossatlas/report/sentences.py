@@ -7,7 +7,7 @@ from dataclasses import replace
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
-from lossatlas.analysis.arms import TRIALS, Condition, Result, Row, is_finished
+from lossatlas.analysis.arms import TRIALS, Condition, Found, Result, Row, is_finished
 from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
@@ -20,8 +20,6 @@ from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report.tables import number, percent, signed
 from lossatlas.results.travel import machine
-
-Found = Sequence[tuple[Condition, Sequence[Result]]]
 
 ALWAYS = (
     "*Not resolved* means that these seeds cannot tell the two apart; it does not mean that they "
@@ -46,7 +44,8 @@ ALWAYS = (
 JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
     "tuned": "Learning rates called tuned were found by one rule on held-out training images, one "
-    "seed each.",
+    "seed each, in steps of a factor of three: a small difference may be the rate's, not the "
+    "loss's. What is to be said of a choice stands with the rates.",
     "default": "Learning rates called default are the recipe's, divided by the steepness of the "
     "loss where its card gives one; nobody tuned them for the loss.",
     "given": "Learning rates called given were set by hand or by a search; what they were chosen "
@@ -70,8 +69,10 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 
 
 def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
-    """The answer in at most `MOST_SAID` sentences, the effect first in each: which loss for what,
-    by how much, how sure, on what. `asked` are sentences about what was asked for by name."""
+    """The answer in at most `MOST_SAID` sentences: where, which loss, by how much, then how sure.
+
+    `asked` are sentences about what was asked for by name.
+    """
     compared = [(c, results) for c, results in found if any(one.differences for one in results)]
     # then the last sentence names what is shared
     shared = bool(compared) and len({ground(c) for c, _ in found}) == 1
@@ -127,9 +128,9 @@ def _best(
     if condition.baseline is not None:
         mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
         base = f" ({number(mean, m)}{_unit(m)})"
-    said = f"**{_effect(top.difference, m)}** in {m.name} for {code(top.arm.label)} in {where}"
+    said = f"In {where}: **{code(top.arm.label)} {_effect(top.difference, m)}** in {m.name}"
     if shown:
-        said += f": better than {against}{base}"
+        said += f", better than {against}{base}"
         said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
         if clean is not None and clean[0] is not condition:
             cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
@@ -163,8 +164,8 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
     top = min(better, key=lambda one: one.difference.mean or 0)
     ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
     said = (
-        f"**{_effect(top.difference, nll)}** in NLL for {code(top.arm.label)} in "
-        f"{where}: the best probabilities, ECE {percent(ours)} % against "
+        f"In {where}: **{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, "
+        f"the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     )
     scaled = MEASURES["test_nll_ts"]

@@ -8,7 +8,7 @@ of the store. Nothing here imports torch, unless there are bundles to be read.
 import os
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from lossatlas.results import files, selection, store, sweeps, travel
 from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import VOLATILE, read_epochs, read_row
+from lossatlas.results.table import damaged_row
 
 if TYPE_CHECKING:
     from lossatlas.evaluation.bundle import Scores
@@ -37,7 +38,7 @@ class Source(NamedTuple):
     `place` is the folder or file that was named; `kept` are the runs that have travelled, by the
     keys of their rows here, all others have a folder in `place`; `planned` are the sweeps whose
     commands make the rows, `told` those commands that have travelled, and `tables` the tables of
-    rates that have, by the ends of their paths.
+    rates, those of the store and those that have travelled, by the ends of their paths.
     """
 
     rows: list[arms.Row]
@@ -70,14 +71,15 @@ class Source(NamedTuple):
         store count first, then those that have travelled, then those of the folder `besides`.
 
         Raises:
-            UserError: one is none.
+            UserError: one of the folder is none; those of the store are damaged rows then.
         """
         recipes = {str(row.get("recipe")) for row in self.rows}
         found: dict[str, Mapping[str, Any]] = {}
-        if besides is not None:
-            found |= _tables(besides, recipes)
+        for path in besides.glob("*/*.yaml") if besides is not None else ():
+            if path.parent.name in recipes:
+                found |= _table(path)
         found |= {n: t for n, t in self.tables.items() if n.split("/")[0] in recipes}
-        return dict(sorted((found | _tables(self.place / store.TUNED, recipes)).items()))
+        return dict(sorted(found.items()))
 
     def commands(self, sweep: str) -> list[str] | None:
         """The commands that make the runs of a sweep, if they are known; raises Damaged."""
@@ -139,18 +141,21 @@ def read(
         raise UserError(f"{place}: holds no runs to report{told}{besides}{also}")
     makers = sorted({str(row["sweep"]) for row in chosen if "sweep" in row})
     planned = makers if asked is None else [asked]
-    source = Source(chosen, place, kept, planned, rows.commands, rows.rates)
+    tables = dict(rows.rates)
+    for path in (place / store.TUNED).glob("*/*.yaml"):
+        try:
+            tables |= _table(path)
+        except UserError as error:
+            name = path.relative_to(place).as_posix()
+            chosen.append(damaged_row(place, name, f"{error}; no rate of it is told"))
+    source = Source(chosen, place, kept, planned, rows.commands, tables)
     return source._replace(rows=sorted((_measured(r, source) for r in chosen), key=travel.order))
 
 
-def _tables(folder: Path, recipes: Collection[str]) -> dict[str, Mapping[str, Any]]:
-    return {
-        file.relative_to(folder).as_posix(): files.fitting(
-            yamls.read(file), files.RateTable, str(file)
-        )
-        for file in folder.glob("*/*.yaml")
-        if file.parent.name in recipes
-    }
+def _table(path: Path) -> dict[str, Mapping[str, Any]]:
+    """A table of rates by the end of its path."""
+    found = files.fitting(yamls.read(path), files.RateTable, str(path))
+    return {f"{path.parent.name}/{path.name}": found}
 
 
 def _measured(row: arms.Row, source: Source) -> arms.Row:

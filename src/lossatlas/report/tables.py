@@ -3,12 +3,13 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lossatlas.analysis import arms, statistics
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import Again
-from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Result, Row, is_finished
+from lossatlas.analysis.arms import SETTINGS, Arm, Condition, Found, Result, Row, is_finished
 from lossatlas.analysis.judges import judge_of
 from lossatlas.analysis.machines import Between
 from lossatlas.analysis.measures import MEASURES, Measure
@@ -17,8 +18,8 @@ from lossatlas.names import scenario_key
 from lossatlas.pages.tables import Table, table, value
 
 ENVIRONMENT = (
-    "parameters", "threads", "device", "hardware", "cpu", "cpu_capability", "python", "torch",
-    "lightning", "lossatlas",
+    "parameters", "threads", "device", "precision", "hardware", "cpu", "cpu_capability", "python",
+    "torch", "lightning", "lossatlas",
 )  # fmt: skip
 SIGN = {
     "higher": "▲ higher", "lower": "▼ lower", "equivalent": "= equivalent",
@@ -47,13 +48,7 @@ def main_table(
     measure = condition.measure
     compared = any(one.differences for one in results)
     by_pairs = any(one.paired for one in results)
-
-    def plain(v: float | None) -> str:
-        return number(v, measure)
-
-    def sign(v: float | None) -> str:
-        return signed(v, measure)
-
+    plain, sign = partial(number, measure=measure), partial(signed, measure=measure)
     body = []
     for one in sorted(results, key=best_first(condition)):
         c, d, pairs = one.cell, one.difference, one.paired
@@ -79,7 +74,7 @@ def main_table(
         if by_pairs:
             text = "–"
             if pairs is not None:
-                text = f"{sign(pairs.mean)} {_interval(pairs.low, pairs.high, sign)} ({pairs.n})"
+                text = f"{_spanned(pairs, measure)} ({pairs.n})"
             row.append(value(text, pairs.mean if pairs else None))
         body.append(row)
     unit = f", {measure.unit}" if measure.unit else ""
@@ -113,6 +108,9 @@ def measures_table(
     fields = [m for m in condition.judge.measures if m is not condition.measure]
     fields += [m for m in MORE if m.field not in (f.field for f in fields)]
     held = [m for m in fields if any(one.arm.cell(m.field).n for one in results)]
+    # Runs that share a processor wait for one another: there their own seconds count.
+    alone = all(run.get("device") == "cpu" for one in results for run in one.arm.runs)
+    cost, unit = ("cpu_s", "CPU s") if alone else ("train_s", "s")
     body, marked = [], False
     for one in sorted(results, key=best_first(condition)):
         row = _named(one.arm, families)
@@ -122,8 +120,9 @@ def measures_table(
             spread = f" ± {number(c.sd, m)}" if c.sd is not None else ""
             row.append(value(number(c.mean, m) + spread + mark, c.mean))
             marked |= bool(mark)
-        body.append(row + _cost_cells(one.arm, tuned))
-    head = ["Loss", "family", *map(_headed, held), *COST_HEAD]
+        body.append(row + _cost_cells(one.arm, tuned, cost))
+    head = ["Loss", "family", *map(_headed, held)]
+    head += [f"training, {unit}", "learning rate", "tuning runs"]
     notes = ["Mean ± sd over seeds."]
     if any(m in PROBABILITIES for m in held):
         notes[0] += " Of what describes probabilities, lower is better."
@@ -131,19 +130,14 @@ def measures_table(
     return table(f"Other measures, and cost: {condition.title}", head, body, notes)
 
 
-def comparison_table(
-    found: Sequence[tuple[Condition, Sequence[Result]]], a: str, b: str
-) -> Table | None:
+def comparison_table(found: Found, a: str, b: str) -> Table | None:
     """Loss `a` minus loss `b` in every condition that has both; None where none has."""
     body = []
     for condition, _ in found:
         d, measure = arms.compare(condition, a, b), condition.measure
         if d is None:
             continue
-
-        def sign(v: float | None, measure: Measure = measure) -> str:
-            return signed(v, measure)
-
+        sign = partial(signed, measure=measure)
         body.append(
             [
                 value(f"{condition.title}, {measure.name}"),
@@ -162,10 +156,7 @@ def comparison_table(
 def across_table(told: Across) -> Table:
     """Losses over several conditions."""
     m = told.measure
-
-    def sign(v: float | None) -> str:
-        return signed(v, m)
-
+    sign = partial(signed, measure=m)
     body = [
         [
             value(one.label),
@@ -217,19 +208,12 @@ def checked_table(repeated: Sequence[Again], name: str) -> Table:
     """Statements beside those of other runs."""
     body = []
     for one in repeated:
-
-        def told(d: statistics.Difference | None, measure: Measure = one.measure) -> str:
-            def sign(v: float | None) -> str:
-                return signed(v, measure)
-
-            return "–" if d is None else f"{sign(d.mean)} {_interval(d.low, d.high, sign)}"
-
         body.append(
             [
                 value(f"{one.label}, {one.condition.title}"),
-                value(told(one.here), one.here.mean),
+                value(_spanned(one.here, one.measure), one.here.mean),
                 value(SIGN[one.conclusion]),
-                value(told(one.there), one.there.mean if one.there else None),
+                value(_spanned(one.there, one.measure), one.there.mean if one.there else None),
                 value("–" if one.other is None else SIGN[one.other]),
                 value(one.outcome),
             ]
@@ -389,7 +373,6 @@ def best_first(condition: Condition) -> Callable[[Result], tuple[float, str]]:
 
 
 PLACE = ("recipe", "scenario", "model", "data")  # of a table of rates
-COST_HEAD = ("training, s", "learning rate", "tuning runs")
 
 
 def _named(arm: Arm, families: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -401,8 +384,8 @@ def _headed(m: Measure) -> str:
     return f"{m.name}, {unit}" if unit else m.name
 
 
-def _cost_cells(arm: Arm, tuned: Tuned) -> list[dict[str, Any]]:
-    seconds = arm.cell("train_s").mean
+def _cost_cells(arm: Arm, tuned: Tuned, cost: str) -> list[dict[str, Any]]:
+    seconds = arm.cell(cost).mean
     rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
     sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))
     tried = sum(
@@ -440,6 +423,13 @@ def _told(held: Mapping[str, Holders]) -> str:
 
 def _interval(low: float | None, high: float | None, form: Callable[[float], str]) -> str:
     return "–" if low is None or high is None else f"[{form(low)}, {form(high)}]"
+
+
+def _spanned(d: statistics.Difference | None, measure: Measure) -> str:
+    """A difference with its interval."""
+    if d is None:
+        return "–"
+    return f"{signed(d.mean, measure)} {_interval(d.low, d.high, partial(signed, measure=measure))}"
 
 
 def _p(p: float | None) -> str:

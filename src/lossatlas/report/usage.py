@@ -69,6 +69,8 @@ def command(card: Card) -> str:
         words += [f"scenario={SCENARIOS[card.target]}"]
     elif "transition" in card.requires:
         words += [f"scenario={NOISY}"]
+    if "held_out" in card.requires:
+        words += ["recipe.train_limit=45000"]
     if "teacher_logits" not in card.requires:
         return " ".join(words)
     return " ".join([*words, "teacher=RUN  # the id of a finished run, from lossatlas runs"])

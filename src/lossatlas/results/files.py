@@ -22,7 +22,7 @@ LARGEST = 64_000_000  # bytes of a file that is read whole; the largest of ours,
 
 
 def _is_name(value: str) -> str:
-    if not value or value.startswith(".") or "/" in value or "\0" in value:
+    if not value or value.startswith(".") or "/" in value or "\0" in value or len(value) > 255:
         raise ValueError("must be the name of a folder")
     return value
 
@@ -76,6 +76,7 @@ class Start(_Schema):
     holdout: Whole | None = None
     threads: Count | None = None
     device: str | None = None
+    precision: str | None = None
     hardware: str | None = None
     cpu: str | None = None
     cpu_capability: str | None = None

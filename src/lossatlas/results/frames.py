@@ -70,6 +70,7 @@ COLUMNS = {
     "sweep": "that made it",
     "threads": "of a process",
     "device": "cpu or cuda",
+    "precision": "in which it was computed: 32-true, bf16-mixed",
     "hardware": "name of the device",
     "cpu": "vendor, family, model and stepping of the processor",
     "cpu_capability": "vector instructions that torch used",

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from lossatlas import writing
 from lossatlas.errors import UserError
 from lossatlas.results import files
 from lossatlas.results.files import Damaged
@@ -67,12 +68,7 @@ def write(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in (("sweep.yaml", text), (PLAN, lines)):
-            beside = folder / f"{name}.{os.getpid()}"  # two launchers may plan the same sweep
-            try:
-                beside.write_text(content, encoding="utf-8")
-                beside.replace(folder / name)
-            finally:
-                beside.unlink(missing_ok=True)
+            writing.write(folder / name, content)  # two launchers may plan the same sweep
     except OSError as error:
         where = error.filename2 or error.filename
         raise UserError(f"{where}: cannot be written ({error.strerror})") from error

@@ -31,6 +31,7 @@ from pyarrow import parquet
 from lossatlas.results import files
 from lossatlas.results.files import Damaged
 from lossatlas.terminal import printable
+from lossatlas.writing import write
 
 CACHE = ".rows.parquet"
 VERSION = {b"lossatlas.rows": b"2"}  # another one where columns or the schema come to differ
@@ -171,14 +172,9 @@ def _footer(content: memoryview) -> int:
 
 
 def _keep(root: Path, rows: pa.Table) -> None:
-    """Write the cache beside, then rename it; a folder that cannot be written does without."""
-    beside = root / f"{CACHE}.{os.getpid()}"
+    """Write the cache; a folder that cannot be written does without."""
     with suppress(OSError):
-        try:
-            beside.write_bytes(sealed(rows.replace_schema_metadata(VERSION)))
-            beside.replace(root / CACHE)
-        finally:
-            beside.unlink(missing_ok=True)
+        write(root / CACHE, sealed(rows.replace_schema_metadata(VERSION)))
 
 
 def _read(root: Path, stamps: pa.Table, damaged: list[Row]) -> Iterator[pa.Table]:

@@ -24,10 +24,12 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
+from lossatlas import writing
 from lossatlas.errors import UserError
 from lossatlas.results import files, table
 from lossatlas.results.files import Damaged
 
+LARGEST = 2_000_000_000  # bytes of a file of rows, which is read whole
 IMPORTED = ".imported"
 SUFFIX = ".parquet"
 MARK, VERSION = b"lossatlas.travel", 1  # another one where columns or the schema come to differ
@@ -162,6 +164,8 @@ def _opened(path: Path) -> pa.Table:
     strange = f"{path}: is no file of rows that 'lossatlas runs export' wrote"
     try:
         with files.opened(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                raise Damaged(f"{path}: is larger than {LARGEST:,} bytes")
             content = memoryview(file.read())
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
@@ -224,13 +228,8 @@ def _content(rows: Rows) -> bytes:
 
 
 def _move_in(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        writing.write(path, content)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -39,6 +39,7 @@ from lossatlas.theory.verdict import (
     not_applicable,
 )
 from lossatlas.threads import one_thread
+from lossatlas.writing import write
 
 Record = dict[str, Any]
 FOLDER = "verdicts"
@@ -253,11 +254,6 @@ def _save(name: str, records: dict[str, Record], place: Path | None) -> None:
     head = json.dumps({"loss": name, "source": source_digest(name)}).removesuffix("}")
     # One record a line: a diff shows which verdict moved.
     text = head + ', "records": [\n' + ",\n".join(map(json.dumps, ordered)) + "\n]}\n"
-    beside = place.with_name(f"{place.name}.{os.getpid()}.part")
-    try:
+    with suppress(OSError):  # an installed package may be read-only: then nothing is remembered
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text)
-        beside.replace(place)
-    except OSError:  # an installed package may be read-only: then nothing is remembered
-        with suppress(OSError):
-            beside.unlink()
+        write(place, text)

@@ -14,7 +14,7 @@ from lossatlas.models.airnet import AirNet
 from lossatlas.models.parts import Sizes, assemble
 from lossatlas.models.resnet import ResNet18
 from lossatlas.seeds import derive
-from lossatlas.training import provide
+from lossatlas.training import machine, provide
 from lossatlas.training.config import Config, ModelConf
 from lossatlas.training.data import ImageData
 from lossatlas.training.journal import Checkpoints
@@ -36,7 +36,8 @@ def build_backbone(conf: ModelConf, images: torch.Tensor) -> nn.Module:
 
 
 def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
-    """Backbone, head and loss, initialised from the run's seed."""
+    """Backbone, head and loss, initialised from the run's seed. Raises UserError."""
+    provide.check_left(cfg.loss.name, loss, data.unused is not None)
     torch.manual_seed(derive(cfg.seed, "init"))
     backbone = build_backbone(cfg.model, data.stem_images().cpu())
     backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -64,7 +65,7 @@ def build_trainer(cfg: Config, device: torch.device, **options: Any) -> pl.Train
         accelerator="gpu" if cuda else "cpu",
         devices=1,
         max_epochs=cfg.recipe.epochs,
-        precision=cfg.recipe.precision if cuda else "32-true",  # type: ignore[arg-type]
+        precision=machine.precision(cfg.recipe.precision, device),  # type: ignore[arg-type]
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

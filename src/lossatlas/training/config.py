@@ -83,7 +83,7 @@ class RecipeConf:
     warmup: float = number("(0, 1)")  # share of the steps
     lr_start: float = number("[0, 1]")  # multiplier at the first step
     lr_end: float = number("[0, 1]")  # multiplier after the last step
-    precision: str = choice(  # on a GPU; a CPU always computes in float32
+    precision: str = choice(  # a CPU has 32-true, or bf16-mixed if made for it
         "32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", default="32-true"
     )
     train_limit: int | None = number("[2, 1000000]", None)  # train on that many images only

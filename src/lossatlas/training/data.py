@@ -26,10 +26,10 @@ class ImageData(pl.LightningDataModule):
     Those are the test images, or with `holdout` that many training images, set apart by one
     fixed permutation; then the test images are not looked at. A scenario thins out what is left
     for training, under `recipe.train_limit` too; the held-out images stay as they are.
-    After training the network is asked about what is `predicted`: those images as "test", some
-    that it was trained on as "train", and, for logits without `holdout`, as "unused" up to 5,000
-    that the limit left over, thinned out and labelled as the scenario does it (wrong labels stay
-    wrong), where there are any.
+    `unused` are up to 5,000 that the limit left over, thinned out and labelled as the scenario does
+    it (wrong labels stay wrong), or None where there are none.
+    After training the network is asked about what is `predicted`: the scored images as "test", some
+    that it was trained on as "train", and for logits without `holdout` those "unused".
     `kind` is the target type of the loss, `views` the strength of each augmented view of an image
     that it takes at once (none: it takes logits of single images), `samples_per_class` what its
     batches are made of (see `TrainBatches`).
@@ -52,8 +52,10 @@ class ImageData(pl.LightningDataModule):
         self.classes = source.classes
         pool = self._images(source, "train", device)
         order = torch.randperm(len(pool.pixels), generator=Generator().manual_seed(0)).to(device)
-        held, rest = order[: cfg.holdout], order[cfg.holdout :][: cfg.recipe.train_limit]
-        rest = rest.sort().values
+        held, rest = order[: cfg.holdout], order[cfg.holdout :]
+        limit = len(rest) if cfg.recipe.train_limit is None else cfg.recipe.train_limit
+        self.unused = self._unused(pool, rest[limit:][:UNUSED])
+        rest = rest[:limit].sort().values
         labels = pool.labels[rest].cpu()
         kept = scenarios.rows(cfg.scenario, labels, self.classes, cfg.seed)
         rest = rest[kept.to(device)]
@@ -73,15 +75,12 @@ class ImageData(pl.LightningDataModule):
             few = min(cfg.recipe.test_limit, len(self.scored.labels))
             self.scored = self.scored.take(torch.arange(few, device=device))
         self.padded = augment.pad(self.train.pixels)
-        unused = self._unused(pool, order)
         self.predicted = {"test": self.scored, "train": self.subset}
-        self.predicted |= {} if unused is None else {"unused": unused}
+        fitting = not KINDS[kind].on_embeddings and KINDS[kind].names == "right"
+        if self.unused is not None and not cfg.holdout and fitting:
+            self.predicted["unused"] = self.unused
 
-    def _unused(self, pool: Images, order: Tensor) -> Images | None:
-        limit, kind = self.cfg.recipe.train_limit, KINDS[self.kind]
-        if limit is None or self.cfg.holdout or kind.on_embeddings or kind.names != "right":
-            return None
-        rows = order[limit:][:UNUSED]
+    def _unused(self, pool: Images, rows: Tensor) -> Images | None:
         with suppress(UserError):  # too few for the scenario
             labels = pool.labels[rows].cpu()
             kept = scenarios.rows(self.cfg.scenario, labels, self.classes, self.cfg.seed)

@@ -30,8 +30,15 @@ def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
     """
     root = folder(Path(config["runs"] or store.runs_dir()), "runs")
     loss = loss or build_loss(config["loss"])
-    teacher.check_named(config, loss)
+    check_wanted(config, loss)
     return root, run_id(config, source.digest(loss))
+
+
+def check_wanted(config: dict[str, Any], loss: Loss) -> None:
+    """Raise UserError unless a configuration names what its loss learns from beside the batch."""
+    teacher.check_named(config, loss)
+    left = config["recipe"]["train_limit"] is not None
+    provide.check_left(config["loss"]["name"], loss, left)
 
 
 def run_id(config: dict[str, Any], source_digest: str) -> str:

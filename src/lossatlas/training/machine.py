@@ -14,7 +14,8 @@ import torch
 
 from lossatlas.errors import UserError
 
-FIELDS = ("hardware", "cpu", "cpu_capability")
+FIELDS = ("hardware", "cpu", "cpu_capability", "precision")
+BF16 = {"avx512_bf16", "amx_bf16"}  # flags of processors
 # They choose other kernels for the same configuration, so a row keeps them where they are set.
 VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
@@ -36,12 +37,22 @@ def one_process() -> None:
 
 def pick_device(accelerator: str) -> torch.device:
     """The device of `cpu`, `gpu` or `auto`; raises UserError when there is no such GPU."""
-    if accelerator not in ("auto", "cpu", "gpu"):
-        raise UserError(f"accelerator must be auto, cpu or gpu, not {accelerator!r}")
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("accelerator is gpu, but torch sees no CUDA device; use accelerator=cpu")
     cuda = accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if cuda else "cpu")
+
+
+def precision(asked: str, device: torch.device) -> str:
+    """The precision that a run is computed in, which its row keeps.
+
+    A GPU has what the recipe asks for. A processor has float32, and bf16-mixed if that is asked for
+    and it has instructions for bfloat16, without which it would only be slower.
+    """
+    if device.type == "cuda":
+        return asked
+    flags = set(_first_processor().get("flags", "").split())
+    return asked if asked == "bf16-mixed" and flags & BF16 else "32-true"
 
 
 def describe(device: torch.device) -> dict[str, str]:

@@ -79,9 +79,7 @@ class LossModule(pl.LightningModule):
         What the loss moves between epochs moves here.
         """
         self._check()
-        known = {**self.loss.facts, "epoch": self.current_epoch}
-        words = provide.at_epoch_end(self.loss)
-        self.loss.end_epoch(**{word: known[word] for word in words})
+        self.loss.end_epoch(**provide.between_epochs(self))
         self.results["train_loss"] = (self._total / self._seen).item()
         return self.results
 

@@ -1,4 +1,4 @@
-"""What the runner provides to losses: two tables, a line a need (see `losses.needs`)."""
+"""What the runner provides to losses: three tables, a line a need (see `losses.needs`)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lossatlas.data.batches import PlainBatches
+from lossatlas.errors import UserError
 from lossatlas.losses import needs
 from lossatlas.losses.base import Loss
 from lossatlas.losses.quantities import one_hot
-from lossatlas.models.parts import PARTS
 from lossatlas.seeds import derive
 
 if TYPE_CHECKING:
@@ -62,6 +63,16 @@ def _randomness(step: Step) -> torch.Generator:
     return torch.Generator(step.batch.inputs.device).manual_seed(seed)
 
 
+@torch.no_grad()
+def _held_out(module: "LossModule") -> tuple[Tensor, Tensor]:
+    """Logits (M, K) float32 of the data's plain `unused` images, and their targets."""
+    images = module.trainer.datamodule.unused  # type: ignore[attr-defined]
+    network = module.network.eval()
+    logits = [network.head(network.backbone(batch)).float() for batch, *_ in PlainBatches(images)]
+    network.train()
+    return torch.cat(logits), images.target
+
+
 FACTS: dict[str, Callable[[Plan, Loss], Any]] = {
     "num_classes": lambda plan, _: len(plan.data.classes),
     "num_samples": lambda plan, _: len(plan.data.train.labels),
@@ -83,6 +94,10 @@ MOMENTS: dict[str, Callable[[Step], Any]] = {
     "teacher_logits": lambda step: step.module.teacher_logits[step.batch.indices],
     "randomness": _randomness,
 }
+EPOCHS: dict[str, Callable[["LossModule"], Any]] = {
+    "epoch": lambda module: module.current_epoch,
+    "held_out": _held_out,
+}
 
 
 def facts(loss: Loss, plan: Plan) -> dict[str, Any]:
@@ -95,17 +110,34 @@ def moments(loss: Loss, step: Step) -> dict[str, Any]:
     return {word: MOMENTS[word](step) for word in loss.moment_names}
 
 
-def at_epoch_end(loss: Loss) -> tuple[str, ...]:
-    """What a loss, or a part of it, wants between epochs: facts, and the epoch."""
+def between_epochs(module: "LossModule") -> dict[str, Any]:
+    """What the module's loss needs now that an epoch has ended: facts, and moments of epochs."""
+    return {
+        word: EPOCHS[word](module) if word in EPOCHS else module.loss.facts[word]
+        for word in _between_epochs(module.loss)
+    }
+
+
+def _between_epochs(loss: Loss) -> tuple[str, ...]:
+    """What a loss, or a part of it, names there."""
     parts = [part for part in loss.modules() if isinstance(part, Loss)]
     return tuple(dict.fromkeys(w for part in parts for w in needs.keywords(part.end_epoch)))
 
 
 def lacking(loss: Loss) -> list[str]:
     """What a loss needs and the runner does not provide."""
-    found = [word for word in loss.requires if word not in (*FACTS, *MOMENTS, *PARTS)]
-    found += [w for w in at_epoch_end(loss) if w not in (*FACTS, "epoch", *found)]
+    found = [w for w in loss.moment_names if w not in MOMENTS]
+    found += [w for w in _between_epochs(loss) if w not in (*FACTS, *EPOCHS, *found)]
     # A head that a loss of logits speaks of: an embedding loss has a projector.
     if loss.kind.on_embeddings:
-        found += [word for word in ("head_weight", "features") if word in loss.requires]
+        found += [w for w in ("head_weight", "features", "held_out") if w in loss.requires]
     return found
+
+
+def check_left(name: str, loss: Loss, left: bool) -> None:
+    """Raise UserError if the loss wants held-out images and none are `left`."""
+    if "held_out" in loss.requires and not left:
+        raise UserError(
+            f"loss {name!r} learns from images that the run does not train on, and there are none; "
+            "set recipe.train_limit to fewer images than there are, for instance 45000 of CIFAR-10"
+        )

@@ -58,6 +58,8 @@ def read(value: str) -> Asked:
     named: dict[str, None] = {}
     found: dict[str, None] = {}
     for part in map(str.strip, _parts(value)):
+        if not part:
+            raise UserError(f"loss={short(value)}: a name is missing beside a comma")
         if (call := _CALL.fullmatch(part)) is None:
             named[part] = None
         elif call[1] == "glob":

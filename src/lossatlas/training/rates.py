@@ -2,9 +2,9 @@
 
 Rates are 0.375 * 3**k. First a short stage, one epoch of a part of the images in small batches,
 tried outwards until the best rate has been passed on both sides; then the recipe at its own
-length from there, in the same way. Chosen is the highest score of the second stage. A rule for
-all: losses differ a hundredfold in the size of their gradients, and three rates for each would
-favour those that happen to fit.
+length from there, in the same way. Chosen is the highest score of the second stage; between those
+that one run cannot tell apart the first stage decides. A rule for all: losses differ a hundredfold
+in the size of their gradients, and three rates for each would favour those that happen to fit.
 """
 
 import inspect
@@ -65,6 +65,7 @@ class Search:
         usual = -round(math.log(steepness, FACTOR))
         self.stages = ("short", "full") if own > 2 * self.short else ("full",)
         self.first: Sequence[int] = (usual - 1, usual, usual + 1)
+        self.near = usual  # what decides between rates that score alike at the recipe's length
         self.tried: dict[int, float | None] = {}
         self.trials: list[dict[str, Any]] = []
         self.wrong: str | None = None
@@ -75,7 +76,7 @@ class Search:
             return []
         own = ["recipe.epochs=1", f"recipe.batch_size={BATCH}", f"recipe.train_limit={self.short}"]
         found = []
-        for step in choice.ask(self.tried, self.first):
+        for step in choice.ask(self.tried, self.first, self.keep() if stage == "full" else None):
             line = [
                 *self.overrides,
                 *(own if stage == "short" else []),
@@ -107,30 +108,42 @@ class Search:
         if stage == "short" and not self.wrong and stage in self.stages:
             top = choice.best(self.tried)
             around = min(self.tried) if top is None else top
-            self.first, self.tried = (around, around + 1), {}
+            self.first, self.near, self.tried = (around, around + 1), around, {}
+
+    def keep(self) -> int | None:
+        """The step to keep of what was tried at the recipe's own length."""
+        return choice.kept(self.tried, self.held, self.near)
 
     def found(self) -> dict[str, Any]:
         """What a table keeps."""
-        top = choice.best(self.tried)
+        top = self.keep()
         return {
             "trials": self.trials,
             "chosen": None if top is None else rate(top),
-            "said": choice.doubt(self.tried, self.held),
+            "said": choice.doubt(self.tried, self.held, top),
         }
 
     def protocol(self) -> str:
         """How the rate was found."""
-        first = (
-            f"first one epoch of {self.short:,} training images in batches of {BATCH}, outwards "
-            "until the best rate has both neighbours; then the recipe at its own length, from the "
-            "best and the next larger one, in the same way"
+        first, near = (
+            (
+                f"first one epoch of {self.short:,} training images in batches of {BATCH}, "
+                "outwards until the best rate has both neighbours; then the recipe at its own "
+                "length, from the best and the next larger one, in the same way",
+                "best of the one epoch",
+            )
             if "short" in self.stages
-            else "the recipe at its own length, outwards until the best rate has both neighbours"
+            else (
+                "the recipe at its own length, outwards until the best rate has both neighbours",
+                "first in the middle",
+            )
         )
         return (
             f"rates {MIDDLE} x {FACTOR:g}^k; {first}; seed 0, scored on {self.held:,} other "
             "training images with the scenario's own labels: share whose predicted class is in "
-            "the support of the label, or kNN accuracy for embeddings; chosen is the highest score"
+            "the support of the label, or kNN accuracy for embeddings; images are counted before "
+            "the scenario leaves some out, and it leaves out none of those; chosen is, of the "
+            f"rates within a standard error of the highest score, the one nearest to the {near}"
         )
 
 
@@ -162,14 +175,13 @@ def settle(
         make: makes runs, given their overrides and plans, unless they are in the store.
         root: the run store.
         out: folder of tables.
-
-    Raises:
-        UserError: a table cannot be written. All trials are in the store by then.
     """
     searches, said = [], []
     for cell, overrides in cells.items():
         try:
-            searches.append(Search(cell, overrides, compose))
+            search = Search(cell, overrides, compose)
+            tuned.check(out, cell, search.protocol())
+            searches.append(search)
         except UserError as error:
             said.append(f"no rate for {cell.loss} in {cell.scenario}: {error}")
     for stage in ("short", "full"):
@@ -194,7 +206,10 @@ def settle(
             f"after {len(one.trials)} trials, {seconds:.0f} CPU s{doubt}"
         )
     for (where, protocol), found in tables.items():
-        said.append(f"wrote {tuned.write(out, where, protocol, found)}")
+        try:
+            said.append(f"wrote {tuned.write(out, where, protocol, found)}")
+        except UserError as error:
+            said.append(f"no rate kept for {', '.join(found)} in {where.scenario}: {error}")
     return said
 
 

@@ -56,6 +56,7 @@ def begun(
         "holdout": cfg.holdout,
         "threads": cfg.threads,
         "device": device.type,
+        "precision": machine.precision(cfg.recipe.precision, device),
         **machine.describe(device),
         "torch": torch.__version__,
         "lightning": pl.__version__,

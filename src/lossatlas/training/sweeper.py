@@ -46,7 +46,9 @@ if TYPE_CHECKING:
 MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost
 RETRIED = ("failed", "diverged")
 # A value of a configuration, not the choice of an option: these have neither dot nor list above.
-_VALUE = re.compile(r"\+{0,2}(\w+\.[\w.]+|seed|holdout|threads|accelerator|runs|progress)=")
+_VALUE = re.compile(
+    r"\+{0,2}(\w+\.[\w.]+|seed|holdout|keep_train|teacher|threads|accelerator|runs|progress)="
+)
 
 
 @dataclass
@@ -290,7 +292,7 @@ class ResumableSweeper(Sweeper):
         from lossatlas.training import fit, teacher
         from lossatlas.training.app import lr_source
         from lossatlas.training.config import resolve
-        from lossatlas.training.identity import build_loss
+        from lossatlas.training.identity import build_loss, check_wanted
 
         name = ([t for t in overrides if t.startswith("loss=")] or ["loss="])[-1][5:]
         if name in registry.index():
@@ -309,7 +311,7 @@ class ResumableSweeper(Sweeper):
         if (reason := fit.cannot(config["scenario"], loss.target)) is not None:
             return Setting(config, None, "", reason)
         try:
-            teacher.check_named(config, loss)
+            check_wanted(config, loss)
             teacher.check(config, Path(config["runs"] or store.runs_dir()))
         except UserError as error:
             return Setting(config, None, "", str(error))

@@ -7,7 +7,10 @@ A rate belongs to a loss (found at its defaults, used whatever its hyperparamete
 scenario with its parameters, a network and a set of images.
 """
 
+import fcntl
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +18,7 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from lossatlas import resources, yamls
+from lossatlas import resources, writing, yamls
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.models import own
@@ -88,6 +91,8 @@ def read(path: Path) -> dict[str, Any] | None:
 def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> Path:
     """Put what was found for some losses into the table of `where`, in the place of what it has.
 
+    Several processes may write into one table; it keeps what each of them found.
+
     Args:
         root: folder of tables.
         where: any cell of the table.
@@ -96,13 +101,37 @@ def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> P
             `said` of the choice.
 
     Raises:
-        UserError: the table that is there is of another network, data or protocol, or cannot be
-            written.
+        UserError: the table that is there is damaged, or of another network, data or protocol, or
+            cannot be written.
     """
     path = file(root, where)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.parent, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            document = _joined(path, where, protocol, found)
+            text = yaml.safe_dump(document, sort_keys=False, width=100, default_flow_style=None)
+            writing.write(path, HEADER + text)
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    read.cache_clear()
+    return path
+
+
+def check(root: Path, where: Cell, protocol: str) -> None:
+    """Raise UserError, as `write` would, for a table that rates found so cannot join."""
+    _joined(file(root, where), where, protocol, {})
+
+
+def _joined(path: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The table at `path`, as it is there now, with what was found."""
     document: dict[str, Any] = {name: getattr(where, name) for name in WHERE}
     document |= {"protocol": protocol}
-    old = read(path) or {**document, "chosen": {}, "said": {}, "trials": []}
+    old = read.__wrapped__(path) or {**document, "chosen": {}, "said": {}, "trials": []}
     for field, value in document.items():
         if old[field] != value:
             raise UserError(
@@ -116,13 +145,4 @@ def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> P
     others = [trial for trial in old["trials"] if trial["loss"] not in found]
     trials = [*others, *(trial for one in found.values() for trial in one["trials"])]
     document["trials"] = sorted(trials, key=lambda t: (t["loss"], t["stage"] == "full", t["lr"]))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.part")
-        text = yaml.safe_dump(document, sort_keys=False, width=100, default_flow_style=None)
-        beside.write_text(HEADER + text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-    read.cache_clear()
-    return path
+    return document

@@ -44,6 +44,11 @@ def _word(error: BaseException) -> str | UserError:
         group, _, name = error.missing_cfg_file.partition("/")
         if group == "loss" and name in registry.index():  # it is there, and its file is broken
             return registry.code_fault(registry.index()[name]) or f"loss {name!r} is new; try again"
+        if group == "loss" and re.search(r"[^\w.-]", name):
+            return (
+                f"there is no loss {short(name)}; losses that are added up, wrapped or given "
+                f"values in one text are loss={registry.SUM} \"loss.terms='...'\""
+            )
         if hint := meant(name, error.options):
             return f"there is no {group} {name!r}; {hint}"
         return f"there is no {group} {short(name)}; legal: {', '.join(sorted(error.options))}"

@@ -40,7 +40,7 @@ class EceKde(LogitLoss):
         p = log_p.exp()
         a = p / self.bandwidth
         log_kernel = (
-            (a * log_p[:, None]).sum(2)  # i, j: the density of sample j at p_i
+            log_p @ a.T  # i, j: the density of sample j at p_i
             + math.lgamma(1 / self.bandwidth + k)
             - torch.lgamma(a + 1).sum(1)
         )

@@ -309,6 +309,20 @@ class LogitLoss(Loss):
         check_target(self.target, target, n, k, self.validate and _has_values())
 
 
+class CountedLoss(LogitLoss):
+    """A loss of logits that knows how many training samples each class has.
+
+    Attributes:
+        class_counts: (K,) float64.
+    """
+
+    class_counts: Tensor
+
+    def setup(self, *, class_counts: Tensor) -> None:
+        """Takes the training samples of each class, (K,) float64."""
+        self.register_buffer("class_counts", class_counts)
+
+
 class EmbeddingLoss(Loss):
     """A loss of embeddings (V, N, D), V views of N samples, and labels (N,) int64 or None."""
 

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.fenchel_young.entmax_loss import conjugate
 from lossatlas.losses.fenchel_young.fenchel_young import negentropy
 from lossatlas.losses.registry import register
 
 
 @register
-class FDivergenceFy(LogitLoss):
+class FDivergenceFy(CountedLoss):
     """f-divergence generated losses (Roulet et al., 2025, arXiv:2501.18537).
 
     max_p {<s, p> - D(p)} + D(q) - <s, q>, with D(p) = sum_k pi_k f(p_k / pi_k) and the generator
@@ -21,16 +21,11 @@ class FDivergenceFy(LogitLoss):
     """
 
     target = "distribution"
-    class_counts: Tensor
 
     def __init__(self, alpha: float = 1.5, prior: float = 0.0):
         super().__init__()
         self.alpha = in_range("alpha", alpha, "[1, 2]")
         self.prior = in_range("prior", prior, "whole [0, 1]")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and rows of probabilities (N, K)."""

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class ClassBalanced(LogitLoss):
+class ClassBalanced(CountedLoss):
     """Class-balanced softmax loss (Cui et al., 2019, arXiv:1901.05555): -w_y log p_y.
 
     w_k is in proportion to (1 - beta) / (1 - beta^n_k), one over the effective number of the n_k
@@ -18,15 +18,10 @@ class ClassBalanced(LogitLoss):
     """
 
     target = "class_index"
-    class_counts: Tensor
 
     def __init__(self, beta: float = 0.9999):
         super().__init__()
         self.beta = in_range("beta", beta, "[0, 1)")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

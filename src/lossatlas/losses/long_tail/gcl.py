@@ -6,12 +6,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class Gcl(LogitLoss):
+class Gcl(CountedLoss):
     """Gaussian clouded logits (Li et al., 2022, arXiv:2305.11733), first stage.
 
     Cross-entropy of scale (z_k - noise_mul delta_k |e_k| - margin [k = y]), z the cosines, delta_k
@@ -21,17 +21,12 @@ class Gcl(LogitLoss):
 
     target = "class_index"
     parts = ("cosine_head",)
-    class_counts: Tensor
 
     def __init__(self, scale: float = 30.0, margin: float = 0.0, noise_mul: float = 0.5):
         super().__init__()
         self.scale = in_range("scale", scale, "(0, inf)")
         self.margin = in_range("margin", margin, "[0, inf)")
         self.noise_mul = in_range("noise_mul", noise_mul, "[0, inf)")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor, *, randomness: torch.Generator) -> Tensor:
         """Values (N,) for cosines (N, K) and class indices (N,)."""

@@ -6,12 +6,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class InfluenceBalanced(LogitLoss):
+class InfluenceBalanced(CountedLoss):
     """Influence-balanced loss, IB (Park et al., 2021, arXiv:2110.02444).
 
     w_y alpha CE(s, y) / (|p - e_y|_1 |h|_1 + epsilon), h the features and w_k in proportion to
@@ -20,17 +20,12 @@ class InfluenceBalanced(LogitLoss):
     """
 
     target = "class_index"
-    class_counts: Tensor
 
     def __init__(self, alpha: float = 1000.0, epsilon: float = 0.001, start: float = 0.5):
         super().__init__()
         self.alpha = in_range("alpha", alpha, "[1, inf)")
         self.epsilon = in_range("epsilon", epsilon, "(0, inf)")
         self.start = in_range("start", start, "[0, 1]")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(
         self, logits: Tensor, target: Tensor, *, progress: float, features: Tensor

@@ -4,12 +4,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class Ldam(LogitLoss):
+class Ldam(CountedLoss):
     """LDAM (Cao et al., 2019, arXiv:1906.07413): cross-entropy of sigma (z - Delta_y e_y), label y.
 
     Delta_k = max_m (n_min / n_k)^(1/4), n_k the training samples of class k, so that the rarest
@@ -20,7 +20,6 @@ class Ldam(LogitLoss):
 
     target = "class_index"
     parts = ("cosine_head",)
-    class_counts: Tensor
 
     def __init__(
         self,
@@ -34,10 +33,6 @@ class Ldam(LogitLoss):
         self.sigma = in_range("sigma", sigma, "(0, inf)")
         self.drw_beta = in_range("drw_beta", drw_beta, "[0, 1)")
         self.drw_start = in_range("drw_start", drw_start, "[0, 1]")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor, *, progress: float) -> Tensor:
         """Values (N,) for scores z (N, K) and class indices (N,)."""

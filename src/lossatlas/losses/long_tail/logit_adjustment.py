@@ -5,12 +5,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class LogitAdjustment(LogitLoss):
+class LogitAdjustment(CountedLoss):
     """Logit-adjusted softmax cross-entropy (Menon et al., 2021, arXiv:2007.07314).
 
     -log(e^{s_y + tau log pi_y} / sum_k e^{s_k + tau log pi_k}), pi_k the share of class k among the
@@ -18,15 +18,10 @@ class LogitAdjustment(LogitLoss):
     """
 
     target = "class_index"
-    class_counts: Tensor
 
     def __init__(self, tau: float = 1.0):
         super().__init__()
         self.tau = in_range("tau", tau, "[0, inf)")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class Seesaw(LogitLoss):
+class Seesaw(CountedLoss):
     """Seesaw loss (Wang et al., 2021, arXiv:2008.10032), eq. 4, 6, 7 and 8.
 
     -log(e^{s_y} / (e^{s_y} + sum_{j != y} M_yj C_yj e^{s_j})), the mitigation M_yj =
@@ -22,17 +22,12 @@ class Seesaw(LogitLoss):
 
     target = "class_index"
     gradient = "the compensation factors"
-    class_counts: Tensor
 
     def __init__(self, p: float = 0.8, q: float = 2.0, eps: float = 0.01):
         super().__init__()
         self.p = in_range("p", p, "[0, inf)")
         self.q = in_range("q", q, "[0, inf)")
         self.eps = in_range("eps", eps, "[0, 1)")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class SoftmaxEqualization(LogitLoss):
+class SoftmaxEqualization(CountedLoss):
     """Softmax equalization loss (Tan et al., 2020, arXiv:2003.05176), eq. 9 to 11.
 
     -log(e^{s_y} / sum_k w_k e^{s_k}), w_k = 0 with probability gamma where k is not the label and
@@ -19,16 +19,11 @@ class SoftmaxEqualization(LogitLoss):
     """
 
     target = "class_index"
-    class_counts: Tensor
 
     def __init__(self, gamma: float = 0.95, lam: float = 0.05):
         super().__init__()
         self.gamma = in_range("gamma", gamma, "[0, 1]")
         self.lam = in_range("lam", lam, "[0, 1]")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor, *, randomness: torch.Generator) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class VSLoss(LogitLoss):
+class VSLoss(CountedLoss):
     """Vector-scaling loss (Kini et al., 2021, arXiv:2103.01550), with omega = 1.
 
     -log(e^{D_y s_y + i_y} / sum_k e^{D_k s_k + i_k}), D_k = (n_k / n_max)^gamma and
@@ -19,16 +19,11 @@ class VSLoss(LogitLoss):
     """
 
     target = "class_index"
-    class_counts: Tensor
 
     def __init__(self, gamma: float = 0.2, tau: float = 1.2):
         super().__init__()
         self.gamma = in_range("gamma", gamma, "[0, inf)")
         self.tau = in_range("tau", tau, "[0, inf)")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

@@ -4,12 +4,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
-from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.base import CountedLoss
 from lossatlas.losses.registry import register
 
 
 @register
-class WeightedCrossEntropy(LogitLoss):
+class WeightedCrossEntropy(CountedLoss):
     """Class-weighted cross-entropy: -w_y log p_y, w_k = K n_k^{-a} / sum_j n_j^{-a}.
 
     n_k counts the training samples of class k, so that the weights sum to K. The reduction "mean"
@@ -17,15 +17,10 @@ class WeightedCrossEntropy(LogitLoss):
     """
 
     target = "class_index"
-    class_counts: Tensor
 
     def __init__(self, a: float = 1.0):
         super().__init__()
         self.a = in_range("a", a, "[0, 2]")
-
-    def setup(self, *, class_counts: Tensor) -> None:
-        """Takes the training samples of each class, (K,) float64."""
-        self.register_buffer("class_counts", class_counts)
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""

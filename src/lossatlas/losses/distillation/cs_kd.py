@@ -40,7 +40,9 @@ class CsKd(LogitLoss):
 
 def partners(target: Tensor) -> Tensor:
     """For each label (N,) the row of the next sample of its class, in a circle; (N,) int64."""
-    n = len(target)
-    rows = torch.arange(n, device=target.device)
-    ahead = (rows - rows[:, None] - 1) % n  # 0 for the next row, n - 1 for the row itself
-    return ahead.masked_fill(target[:, None] != target, n).argmin(1)
+    order = target.argsort(stable=True)
+    labels = target[order]
+    ahead = torch.arange(1, len(target) + 1, device=target.device)
+    first, end = torch.searchsorted(labels, labels), torch.searchsorted(labels, labels, right=True)
+    following = torch.where(ahead < end, ahead, first)
+    return torch.empty_like(order).scatter(0, order, order[following])

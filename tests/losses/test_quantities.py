@@ -50,7 +50,7 @@ def test_odds_keep_their_digits_where_probabilities_round(size: float, offset: f
     log_2 = torch.tensor(2, dtype=torch.float64).log()
     wanted = torch.stack([size - log_2, -size - log_2])
     close(quantities.log_odds(offset + lead, label), wanted)
-    close(quantities.log_odds(lead, quantities.one_hot(label, 3)), wanted)
+    close(quantities.log_odds(offset + lead, quantities.one_hot(label, 3)), wanted)
 
 
 def test_margins_are_of_the_best_on_either_side() -> None:

@@ -65,33 +65,30 @@ def of_jax(row: ledger.Row, b: dict[str, Tensor]) -> ledger.Found:
         return ledger.evaluated(row, row.call, {**arrays, "s": s})
 
     gradient = jax.grad(lambda s: value(s).mean())(arrays["s"])
-    return torch.tensor(value(arrays["s"]).tolist()), [torch.tensor(gradient.tolist())]
+    numbers = value(arrays["s"]).tolist(), gradient.tolist()
+    given, slope = (torch.tensor(x, dtype=torch.float64) for x in numbers)
+    return given, [slope]
 
 
 def main() -> None:
-    torch.set_default_dtype(torch.float64)
     without_compiled_vision()
     as_a_file("torch_uncertainty", "losses/classification.py")
-    stored: dict[str, list[ledger.Given]] = {}
+    batches = [ledger.batch(size, seed) for seed, size in enumerate(ledger.SIZES)]
+    rows = {}
     for row in ledger.LEDGER:
         peer = ledger.PEERS[row.peer]
         if not peer.stored:
             continue
         if (version := importlib.metadata.version(row.peer)) != peer.version:
             sys.exit(f"{row.peer} is {version} here, and {peer.version} in the ledger")
-        entries = []
-        for seed, size in enumerate(ledger.SIZES):
-            b = ledger.batch(size, seed)
-            value, gradients = (of_jax if row.peer == "optax" else ledger.theirs)(row, b)
-            entries.append(
-                {
-                    "batch": {key: x.tolist() for key, x in b.items()},
-                    "value": value.tolist(),
-                    "gradients": [x.tolist() for x in gradients],
-                }
-            )
-        stored[ledger.key(row)] = entries
-    ledger.STORED.write_text(json.dumps(stored, indent=None, separators=(",", ":")) + "\n")
+        computed = of_jax if row.peer == "optax" else ledger.theirs
+        rows[ledger.key(row)] = [
+            {"value": value.tolist(), "gradients": [x.tolist() for x in gradients]}
+            for value, gradients in (computed(row, b) for b in batches)
+        ]
+    inputs = [{key: x.tolist() for key, x in b.items()} for b in batches]
+    text = json.dumps({"batches": inputs, "rows": rows}, separators=(",", ":"))
+    ledger.STORED.write_text(text.replace('],"', '],\n"') + "\n")
 
 
 if __name__ == "__main__":

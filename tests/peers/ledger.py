@@ -7,6 +7,7 @@ extras and called on the spot; of the others `stored.json` keeps inputs, values 
 
 import json
 import math
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,6 @@ from lossatlas.adapters import from_module
 from lossatlas.losses.registry import get_loss
 
 STORED = Path(__file__).with_name("stored.json")
-DTYPES = {"y": torch.int64}
 SIZES = ((6, 4, 3), (5, 7, 4))  # samples, classes, features: two, so that a factor in K shows
 
 
@@ -242,7 +242,8 @@ LEDGER: list[Row] = [
         "focal",
         "column",
         factor="1 / K",
-        why=f"{MEANS}; target (N, 1)",
+        why=f"{MEANS}; target (N, 1), weights in float32",
+        tolerance=1e-6,
     ),
     Row("monai", "losses.ContrastiveLoss(temperature=0.5)", "nt_xent", "pairs", tolerance=1e-6),
     Row(
@@ -492,8 +493,8 @@ def ours(row: Row, b: dict[str, Tensor], then: str = "") -> Found:
 
 
 @cache
-def stored() -> dict[str, list[Any]]:
-    """By peer and call: batches, as lists, with values and gradients."""
+def stored() -> dict[str, Any]:
+    """The `batches`, as lists, and `rows`: values and gradients for each batch, by key."""
     return json.loads(STORED.read_text())
 
 
@@ -502,20 +503,23 @@ def key(row: Row) -> str:
     return f"{row.peer}=={PEERS[row.peer].version} {row.call}"
 
 
+def _tensor(x: Any) -> Tensor:
+    return torch.tensor(x, dtype=torch.float64)
+
+
 def witnesses(row: Row) -> list[tuple[dict[str, Tensor], Found]]:
     """Batches, each with the peer's value and gradients."""
     if not PEERS[row.peer].stored:
         batches = [batch(size, seed) for seed, size in enumerate(SIZES)]
         return [(b, theirs(row, b)) for b in batches]
-    kept = []
-    for entry in stored()[key(row)]:
-        b = {
-            key: torch.tensor(x, dtype=DTYPES.get(key, torch.float64))
-            for key, x in entry["batch"].items()
-        }
-        gradients = [torch.tensor(g, dtype=torch.float64) for g in entry["gradients"]]
-        kept.append((b, (torch.tensor(entry["value"], dtype=torch.float64), gradients)))
-    return kept
+    pairs = zip(stored()["batches"], stored()["rows"][key(row)], strict=True)
+    return [
+        (
+            {name: _tensor(x).long() if name == "y" else _tensor(x) for name, x in b.items()},
+            (_tensor(kept["value"]), [_tensor(x) for x in kept["gradients"]]),
+        )
+        for b, kept in pairs
+    ]
 
 
 def gap(them: Found, us: Found, factor: float) -> float:
@@ -555,3 +559,37 @@ def verify(row: Row) -> None:
         factor = float(them[0].mean() / us[0].mean())
         nearest = max(gap(*pair, factor) for pair in multiples)
         assert nearest > 1e-4, f"{what} is {factor:.6g} times {row.ours}"
+
+
+def relation(row: Row) -> str:
+    """The outcome in words."""
+    said = {
+        "agrees": "agrees",
+        "scaled": f"ours times {row.factor.replace(' ', '')}",
+        "differs": "differs",
+    }[row.outcome]
+    said += f" (to {row.tolerance:g})" if row.tolerance > 1e-9 else ""
+    said += " (value; it has no gradient)" if row.fed == "number" else ""
+    return f"{said}: {row.why}" if row.why else said
+
+
+def tables() -> str:
+    """The ledger as Markdown: by loss of ours, then by peer."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for row in sorted(LEDGER, key=lambda row: (row.ours, row.peer)):
+        name = re.match(r"\w+", row.ours)[0]
+        found.setdefault(name, {}).setdefault(row.peer, set()).add(row.outcome)
+    lines = ["| our loss | is also in |", "|---|---|"]
+    for name, peers in found.items():
+        told = [peer + " (differs)" * (how == {"differs"}) for peer, how in peers.items()]
+        lines.append(f"| `{name}` | {', '.join(told)} |")
+    for name, peer in PEERS.items():
+        how = (
+            f"its values are stored, as it {peer.stored}" if peer.stored else "called by the tests"
+        )
+        lines += ["", f"## {name} {peer.version}", "", f"After `{peer.imports}`; {how}."]
+        lines[-1] = lines[-1].replace("\n", "; ")
+        lines += ["", "| theirs | ours | theirs is |", "|---|---|---|"]
+        mine = [row for row in LEDGER if row.peer == name]
+        lines += [f"| `{row.call}` | `{row.ours}` | {relation(row)} |" for row in mine]
+    return "\n".join(lines)

@@ -61,7 +61,8 @@ def test_the_versions_are_those_of_the_ledger_and_of_the_constraints():
     pinned = (resources.CHECKOUT / "constraints.txt").read_text().splitlines()
     for name, peer in PEERS.items():
         if not peer.stored:
-            assert importlib.metadata.version(name).split("+")[0] == peer.version
+            installed = importlib.metadata.version(name).split("+")[0]  # without +cpu, +cu130
+            assert installed == peer.version, f"{name} is {installed}: see docs/peers.md"
             assert f"{name}=={peer.version}" in pinned
 
 

@@ -77,7 +77,7 @@ PEERS = {
         "2.9.0", "import math\nfrom pytorch_metric_learning import losses, reducers"
     ),
     "monai": Peer("1.6.1", "from monai import losses", "takes 10 s to import"),
-    "optax": Peer("0.2.8", "import jax\nfrom optax import losses", "is of JAX"),
+    "optax": Peer("0.2.8", "import jax\nfrom optax import losses", "needs JAX"),
     "timm": Peer("1.0.31", "from timm import loss", VISION),
     "lightly": Peer("1.6.0", "from lightly import loss", VISION),
     "torch-uncertainty": Peer(
@@ -90,7 +90,6 @@ PML = "pytorch-metric-learning"
 UNCERTAINTY = "torch-uncertainty"
 MEANS = "takes the mean over classes too"
 ENTROPY = "leaves out the target's own entropy; the gradients agree"
-HEAD = "its W is the head's, of our loss the `cosine_head`'s"
 LEDGER: list[Row] = [
     Row("torch", "nn.CrossEntropyLoss()", "cross_entropy"),
     Row("torch", "nn.CrossEntropyLoss(label_smoothing=0.1)", "label_smoothing"),
@@ -107,7 +106,14 @@ LEDGER: list[Row] = [
         "F.kl_div(s.log_softmax(1), q, reduction='batchmean')",
         "soft_target_kl",
         "value",
-        why="its mean, the default reduction, is 1/K of this",
+    ),
+    Row(
+        "torch",
+        "F.kl_div(s.log_softmax(1), q)",
+        "soft_target_kl",
+        "value",
+        factor="1 / K",
+        why=MEANS,
     ),
     Row(
         "torch",
@@ -141,7 +147,14 @@ LEDGER: list[Row] = [
         "metrics.brier_score_loss(y, p, labels=range(K))",
         "brier",
         "number",
-        why="with two classes its default is half of ours (`scale_by_half`)",
+    ),
+    Row(
+        "scikit-learn",
+        "metrics.brier_score_loss(y, p, labels=range(K), scale_by_half=True)",
+        "brier",
+        "number",
+        factor="1 / 2",
+        why="the default of two classes",
     ),
     Row(
         "scikit-learn",
@@ -175,16 +188,16 @@ LEDGER: list[Row] = [
         "losses.ArcFaceLoss(K, D)",
         "arcface(margin=0.49916416607037828, continuation=1)",
         "head",
-        why=f"{HEAD}; its margin is 28.6 degrees, ours by default 0.5 = 28.65 degrees",
+        why="its margin is 28.6 degrees, ours by default 0.5 = 28.65 degrees",
     ),
-    Row(PML, "losses.CosFaceLoss(K, D)", "cosface", "head", why=HEAD),
+    Row(PML, "losses.CosFaceLoss(K, D)", "cosface", "head"),
     Row(
         PML,
         "losses.SphereFaceLoss(K, D, margin=4, scale=1)",
         "sphereface(m=4, lam=0)",
         "head",
         moments="{'features': x}",
-        why=f"{HEAD}; it has no lam, ours by default 5",
+        why="it has no lam, ours by default 5",
     ),
     Row(
         PML,
@@ -198,7 +211,7 @@ LEDGER: list[Row] = [
         "losses.NormalizedSoftmaxLoss(K, D, temperature=0.05)",
         "cosine_softmax",
         "head",
-        why=f"{HEAD}; it has no bias, where ours starts at 0",
+        why="it has no bias, where ours starts at 0",
         facts="{'num_classes': K}",
     ),
     Row(
@@ -206,7 +219,7 @@ LEDGER: list[Row] = [
         "losses.NormalizedSoftmaxLoss(K, D, temperature=0.1)",
         "normface(scale=10)",
         "head",
-        why=f"{HEAD}; its temperature is fixed, our scale is learned from there",
+        why="its temperature is fixed, our scale is learned from there",
     ),
     Row(
         PML,
@@ -234,7 +247,7 @@ LEDGER: list[Row] = [
         "losses.NTXentLoss(temperature=0.5)",
         "nt_xent",
         "images",
-        why="adds a number to the share in its logarithm: below a temperature of 0.02 it saturates",
+        why="adds the smallest normal number to the share in its logarithm",
     ),
     Row(
         "monai",
@@ -314,7 +327,6 @@ LEDGER: list[Row] = [
         UNCERTAINTY,
         "losses.FocalLoss(gamma=2.0)",
         "focal",
-        why="with gamma below 1 its gradient is NaN where the label's probability rounds to 1",
     ),
     Row(
         UNCERTAINTY,
@@ -329,7 +341,7 @@ LEDGER: list[Row] = [
         "losses.ConfidencePenaltyLoss(reg_weight=0.1, eps=0.0)",
         "confidence_penalty",
         shows="ours.mean() + 0.1 * math.log(K)",
-        why="adds the constant reg_weight log K, in float32; the gradients agree. Its default eps is 1e-6",
+        why="adds the constant reg_weight log K, in float32; the gradients agree",
         tolerance=1e-7,
     ),
     Row(
@@ -569,7 +581,7 @@ def relation(row: Row) -> str:
         "scaled": f"ours times {row.factor.replace(' ', '')}",
         "differs": "differs",
     }[row.outcome]
-    said += f" (to {row.tolerance:g})" if row.tolerance > 1e-9 else ""
+    said += f" (to {row.tolerance:g})".replace("e-0", "e-") if row.tolerance > 1e-9 else ""
     said += " (value; it has no gradient)" if row.fed == "number" else ""
     return f"{said}: {row.why}" if row.why else said
 

@@ -35,20 +35,21 @@ def as_a_file(package: str, inside: str) -> None:
     sys.modules[package].losses = losses
 
 
-def without_compiled_vision() -> None:
-    """Name the operators that torchvision looks up when its compiled part does not load."""
-    library = torch.library.Library("torchvision", "DEF")
+def without_compiled_vision() -> torch.library.Library | None:
+    """Name the operators that torchvision looks up, where its compiled part does not load.
+
+    They last as long as what is returned.
+    """
     try:
         import torchvision  # noqa: F401
     except RuntimeError:
-        for schema in (
-            "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-            "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-        ):
-            library.define(schema)
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         for name in [name for name in sys.modules if name.startswith("torchvision")]:
             del sys.modules[name]
-    ledger.imported.keep = library  # it lasts as long as it is held
+        return library
+    return None
 
 
 def of_jax(row: ledger.Row, b: dict[str, Tensor]) -> ledger.Found:
@@ -71,7 +72,7 @@ def of_jax(row: ledger.Row, b: dict[str, Tensor]) -> ledger.Found:
 
 
 def main() -> None:
-    without_compiled_vision()
+    operators = without_compiled_vision()  # noqa: F841
     as_a_file("torch_uncertainty", "losses/classification.py")
     batches = [ledger.batch(size, seed) for seed, size in enumerate(ledger.SIZES)]
     rows = {}

@@ -74,7 +74,7 @@ def write(
             finally:
                 beside.unlink(missing_ok=True)
     except OSError as error:
-        where = error.filename2 or error.filename
+        where = error.filename2 or error.filename or folder  # a full disk names no file
         raise UserError(f"{where}: cannot be written ({error.strerror})") from error
     return folder
 

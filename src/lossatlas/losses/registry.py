@@ -529,13 +529,13 @@ def load_file(name: str, path: Path) -> ModuleType:
 
 
 def _import(entry: Entry) -> None:
-    if status(entry) == "verified":
-        importlib.import_module(entry.module)
-    elif entry.module.startswith("lossatlas.losses."):
-        _guarded(entry.code, lambda: importlib.import_module(entry.module))
-    else:
+    if not entry.module.startswith("lossatlas.losses."):
         # A name without dots has no parent package to be imported, so that classes can be pickled.
         load_file(entry.module.replace(".", "_"), entry.code)
+    elif status(entry) == "verified":
+        importlib.import_module(entry.module)
+    else:
+        _guarded(entry.code, lambda: importlib.import_module(entry.module))
 
 
 def _guarded(path: Path, run: Callable[[], object]) -> None:

@@ -394,12 +394,7 @@ def list_losses(family: str | None = None, target: str | None = None) -> list[st
     Raises:
         UserError: `family` or `target` is not in the vocabulary.
     """
-    for value, legal, word in (
-        (family, cards.FAMILIES, "family"),
-        (target, cards.TARGETS, "target"),
-    ):
-        if value is not None and value not in legal:
-            raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
+    cards.check_place(family, target)
     return [
         entry.id
         for entry in index().values()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
@@ -100,6 +101,15 @@ def test_train_runs_report_end_to_end(command, tmp_path):
     assert (code, err) == (0, "")
     assert out.strip().endswith("index.html")
     assert "label_smoothing" in (tmp_path / "page" / "REPORT.md").read_text()
+
+
+def test_an_interrupt_is_a_sentence_wherever_it_comes(monkeypatch, command):
+    from lossatlas import cli
+
+    for stop in (KeyboardInterrupt, SystemExit(cli.INTERRUPTED)):
+        monkeypatch.setattr(cli, "app", Mock(side_effect=stop))
+        said = "lossatlas: interrupted; start it again to go on\n"
+        assert command("list") == (130, "", said)
 
 
 def test_a_closed_output_stops_nothing(monkeypatch, command):

@@ -17,11 +17,13 @@ from lossatlas import cards, resources
 from lossatlas.losses import registry
 from lossatlas.losses.needs import NEEDS
 from lossatlas.results import travel
+from peers import ledger
 from rows import whole
 
 README = resources.CHECKOUT / "README.md"
 LOSSES = resources.CHECKOUT / "docs" / "losses.md"
 PYTHON = resources.CHECKOUT / "docs" / "python.md"
+PEERS = resources.CHECKOUT / "docs" / "peers.md"
 
 
 def _packaged() -> list[registry.Entry]:
@@ -73,6 +75,7 @@ GENERATED: list[tuple[Path, str, Callable[[], str]]] = [
     (LOSSES, "needs", _needs_table),
     (LOSSES, "calls", _calls),
     (PYTHON, "columns", _columns),
+    (PEERS, "peers", ledger.tables),
 ]
 
 

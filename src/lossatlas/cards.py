@@ -332,6 +332,13 @@ class Card(_Strict):
         return left if self.examples else [*left, "no worked example"]
 
 
+def check_place(family: str | None, target: str | None) -> None:
+    """Raise UserError unless there is such a family and such a target; None is any."""
+    for value, legal, word in ((family, FAMILIES, "family"), (target, TARGETS, "target")):
+        if value is not None and value not in legal:
+            raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
+
+
 def read(path: Path) -> Card:
     """Parse and validate one card; raises UserError naming file, field, value and what is legal."""
     text = yamls.text_of(path)

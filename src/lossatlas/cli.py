@@ -62,10 +62,11 @@ def main() -> None:
         told.__cause__ = error
         tell(told)
         sys.exit(2)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            print("lossatlas: interrupted; start it again to go on", file=sys.stderr)
-        raise
+    except (SystemExit, KeyboardInterrupt) as stop:  # the latter where typer is not at work
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
+        print("lossatlas: interrupted; start it again to go on", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def _settle() -> None:

@@ -42,12 +42,7 @@ def write_loss(name: str, family: str, target: str | None, path: Path | None) ->
     target = target or USUAL.get(family, "class_index")
     if (illegal := registry.illegal_id(name)) is not None:
         raise UserError(f"the name {name!r} {illegal}")
-    for value, legal, word in (
-        (family, cards.FAMILIES, "family"),
-        (target, cards.TARGETS, "target"),
-    ):
-        if value not in legal:
-            raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
+    cards.check_place(family, target)
     if family == "wrapper" and target != "class_index":
         raise UserError(
             "a wrapper's target is that of cross-entropy, its default: class_index, not "

@@ -94,7 +94,7 @@ def scaled(tmp_path):
 
 
 def test_losses_are_compared_after_scaling(scaled, tmp_path):
-    page = build(scaled, tmp_path / "out", metric="ece_ts").parent
+    page = build(scaled, tmp_path / "out", metric="ece_ts").page.parent
     text = (page / "REPORT.md").read_text()
     assert "% ECE after scaling in the last epoch: the baseline" in text
     assert "on 400 training images that it did not train on" in text
@@ -116,7 +116,7 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(metric, there,
 
 def test_rows_without_the_new_fields_are_reported_with_the_reason(tmp_path):
     add_run(tmp_path / "runs", "focal", "clean", 0)
-    page = build(tmp_path / "runs", tmp_path / "out").parent
+    page = build(tmp_path / "runs", tmp_path / "out").page.parent
     assert (
         "the rows of 1 were written before there was this measure"
         in (page / "REPORT.md").read_text()

@@ -430,3 +430,11 @@ def test_import_and_list_do_not_import_torch() -> None:
         "lossatlas.get_card('focal'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_verified_loss_of_ones_own_is_imported_from_its_file(
+    add_loss: AddLoss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_loss("kept")
+    monkeypatch.setattr(registry, "status", lambda entry: "verified")
+    assert registry.get_class("kept").__name__ == "Mine"

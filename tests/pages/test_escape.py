@@ -140,7 +140,7 @@ def test_a_report_of_hostile_rows_has_no_active_element(tmp_path, monkeypatch):
     makers = sorted({str(row["sweep"]) for row in rows if "sweep" in row})
     source = source._replace(rows=rows, planned=makers)
     monkeypatch.setattr(build, "read", lambda *_: source)
-    page = build.build(root, tmp_path / "out")
+    page = build.build(root, tmp_path / "out").page
     assert alive(page.read_text()) == []
     assert active((tmp_path / "out" / "REPORT.md").read_text()) == []
     table = list(csv.reader(io.StringIO((tmp_path / "out" / "results.csv").read_text())))

@@ -57,7 +57,7 @@ def test_a_damaged_table_of_rates_is_named_and_stops_no_report(root: Path, tmp_p
     here = shutil.copytree(root, tmp_path / "runs")
     (here / store.TUNED / "quick" / "long_tail.yaml").write_text("chosen: 7")
     (here / store.TUNED / "quick" / "folder.yaml").mkdir()
-    text = build(here, tmp_path / "pages").with_name("REPORT.md").read_text()
+    text = build(here, tmp_path / "pages").page.with_name("REPORT.md").read_text()
     assert ".tuned/quick/long\\_tail.yaml" in text or ".tuned/quick/long_tail.yaml" in text
     assert "is no plain file; no rate of it is told" in text
     count, said = source.export(here, tmp_path / "a.parquet")

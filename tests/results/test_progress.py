@@ -1,6 +1,8 @@
 """Costs and times left come from measured runs; listings say what state every run is in."""
 
+import errno
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -213,3 +215,14 @@ def test_following_ends_when_nothing_is_left_to_be_made(root, monkeypatch):
 def test_a_row_that_is_only_planned_has_no_numbers(root):
     row = gather(root, sweep="study").table.iloc[0]
     assert math.isnan(row["test_accuracy"])
+
+
+def test_a_plan_that_a_full_disk_cannot_take_is_a_sentence(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError) as caught:
+        sweeps.write(tmp_path, "study", ["seed=0"], [])
+    assert str(caught.value).startswith(f"{tmp_path / sweeps.SWEEPS / 'study-'}")
+    assert "cannot be written (No space left on device)" in str(caught.value)

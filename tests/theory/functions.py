@@ -94,8 +94,9 @@ def bare(function: Function) -> Subject:
 
 
 def confirmed(subject: Subject, finding: Finding) -> bool:
-    """Whether a refutation's witness, read back from plain data, still refutes."""
-    assert finding.witness is not None
+    """Whether a finding refutes, and its witness, read back from plain data, does still."""
+    if finding.verdict not in ("refuted", "evidence_against") or finding.witness is None:
+        return False
     terms = Witness.read(as_json(finding.witness)).terms
     value, rounding = evaluate(subject, terms)
     return doubt(value, evaluate_exactly(subject, terms), rounding) is None

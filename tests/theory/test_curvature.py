@@ -12,7 +12,7 @@ from lossatlas.theory.exact import Unsupported
 from lossatlas.theory.properties import curvature
 from lossatlas.theory.properties.curvature import convex_in_logits, smooth
 from lossatlas.theory.subject import Subject, examine
-from lossatlas.theory.verdict import Finding, doubt, evaluate, evaluate_exactly
+from theory.functions import confirmed
 
 
 def of_score(y: Tensor, s: Tensor) -> Tensor:
@@ -28,15 +28,6 @@ def mutant(function: Callable[[Tensor, Tensor], Tensor], k: int = 4) -> Subject:
     return Subject("mutant", function, k=k)
 
 
-def stands(subject: Subject, finding: Finding) -> bool:
-    """Whether a finding speaks against a property, and its witness does when evaluated anew."""
-    if finding.verdict not in ("refuted", "evidence_against") or finding.witness is None:
-        return False
-    terms = finding.witness.terms
-    value, rounding = evaluate(subject, terms)
-    return doubt(value, evaluate_exactly(subject, terms), rounding) is None
-
-
 # --------------------------------------------------------------------------------- convexity
 
 
@@ -50,7 +41,7 @@ def stands(subject: Subject, finding: Finding) -> bool:
 )  # fmt: skip
 def test_losses_that_are_not_convex_have_a_witness(name: str) -> None:
     subject = examine(name)
-    assert stands(subject, convex_in_logits(subject))
+    assert confirmed(subject, convex_in_logits(subject))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +101,7 @@ def test_piecewise_linear_losses_are_judged_by_chords() -> None:
     subject = mutant(ramp)
     finding = convex_in_logits(subject)
     assert finding.found == {"least_eigenvalue": 0.0, "largest_eigenvalue": 0.0}
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
 
 
 def test_a_clamp_in_the_code_ends_convexity() -> None:
@@ -118,7 +109,7 @@ def test_a_clamp_in_the_code_ends_convexity() -> None:
         return -(of_score(y, torch.softmax(s, 1)) + 1e-8).log()
 
     subject = mutant(clamped)
-    assert stands(subject, convex_in_logits(subject))
+    assert confirmed(subject, convex_in_logits(subject))
 
 
 def test_a_slight_dent_is_found() -> None:
@@ -129,7 +120,7 @@ def test_a_slight_dent_is_found() -> None:
         return F.cross_entropy(s, y, reduction="none") + 0.02 * bump
 
     subject = mutant(dented)
-    assert stands(subject, convex_in_logits(subject))
+    assert confirmed(subject, convex_in_logits(subject))
 
 
 def test_ascent_makes_violations_clearer() -> None:
@@ -160,7 +151,7 @@ def test_nothing_finite_is_inconclusive() -> None:
 def test_a_refutation_overrides_a_card_that_claims_a_proof() -> None:
     card = examine("sigmoid_bce").card
     subject = Subject("mutant", get_loss("focal", "none").per_sample, card=card)
-    assert stands(subject, convex_in_logits(subject))
+    assert confirmed(subject, convex_in_logits(subject))
 
 
 # -------------------------------------------------------------------------------- smoothness
@@ -201,7 +192,7 @@ def test_the_unscaled_square_is_two_smooth() -> None:
 def test_kinks_and_infinite_curvature_are_not_smooth(name: str) -> None:
     subject = examine(name)
     finding = smooth(subject)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
     assert "constant" not in finding.found
 
 
@@ -214,7 +205,7 @@ def test_the_squared_hinge_is_smooth() -> None:
 def test_curvature_without_bound_far_away() -> None:
     subject = mutant(lambda s, y: (s - of_score(y, s)[:, None]).exp().sum(1))
     finding = smooth(subject)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
     assert finding.found["exponent_at_infinity"] > 10
 
 
@@ -225,7 +216,7 @@ def test_curvature_without_bound_at_zero() -> None:
     subject = mutant(unit)
     finding = smooth(subject)
     assert finding.found["exponent_at_zero"] == pytest.approx(-2, abs=0.01)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
 
 
 def test_a_bound_far_down_is_respected() -> None:

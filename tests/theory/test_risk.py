@@ -23,7 +23,8 @@ from lossatlas.theory.properties.symmetry import asymmetric, symmetric_sum_const
 from lossatlas.theory.properties.weights import probability_only
 from lossatlas.theory.risks import decisions
 from lossatlas.theory.subject import Subject, examine
-from lossatlas.theory.verdict import Finding, evaluate, evaluate_exactly
+from lossatlas.theory.verdict import Finding
+from theory.functions import confirmed
 
 HOLDS = ("proved", "not_refuted")
 NO_MAJORITY = [0.45, 0.35, 0.10, 0.10]
@@ -67,13 +68,6 @@ def lag(s: Tensor) -> Tensor:
 
 def max_suppression(s: Tensor) -> Tensor:
     return ce(s) + 0.2 * (s.amax(1, keepdim=True) - s.mean(1, keepdim=True))
-
-
-def stands(subject: Subject, finding: Finding) -> bool:
-    """Whether the witness of a refutation is positive, in float64 and at 50 digits."""
-    assert finding.witness is not None
-    value, rounding = evaluate(subject, finding.witness.terms)
-    return value > 1e3 * rounding and evaluate_exactly(subject, finding.witness.terms) > 0
 
 
 # ---------------------------------------------------------------------------------- minimisation
@@ -149,7 +143,7 @@ def test_calibrated_losses(name: str) -> None:
 def test_hinges_are_refuted_where_there_is_no_majority(name: str) -> None:
     finding = find(classification_calibrated, name)
     assert finding.verdict == "evidence_against"
-    assert stands(examined(name), finding)
+    assert confirmed(examined(name), finding)
     assert finding.witness is not None
     assert "[0.45, 0.35, 0.1, 0.1]" in finding.witness.says
     right, wrong = finding.witness.terms[0].inputs, finding.witness.terms[-1].inputs
@@ -164,7 +158,7 @@ def test_hinges_are_refuted_where_there_is_no_majority(name: str) -> None:
 def test_nce_has_no_cost_of_wrong_decisions_at_infinity() -> None:
     finding = find(classification_calibrated, "nce")
     assert finding.verdict == "evidence_against"
-    assert stands(examined("nce"), finding)
+    assert confirmed(examined("nce"), finding)
     assert find(calibration_function, "nce").verdict in HOLDS  # two classes are another matter
 
 
@@ -175,7 +169,7 @@ def test_rule_of_a_balanced_loss() -> None:
     plain = Subject("plain", subject.loss.per_sample, k=4)  # judged by argmax q
     finding = classification_calibrated(plain)
     assert finding.verdict == "evidence_against"
-    assert stands(plain, finding)
+    assert confirmed(plain, finding)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +195,7 @@ def test_mutants_of_known_calibration(mutant: Callable[[Tensor], Tensor], verdic
     finding = classification_calibrated(subject)
     assert finding.verdict == verdict
     if verdict == "evidence_against":
-        assert stands(subject, finding)
+        assert confirmed(subject, finding)
     if verdict == "inconclusive":
         assert finding.reason
 
@@ -279,7 +273,7 @@ def test_strictly_proper_losses(name: str) -> None:
 def test_losses_that_are_not_proper(name: str, slope: float | None) -> None:
     finding = find(strictly_proper, name)
     assert finding.verdict == "refuted"
-    assert stands(examined(name), finding)
+    assert confirmed(examined(name), finding)
     if slope:
         assert finding.found["slope_of_log_odds"] == pytest.approx(slope, abs=1e-3)
 
@@ -353,7 +347,7 @@ def test_symmetric_losses(name: str, total: float) -> None:
 def test_losses_that_are_not_symmetric(name: str, least: float, largest: float | None) -> None:
     finding = find(symmetric_sum_constant, name)
     assert finding.verdict == "refuted"
-    assert stands(examined(name), finding)
+    assert confirmed(examined(name), finding)
     assert finding.found["least"] == pytest.approx(least, abs=1e-3)
     if largest:
         assert finding.found["largest"] == pytest.approx(largest, abs=1e-3)
@@ -372,7 +366,7 @@ def test_agce_is_asymmetric_up_to_the_ratio_of_its_paper() -> None:
     ratio = (1 + 1 / 0.6) ** 0.4
     finding = find(asymmetric, "agce")
     assert finding.verdict == "evidence_against"
-    assert stands(examined("agce"), finding)
+    assert confirmed(examined("agce"), finding)
     uniform, pair = 3 / (3 + ratio), 1 / (1 + ratio)
     assert uniform - 0.03 < finding.found["largest_uniform_noise"] <= uniform
     assert pair - 0.03 < finding.found["largest_pair_noise"] <= pair
@@ -402,7 +396,7 @@ def test_uniform_noise_does_not_move_symmetric_losses(name: str) -> None:
 def test_kept_argmax_is_no_robustness() -> None:
     finding = find(noise_invariant_minimiser, "cross_entropy")
     assert finding.verdict == "evidence_against"
-    assert stands(examined("cross_entropy"), finding)
+    assert confirmed(examined("cross_entropy"), finding)
     assert finding.found["argmax_kept_under_uniform_noise"] == 1.0
     assert finding.found["argmax_kept_under_pair_noise"] < 0.5
     assert finding.found["moved_by_pair_noise"] == pytest.approx(0.352, abs=1e-3)
@@ -444,7 +438,7 @@ def test_losses_of_the_probability_alone(name: str) -> None:
 def test_losses_of_more_than_the_probability(name: str) -> None:
     finding = find(probability_only, name)
     assert finding.verdict == "refuted"
-    assert stands(examined(name), finding)
+    assert confirmed(examined(name), finding)
 
 
 def test_shapes_of_weight_curves_and_hyperparameters() -> None:

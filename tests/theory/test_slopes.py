@@ -14,7 +14,7 @@ from lossatlas.theory.properties.slopes import (
     lipschitz,
 )
 from lossatlas.theory.subject import Subject, examine
-from lossatlas.theory.verdict import Finding, doubt, evaluate, evaluate_exactly
+from theory.functions import confirmed
 
 ROOT2 = math.sqrt(2)
 ALL = (
@@ -34,14 +34,6 @@ def lead(s: Tensor, y: Tensor) -> Tensor:
 
 def mutant(function: Callable[[Tensor, Tensor], Tensor]) -> Subject:
     return Subject("mutant", function)
-
-
-def stands(subject: Subject, finding: Finding) -> bool:
-    """Whether a finding speaks against a property, and its witness does when evaluated anew."""
-    if finding.verdict not in ("refuted", "evidence_against") or finding.witness is None:
-        return False
-    value, rounding = evaluate(subject, finding.witness.terms)
-    return doubt(value, evaluate_exactly(subject, finding.witness.terms), rounding) is None
 
 
 # --------------------------------------------------------------------------------- Lipschitz
@@ -105,7 +97,7 @@ def test_the_normalised_loss_loses_its_slope_far_away() -> None:
 def test_slopes_that_grow_with_the_scores(name: str) -> None:
     subject = examine(name)
     finding = lipschitz(subject)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
     assert finding.found["exponent_at_infinity"] == pytest.approx(1, abs=0.05)
     assert "constant" not in finding.found
 
@@ -117,7 +109,7 @@ def test_slopes_that_grow_towards_zero() -> None:
     subject = mutant(unit)
     finding = lipschitz(subject)
     assert finding.found["exponent_at_zero"] == pytest.approx(-1, abs=0.01)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
 
 
 def test_an_eps_far_down_bounds_the_slope() -> None:
@@ -131,13 +123,13 @@ def test_an_eps_far_down_bounds_the_slope() -> None:
 def test_a_slope_that_is_infinite_at_a_point() -> None:
     """The root of a hinge, at its corner; random points are far from it."""
     subject = mutant(lambda s, y: (1 - lead(s, y)).clamp(min=1e-300).sqrt())
-    assert stands(subject, lipschitz(subject))
+    assert confirmed(subject, lipschitz(subject))
 
 
 def test_overflow_is_growth() -> None:
     subject = mutant(lambda s, y: torch.exp(-lead(s, y)))
     finding = lipschitz(subject)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
     assert max(finding.found["radius"]) < 1e3
 
 
@@ -153,7 +145,7 @@ def test_overflow_is_growth() -> None:
 )  # fmt: skip
 def test_kinks_are_found(name: str) -> None:
     subject = examine(name)
-    assert stands(subject, differentiable_everywhere(subject))
+    assert confirmed(subject, differentiable_everywhere(subject))
 
 
 @pytest.mark.parametrize(
@@ -173,20 +165,20 @@ def test_smooth_losses_have_none(name: str) -> None:
 def test_a_kink_away_from_ties_and_whole_numbers() -> None:
     subject = mutant(lambda s, y: (0.37123 - 1.7 * lead(s, y)).relu())
     finding = differentiable_everywhere(subject)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
     assert finding.found["jump"] > 0.1
 
 
 def test_a_small_kink_beside_a_large_curvature() -> None:
     subject = mutant(lambda s, y: 200 * s.square().sum(1) + 0.05 * (lead(s, y) - 0.3).abs())
-    assert stands(subject, differentiable_everywhere(subject))
+    assert confirmed(subject, differentiable_everywhere(subject))
 
 
 def test_the_tip_of_a_cone() -> None:
     """No random line meets the only kink of a norm."""
     subject = mutant(lambda s, y: s.square().sum(1).clamp(min=1e-300).sqrt())
     finding = differentiable_everywhere(subject)
-    assert stands(subject, finding)
+    assert confirmed(subject, finding)
     assert finding.found["at"] == [0.0] * 4
 
 
@@ -214,7 +206,7 @@ def test_a_detached_weight_is_caught() -> None:
         return -((1 - log_p.exp()).detach() ** 2) * log_p
 
     subject = mutant(detached)
-    assert stands(subject, gradient_correct(subject))
+    assert confirmed(subject, gradient_correct(subject))
 
 
 def test_a_weight_detached_only_for_confident_predictions_is_caught() -> None:
@@ -224,7 +216,7 @@ def test_a_weight_detached_only_for_confident_predictions_is_caught() -> None:
         return -torch.where(log_p > -0.05, weight.detach(), weight) * log_p
 
     subject = mutant(detached)
-    assert stands(subject, gradient_correct(subject))
+    assert confirmed(subject, gradient_correct(subject))
 
 
 class Wrong(torch.autograd.Function):
@@ -241,7 +233,7 @@ class Wrong(torch.autograd.Function):
 
 def test_a_backward_pass_that_is_slightly_wrong_is_caught() -> None:
     subject = mutant(lambda s, y: -log_p_y(Wrong.apply(s), y))
-    assert stands(subject, gradient_correct(subject))
+    assert confirmed(subject, gradient_correct(subject))
 
 
 def test_a_gradient_that_is_not_a_number_is_caught() -> None:

@@ -190,6 +190,23 @@ def test_a_damaged_table_is_named(make_cfg, tmp_path):
     tuned.read.cache_clear()
 
 
+@pytest.mark.parametrize("words", [["train"], ["train", "-m", "--plan"], ["tune", "--plan"]])
+def test_a_damaged_table_is_one_sentence_of_every_command(words, command, tmp_path):
+    path = tuned.write(tmp_path / "runs" / store.TUNED, HERE, "a rule", entry(0.0123))
+    path.write_text("chosen: 7")
+    tuned.read.cache_clear()
+    code, _, err = command(*words, *TINY, "loss=focal")
+    tuned.read.cache_clear()
+    assert (code, err) == (2, f"lossatlas: {path}: field 'recipe' is missing\n")
+
+
+@pytest.mark.parametrize("words", [["recipe.lr=0.1"], ["loss=sum", "loss.terms=mae", "--plan"]])
+def test_where_no_rate_is_to_be_found_that_is_said(words, command):
+    code, out, err = command("tune", *TINY, *words)
+    assert (code, out) == (2, "")
+    assert "none of these runs takes its rate from a table: recipe.lr is given, or" in err
+
+
 def test_a_rate_that_nobody_tuned_is_divided_by_the_loss_s_steepness(make_cfg):
     plain, steep = (make_cfg("recipe=long", f"loss={name}") for name in ("mae", "ldam"))
     assert steep.recipe.lr == plain.recipe.lr / registry.get_card("ldam").steepness

@@ -36,9 +36,9 @@ def parse(text: str) -> list[Term]:
     try:
         return _terms(ast.parse(" ".join(text.split()), mode="eval").body, 1.0)
     except _Illegal as error:
-        raise UserError(f"{text!r} is no sum of losses: {error}; {EXAMPLE}") from None
+        raise UserError(f"{short(text)} is no sum of losses: {error}; {EXAMPLE}") from None
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        raise UserError(f"{text!r} is no sum of losses; {EXAMPLE}") from None
+        raise UserError(f"{short(text)} is no sum of losses; {EXAMPLE}") from None
 
 
 def write(terms: list[Term]) -> str:

@@ -394,12 +394,7 @@ def list_losses(family: str | None = None, target: str | None = None) -> list[st
     Raises:
         UserError: `family` or `target` is not in the vocabulary.
     """
-    for value, legal, word in (
-        (family, cards.FAMILIES, "family"),
-        (target, cards.TARGETS, "target"),
-    ):
-        if value is not None and value not in legal:
-            raise UserError(f"{word} {value!r} is unknown; legal: {', '.join(legal)}")
+    cards.check_place(family, target)
     return [
         entry.id
         for entry in index().values()
@@ -529,13 +524,13 @@ def load_file(name: str, path: Path) -> ModuleType:
 
 
 def _import(entry: Entry) -> None:
-    if status(entry) == "verified":
-        importlib.import_module(entry.module)
-    elif entry.module.startswith("lossatlas.losses."):
-        _guarded(entry.code, lambda: importlib.import_module(entry.module))
-    else:
+    if not entry.module.startswith("lossatlas.losses."):
         # A name without dots has no parent package to be imported, so that classes can be pickled.
         load_file(entry.module.replace(".", "_"), entry.code)
+    elif status(entry) == "verified":
+        importlib.import_module(entry.module)
+    else:
+        _guarded(entry.code, lambda: importlib.import_module(entry.module))
 
 
 def _guarded(path: Path, run: Callable[[], object]) -> None:

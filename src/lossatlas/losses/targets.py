@@ -24,8 +24,11 @@ def check_target(kind: str, target: Tensor, n: int, k: int | None, values: bool 
         word = "labels" if KINDS[kind].on_embeddings else "target"
         if target.shape != (n,) or target.dtype != torch.int64:
             raise ValueError(f"{word} must be int64 class indices of shape ({n},); {came(target)}")
-        if values and k is not None and len(wrong := target[(target < 0) | (target >= k)]):
-            raise ValueError(f"{word} must hold class indices 0 to {k - 1}; {wrong[0]} is none")
+        if values and k is not None and n > 0:
+            least, most = target.aminmax()
+            if least < 0 or most >= k:
+                wrong = target[(target < 0) | (target >= k)][0]
+                raise ValueError(f"{word} must hold class indices 0 to {k - 1}; {wrong} is none")
         return
     words, fits, rule = ROWS[kind]
     if target.shape != (n, k) or not fits(target):

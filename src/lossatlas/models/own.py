@@ -80,14 +80,14 @@ def build(arch: str, images: Tensor) -> nn.Module:
     except Exception as error:
         raise _cannot(arch, f"take images {tuple(shown.shape)}", error) from error
     net.train()
-    is_features = isinstance(features, Tensor) and features.is_floating_point()
-    if not is_features or features.ndim != 2 or len(features) != len(shown):
+    is_features = isinstance(features, Tensor) and features.dtype == shown.dtype
+    if not is_features or features.ndim != 2 or len(features) != len(shown) or not features.numel():
         found = type(features).__name__
         if isinstance(features, Tensor):
             found = f"{features.dtype} {tuple(features.shape)}".removeprefix("torch.")
         raise UserError(
             f"model.arch {arch}: gives {found} for images {tuple(shown.shape)}, and must give "
-            "features, floats of shape (N, D)"
+            f"features, {str(shown.dtype).removeprefix('torch.')} of shape (N, D)"
         )
     net.feature_dim = features.shape[1]
     return net

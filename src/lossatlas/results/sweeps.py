@@ -70,7 +70,7 @@ def write(
         for name, content in (("sweep.yaml", text), (PLAN, lines)):
             writing.write(folder / name, content)  # two launchers may plan the same sweep
     except OSError as error:
-        where = error.filename2 or error.filename
+        where = error.filename2 or error.filename or folder  # a full disk names no file
         raise UserError(f"{where}: cannot be written ({error.strerror})") from error
     return folder
 

@@ -190,6 +190,11 @@ class ResumableSweeper(Sweeper):
         Returns:
             1 if some were not found, else 0.
         """
+        if not self._cells and self.rates == "only":
+            raise UserError(
+                "none of these runs takes its rate from a table: recipe.lr is given, or the loss "
+                "is a sum or has no defaults"
+            )
         if not self._cells:
             return 0
         if self.plan_only:

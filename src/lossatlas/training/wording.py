@@ -64,10 +64,13 @@ def _word(error: BaseException) -> str | UserError:
         )
     if several := re.search(r"(?:for argument|Sweep parameters) '(.*)'", str(error)):
         return f"{short(several[1])} has several values; give -m as well to make a run of each"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):  # of our sweeper, in words of Hydra, which builds it
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    for cause in causes:
+        if isinstance(cause, UserError):  # of our sweeper or resolvers, in the words of their hosts
             return cause
+    for cause in causes:
         if (
             isinstance(cause, ConfigKeyError | ConfigAttributeError)
             and cause.parent_node is not None
@@ -82,6 +85,5 @@ def _word(error: BaseException) -> str | UserError:
         if isinstance(cause, OmegaConfBaseException):
             said = (str(cause).splitlines() or [""])[0]
             return f"{cause.full_key or 'configuration'}: {said}"
-        cause = cause.__cause__ or cause.__context__
     said = ". ".join(line.strip() for line in str(error).splitlines() if line.strip())
     return said or type(error).__name__

@@ -43,6 +43,7 @@ def test_filters_narrow_down_and_join():
         ({"years": "18"}, "must be 2018, 2018-2021"),
         ({"years": ""}, "must be 2018, 2018-2021"),
         ({"years": "20182021"}, "must be 2018, 2018-2021"),
+        ({"years": "2018-2017"}, "ends before it begins"),
     ],
 )
 def test_a_filter_that_names_what_there_is_not(filters, says):

@@ -82,6 +82,8 @@ def _of_years(years: str | None) -> Any:
         raise UserError(f"--year {years!r} must be 2018, 2018-2021, 2018- or -2021")
     low = int(span[1] or 0)
     high = int(span[3] or 9999) if span[2] else low
+    if low > high:
+        raise UserError(f"--year {years!r} ends before it begins")
     return lambda row: low <= row.get("year", -1) <= high
 
 

@@ -82,6 +82,7 @@ def test_holds(check: Check, subject: Subject) -> None:
         (duplicate_invariant, Subject("total", total, "two_view")),
         (batch_size_invariant, CONTRASTIVE),
         (batch_size_invariant, Subject("total", total, "two_view")),
+        (batch_size_invariant, examine("proxy_anchor")),  # with proxies for four classes
         (collapse_is_minimal, CONTRASTIVE),
     ],
 )

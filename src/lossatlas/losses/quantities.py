@@ -109,10 +109,10 @@ def softmax(logits: Tensor) -> Tensor:
 
 
 def cross_entropy_of_rivals(ahead: Tensor, target: Tensor) -> Tensor:
-    """log(1 + sum_{j != y} exp(a_j)), (N,): cross-entropy, by the wrong classes' scores a (N, K)
+    """Cross-entropy log(1 + sum_{j != y} exp(a_j)), (N,), of scores a (N, K) above the label's.
 
-    above the label's. The label's own entry is not looked at. So written, neither a margin nor a
-    small loss is rounded away beside a large score.
+    The label's own entry is not looked at. So written, neither a margin nor a small loss is rounded
+    away beside a large score.
     """
     return F.cross_entropy(with_label(ahead, target, 0.0), target, reduction="none")
 

@@ -31,7 +31,6 @@ class FocalFLSD53(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         odds = quantities.log_odds(logits, target)
-        log_p_y = F.logsigmoid(odds)
-        unlikely = log_p_y < math.log(self.threshold)
+        unlikely = odds < math.log(self.threshold / (1 - self.threshold))
         gamma = torch.where(unlikely, self.gamma_low, self.gamma_high).to(logits)
-        return -torch.exp(gamma * F.logsigmoid(-odds)) * log_p_y
+        return -torch.exp(gamma * F.logsigmoid(-odds)) * F.logsigmoid(odds)

@@ -221,7 +221,7 @@ def test_a_plan_that_a_full_disk_cannot_take_is_a_sentence(tmp_path, monkeypatch
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError) as caught:
         sweeps.write(tmp_path, "study", ["seed=0"], [])
     assert str(caught.value).startswith(f"{tmp_path / sweeps.SWEEPS / 'study-'}")

@@ -51,8 +51,9 @@ def precision(asked: str, device: torch.device) -> str:
     """
     if device.type == "cuda":
         return asked
-    flags = set(_first_processor().get("flags", "").split())
-    return asked if asked == "bf16-mixed" and flags & BF16 else "32-true"
+    if asked == "bf16-mixed" and BF16 & set(_first_processor().get("flags", "").split()):
+        return asked
+    return "32-true"
 
 
 def describe(device: torch.device) -> dict[str, str]:

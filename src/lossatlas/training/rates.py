@@ -183,7 +183,7 @@ def settle(
             tuned.check(out, cell, search.protocol())
             searches.append(search)
         except UserError as error:
-            said.append(f"no rate for {cell.loss} in {cell.scenario}: {error}")
+            said.append(_without(cell, error))
     for stage in ("short", "full"):
         while asked := [(one, trial) for one in searches for trial in one.asks(stage)]:
             make([trial.line for _, trial in asked], [trial.planned for _, trial in asked])
@@ -194,7 +194,7 @@ def settle(
     tables: dict[tuple[Cell, str], dict[str, Any]] = defaultdict(dict)
     for one in searches:
         if one.wrong:
-            said.append(f"no rate for {one.cell.loss} in {one.cell.scenario}: {one.wrong}")
+            said.append(_without(one.cell, one.wrong))
             continue
         found = one.found()
         tables[one.cell._replace(loss=""), one.protocol()][one.cell.loss] = found
@@ -213,6 +213,10 @@ def settle(
     return said
 
 
+def _without(cell: Cell, why: object) -> str:
+    return f"no rate for {cell.loss} in {cell.scenario}: {why}"
+
+
 def cost(cells: Mapping[Cell, Sequence[str]], compose: Compose, costs: Costs) -> str:
     """A line on what the rates of cells will cost, and one for each that cannot be found."""
     seconds, wrong = [], []
@@ -222,7 +226,7 @@ def cost(cells: Mapping[Cell, Sequence[str]], compose: Compose, costs: Costs) ->
         each = [(TYPICAL[s], costs.of(one.planned)) for s, first in asked for one in first]
         seconds += [n * (one or math.nan) for n, one in each]
         if search.wrong:
-            wrong.append(f"\nno rate for {cell.loss} in {cell.scenario}: {search.wrong}")
+            wrong.append("\n" + _without(cell, search.wrong))
     known = [one for one in seconds if not math.isnan(one)]
     about = (
         f"about {duration(sum(known))} of one worker" if known else "nothing like it was measured"

@@ -525,3 +525,24 @@ def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
         measured = card_page.experiments(tmp_path / "results.csv", tmp_path / "cards")
         found = card_page._experiments(card, "#000000", measured)
         assert bool(found["experiments"]) is shown
+
+
+def test_the_seeds_that_no_choice_was_made_on_stand_alone_beside_all():
+    runs = survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77], gce=[0.60, 0.61, 0.62])
+    runs += [row("focal", 3 + i, a, chosen_on="0, 1, 2") for i, a in enumerate((0.71, 0.73))]
+    condition, found = only(runs)
+    base = sum(BASE) / len(BASE)
+    assert found["focal"].difference.n == 5
+    assert (found["focal"].fresh.n, found["gce"].fresh) == (2, None)
+    assert found["focal"].fresh.mean == pytest.approx(0.72 - base)
+    [said, *_] = sentences.headline([(condition, list(found.values()))], [])
+    assert "(its 2 newest seeds alone: +1.95 points)" in said
+    table = main(condition, found)
+    texts = {line[0]["text"]: line[-1]["text"] for line in table["rows"]}
+    assert table["head"][-1] == "newest seeds alone (seeds)"
+    assert texts == {"focal": "+1.95 (2)", "gce": "–", "cross_entropy": "–"}
+    limits = sentences.limits([(condition, list(found.values()))])
+    assert sentences.CHOSEN in limits
+    condition, found = only(survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77]))
+    assert sentences.CHOSEN not in sentences.limits([(condition, list(found.values()))])
+    assert "newest" not in str(main(condition, found))

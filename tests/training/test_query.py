@@ -33,7 +33,7 @@ def test_a_query_finds_the_losses_that_are_what_it_says():
     assert query.read("verified()").found == query.read("all()").found == losses()
     several = query.read("all(target=distribution,target=label_set)").found
     assert set(several) == {*losses(target="distribution"), *losses(target="label_set")}
-    assert query.read("gce,family(noise_robust)") == (["gce"], [n for n in noisy if n != "gce"])
+    assert query.read("gce,family(noise_robust)")[:2] == (["gce"], [n for n in noisy if n != "gce"])
     assert query.read("focal,glob([foca?,mae])").named == ["focal", "mae"]
 
 

@@ -93,7 +93,8 @@ class Result:
     the baseline; for embedders both are to the same encoder before training, seed by seed.
     `within` says whether the interval lies within the margin of equivalence, and `paired` is the
     difference to the baseline by seed, where enough seeds have both.
-    `calibrated` says whether each seed's ECE lies within two sd of its own floor.
+    `fresh` is the difference of the seeds alone that were made because the others put the loss
+    among the best. `calibrated` says whether each seed's ECE lies within two sd of its own floor.
     """
 
     arm: Arm
@@ -104,6 +105,7 @@ class Result:
     conclusion: str
     within: bool
     paired: statistics.Difference | None
+    fresh: statistics.Difference | None
     diverged: int
     calibrated: bool | None
 
@@ -162,7 +164,7 @@ def conditions(
     groups: dict[tuple[Judge, tuple[str, ...]], list[Row]] = defaultdict(list)
     for row in runs:
         if all(field in row for field in ("loss", "seed", *SHARED)):
-            shared = (_setting(row), *(str(row[field]) for field in SHARED))
+            shared = (setting(row), *(str(row[field]) for field in SHARED))
             groups[judge_of(row.get("target")), shared].append(row)
     defaults = _defaults({row["loss"] for members in groups.values() for row in members})
     found: list[Condition] = []
@@ -170,9 +172,9 @@ def conditions(
     for judge, shared in sorted(
         groups, key=lambda g: (judges.index(g[0]), g[1][0] != "clean", g[1])
     ):
-        setting, scenario, recipe, model, data = shared
-        parts = [setting, *([judge.key] if judge.key else [])]
-        if sum(other == judge and names[0] == setting for other, names in groups) > 1:
+        told, scenario, recipe, model, data = shared
+        parts = [told, *([judge.key] if judge.key else [])]
+        if sum(other == judge and names[0] == told for other, names in groups) > 1:
             parts += [recipe, model, data]
         arms, replaced = _arms(groups[judge, shared], order, defaults, against)
         trial = " and ".join(TRIALS[name] for name in (data, recipe) if name in TRIALS) or None
@@ -181,12 +183,12 @@ def conditions(
             Condition(
                 key=_file_name(parts, {one.key for one in found}),
                 scenario=scenario,
-                setting=setting,
+                setting=told,
                 recipe=recipe,
                 model=model,
                 data=data,
                 trial=trial,
-                title=f"{setting}{judge.whose} (recipe {recipe}, model {model}, data {data})",
+                title=f"{told}{judge.whose} (recipe {recipe}, model {model}, data {data})",
                 judge=judge,
                 arms=tuple(arms),
                 baseline=None if trial else baseline,
@@ -205,7 +207,8 @@ def _file_name(parts: Sequence[str], taken: Collection[str]) -> str:
     return text if text not in taken else next(name for name in numbered if name not in taken)
 
 
-def _setting(row: Row) -> str:
+def setting(row: Row) -> str:
+    """The scenario of a row with its parameters."""
     given = {key.removeprefix("scenario."): row[key] for key in row if key.startswith("scenario.")}
     told = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in sorted(given.items())]
     return ", ".join([str(row["scenario"]), *told])
@@ -245,11 +248,22 @@ def results(condition: Condition) -> list[Result]:
             conclusion=statistics.conclusion(difference, p, margin),
             within=statistics.is_within(difference, margin),
             paired=pairs,
+            fresh=_fresh(arm, condition, told),
             diverged=sum(run["state"] == "diverged" for run in arm.runs),
             calibrated=_is_calibrated(arm),
         )
         for arm, (seeds, difference, pairs), p in zip(condition.arms, found, adjusted, strict=True)
     ]
+
+
+def _fresh(
+    arm: Arm, condition: Condition, told: statistics.Prior | None
+) -> statistics.Difference | None:
+    metric, base = condition.measure.field, condition.baseline
+    ours = [float(run[metric]) for run in arm.runs if "chosen_on" in run and metric in run]
+    if base is None or not ours or not (theirs := base.values(metric)):
+        return None
+    return statistics.by_arms(ours, theirs, told)
 
 
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:

@@ -41,6 +41,10 @@ ALWAYS = (
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
 )
+CHOSEN = (
+    "Losses that their first seeds put among the best got more of them. All seeds together flatter "
+    "such a loss, since the first ones chose it; the newest alone do not."
+)
 JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
     "tuned": "Learning rates called tuned were found by one rule on held-out training images, one "
@@ -129,6 +133,7 @@ def _best(
         mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
         base = f" ({number(mean, m)}{_unit(m)})"
     said = f"In {where}: **{code(top.arm.label)} {_effect(top.difference, m)}** in {m.name}"
+    said += _fresh(top, m)
     if shown:
         said += f", better than {against}{base}"
         said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
@@ -167,7 +172,7 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
         f"In {where}: **{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, "
         f"the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
-    )
+    ) + _fresh(top, nll)
     scaled = MEASURES["test_nll_ts"]
     if top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
         after = next(
@@ -385,6 +390,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}
     said += [text for source, text in RATES.items() if source in sources]
     said += ALWAYS
+    said += [CHOSEN] if any(one.fresh for one in everything) else []
     said += [JUDGED] if len({condition.judge for condition, _ in found}) > 1 else []
     held = {(condition.recipe, condition.data) for condition, _ in found}
     said += [one["says"] for one in provenance if (one["recipe"], one["data"]) in held]
@@ -421,6 +427,14 @@ def _effect(d: Difference, m: Measure) -> str:
     if d.low is not None:
         span = f"95 % interval {signed(d.low, m)} to {signed(d.high, m)}"
     return f"{signed(d.mean, m)}{unit} ({span}, n={d.n} against {d.m})"
+
+
+def _fresh(one: Result, m: Measure) -> str:
+    """What the seeds say that were made after the loss had been chosen as one of the best."""
+    if one.fresh is None or one.fresh.mean is None:
+        return ""
+    unit = f" {m.unit}".rstrip()
+    return f" (its {one.fresh.n} newest seeds alone: {signed(one.fresh.mean, m)}{unit})"
 
 
 def _calibrated(measured: Sequence[Result]) -> list[str]:

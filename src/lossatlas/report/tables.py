@@ -48,6 +48,7 @@ def main_table(
     measure = condition.measure
     compared = any(one.differences for one in results)
     by_pairs = any(one.paired for one in results)
+    by_fresh = any(one.fresh for one in results)
     plain, sign = partial(number, measure=measure), partial(signed, measure=measure)
     body = []
     for one in sorted(results, key=best_first(condition)):
@@ -76,6 +77,10 @@ def main_table(
             if pairs is not None:
                 text = f"{_spanned(pairs, measure)} ({pairs.n})"
             row.append(value(text, pairs.mean if pairs else None))
+        if by_fresh:
+            fresh = one.fresh
+            text = f"{sign(fresh.mean)} ({fresh.n})" if fresh else "–"
+            row.append(value(text, fresh.mean if fresh else None))
         body.append(row)
     unit = f", {measure.unit}" if measure.unit else ""
     head = ["Loss", "family", _headed(measure), f"sd{unit}", "95 % t-interval", "n"]
@@ -93,6 +98,12 @@ def main_table(
         if any(one.within and one.conclusion in ("higher", "lower") for one in results):
             notes.append("(=) A resolved difference of less than half a point.")
     head += ["by pairs [95 % interval] (pairs)"] * by_pairs
+    head += ["newest seeds alone (seeds)"] * by_fresh
+    if by_fresh:
+        notes.append(
+            "Newest seeds: those made because the others put the loss among the best; only they "
+            "are free of that choice."
+        )
     caption = f"{capital(measure.name)} in the last epoch: {condition.title}"
     return table(caption, head, body, notes)
 

@@ -71,6 +71,7 @@ class Start(_Schema):
     teacher: Name | None = None
     source: str | None = None
     sweep: Name | None = None
+    chosen_on: str | None = None
     momentum: Number | None = None
     weight_decay: Amount | None = None
     holdout: Whole | None = None
@@ -208,6 +209,7 @@ class PlanLine(_Schema):
     config: _Config
     target: str
     lr_source: str
+    chosen_on: str | None = None
 
 
 class SweepFile(_Schema):

@@ -68,6 +68,7 @@ COLUMNS = {
     "cpu_s": "processor seconds of training epochs",
     "started": "Unix time, seconds",
     "sweep": "that made it",
+    "chosen_on": "seeds by whose results its loss was chosen for this run, if by any",
     "threads": "of a process",
     "device": "cpu or cuda",
     "precision": "in which it was computed: 32-true, bf16-mixed",

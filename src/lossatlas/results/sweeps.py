@@ -32,12 +32,14 @@ _LEFT_OUT_LINE = b'{"left_out":'
 
 
 class Planned(NamedTuple):
-    """One run of a sweep; `config` is its resolved configuration, as plain data."""
+    """One run of a sweep; `config` is its resolved configuration, as plain data, and `chosen_on`
+    names the seeds by whose results its loss was chosen, if by any."""
 
     run_id: str
     config: dict[str, Any]
     target: str
     lr_source: str
+    chosen_on: str | None = None
 
     @property
     def epochs(self) -> int:

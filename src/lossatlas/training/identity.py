@@ -12,7 +12,7 @@ from typing import Any
 from lossatlas.errors import UserError
 from lossatlas.losses import registry, source
 from lossatlas.losses.base import Loss
-from lossatlas.names import folder
+from lossatlas.names import folder, label
 from lossatlas.results import store
 from lossatlas.results.table import DIGITS
 from lossatlas.training import provide, teacher
@@ -32,6 +32,17 @@ def place(config: dict[str, Any], loss: Loss | None = None) -> tuple[Path, str]:
     loss = loss or build_loss(config["loss"])
     check_wanted(config, loss)
     return root, run_id(config, source.digest(loss))
+
+
+def ground(config: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a row that runs share which are compared with each other."""
+    return {
+        "scenario": config["scenario"]["name"],
+        **{f"scenario.{k}": v for k, v in config["scenario"].items() if k != "name"},
+        "recipe": config["recipe"]["name"],
+        "model": label(config["model"]),
+        "data": label(config["data"]),
+    }
 
 
 def check_wanted(config: dict[str, Any], loss: Loss) -> None:

@@ -4,6 +4,8 @@
     all(target=class_index)        verified losses of that target; also family=... and status=draft
     verified()                     every verified loss
     glob(*_hinge)                  Hydra's patterns on names: those of drafts, too
+    contenders()                   in a sweep: those that finished runs of other seeds leave a
+                                   chance to be among the best of the same scenario and recipe
 
 Several of them, and names, may stand side by side with commas between.
 """
@@ -21,15 +23,18 @@ from lossatlas.training.wording import our_words
 
 FILTERS = {"family": cards.FAMILIES, "target": cards.TARGETS, "status": ("verified", "draft")}
 QUERIES = ("family", "all", "verified")
-_CALL = re.compile(rf"\s*({'|'.join((*QUERIES, 'glob'))})\((.*)\)\s*", re.DOTALL)
+CONTENDERS = "contenders()"
+_CALL = re.compile(rf"\s*({'|'.join((*QUERIES, 'glob', 'contenders'))})\((.*)\)\s*", re.DOTALL)
 _LOSS = re.compile(r"\+{0,2}loss=(.*)", re.DOTALL)
 
 
 class Asked(NamedTuple):
-    """Ids of losses, each once: those named (by a pattern, too), and what queries found beside."""
+    """Ids of losses, each once: those named (by a pattern, too), and what queries found beside;
+    `contenders` says whether those of finished runs are asked for, who must find them."""
 
     named: list[str]
     found: list[str]
+    contenders: bool = False
 
 
 def value_of(overrides: list[str]) -> str | None:
@@ -57,6 +62,7 @@ def read(value: str) -> Asked:
     """
     named: dict[str, None] = {}
     found: dict[str, None] = {}
+    contenders = False
     for part in map(str.strip, _parts(value)):
         if not part:
             raise UserError(f"loss={short(value)}: a name is missing beside a comma")
@@ -64,9 +70,13 @@ def read(value: str) -> Asked:
             named[part] = None
         elif call[1] == "glob":
             named |= dict.fromkeys(_matching(part))
+        elif call[1] == "contenders":
+            if call[2].strip():
+                raise UserError(f"{short(part)}: {CONTENDERS} takes nothing between its brackets")
+            contenders = True
         else:
             found |= dict.fromkeys(_fitting(part, call[1], call[2]))
-    return Asked(list(named), [name for name in found if name not in named])
+    return Asked(list(named), [name for name in found if name not in named], contenders)
 
 
 def _parts(value: str) -> list[str]:

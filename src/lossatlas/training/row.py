@@ -11,9 +11,8 @@ import torch
 import lossatlas
 from lossatlas.losses import expression, registry, source
 from lossatlas.losses.base import Loss
-from lossatlas.names import label
 from lossatlas.results import store
-from lossatlas.training import machine
+from lossatlas.training import identity, machine
 from lossatlas.training.config import Config
 
 
@@ -25,25 +24,18 @@ def begun(
     device: torch.device,
     lr_source: str,
     sweep: str | None,
+    chosen_on: str | None,
 ) -> dict[str, Any]:
     """What is known before training."""
-    parameters = {
-        f"{group}.{key}": value
-        for group in ("loss", "scenario")
-        for key, value in config[group].items()
-        if key != "name"
-    }
+    hyperparameters = {f"loss.{k}": v for k, v in config["loss"].items() if k != "name"}
     return {
         "run_id": run,
         "loss": cfg.loss.name,
         "family": _family(config["loss"]),
         "target": loss.target,
-        "scenario": cfg.scenario.name,
-        "recipe": cfg.recipe.name,
-        "model": label(config["model"]),
-        "data": label(config["data"]),
         "seed": cfg.seed,
-        **parameters,
+        **identity.ground(config),
+        **hyperparameters,
         "epochs": cfg.recipe.epochs,
         "batch_size": cfg.recipe.batch_size,
         "lr": cfg.recipe.lr,
@@ -51,6 +43,7 @@ def begun(
         **({"teacher": cfg.teacher} if cfg.teacher else {}),
         "source": source.digest(loss),
         "sweep": sweep,
+        **({"chosen_on": chosen_on} if chosen_on else {}),
         "momentum": cfg.recipe.momentum,
         "weight_decay": cfg.recipe.weight_decay,
         "holdout": cfg.holdout,

@@ -38,13 +38,19 @@ class Killed(RuntimeError):
     """Every process that tried to make the run was killed, or ended without a word."""
 
 
-def execute(cfg: Config, lr_source: str = "given", sweep: str | None = None) -> dict[str, Any]:
+def execute(
+    cfg: Config,
+    lr_source: str = "given",
+    sweep: str | None = None,
+    chosen_on: str | None = None,
+) -> dict[str, Any]:
     """Make the run that `cfg` describes, unless it is made already; return its row.
 
     A diverged run is a result; an exception, be it SystemExit, becomes a row of state "failed" with
     its reason and a traceback in the run's folder. A run that another process is making gives state
     "running".
-    In a sweep (named `sweep`) a mistake that only this run shows is a failed run as well.
+    In a sweep (named `sweep`) a mistake that only this run shows is a failed run as well. What
+    `lr_source` and `chosen_on` say goes into the row.
 
     Raises:
         UserError: the configuration names a loss, device or data set that cannot be used, or the
@@ -54,7 +60,7 @@ def execute(cfg: Config, lr_source: str = "given", sweep: str | None = None) -> 
         Lost: another process took the run over.
     """
     with disk.room(), stop.listening():
-        return _execute(cfg, lr_source, sweep)
+        return _execute(cfg, lr_source, sweep, chosen_on)
 
 
 class _Job(NamedTuple):
@@ -68,7 +74,9 @@ class _Job(NamedTuple):
     start: dict[str, Any]
 
 
-def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
+def _execute(
+    cfg: Config, lr_source: str, sweep: str | None, chosen_on: str | None
+) -> dict[str, Any]:
     config = resolve(cfg)
     loss = build_loss(config["loss"])
     root, run = place(config, loss)
@@ -80,7 +88,7 @@ def _execute(cfg: Config, lr_source: str, sweep: str | None) -> dict[str, Any]:
     device = machine.pick_device(cfg.accelerator)
     teacher.check(config, root)
     mirrors.check(cfg.logger.name)
-    start = row.begun(run, cfg, config, loss, device, lr_source, sweep)
+    start = row.begun(run, cfg, config, loss, device, lr_source, sweep, chosen_on)
     try:
         with store.workshop(root, run) as lease:
             return _make(_Job(cfg, config, loss, device, root, start), lease)

@@ -42,6 +42,7 @@ from lossatlas.training.wording import our_words
 
 if TYPE_CHECKING:
     from lossatlas.losses.base import Loss
+    from lossatlas.training.stages import Chosen
 
 MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost
 RETRIED = ("failed", "diverged")
@@ -246,13 +247,23 @@ class ResumableSweeper(Sweeper):
             words = query.latest(words)
             value = query.value_of(words)
             asked = None if value is None else query.read(value)
+            chosen = None
             if asked is not None:
-                words = [*query.without(words), f"loss={','.join(asked.named + asked.found)}"]
+                words = query.without(words)
+                chosen = self._contenders(words) if asked.contenders else None
+                if chosen is not None and chosen.reason is not None:
+                    left_out[query.CONTENDERS, chosen.reason] = 0
+                asked.found.extend(chosen.losses if chosen else [])
+                if not (names := dict.fromkeys(asked.named + asked.found)):
+                    continue
+                words = [*words, f"loss={','.join(names)}"]
             with our_words(Exception):
-                grids.append((parser.parse_overrides(words), asked.found if asked else []))
-        if sum(count_runs(parsed) for parsed, _ in grids) > MOST_RUNS:  # before it is written out
+                grids.append((parser.parse_overrides(words), asked.found if asked else [], chosen))
+        if (
+            sum(count_runs(parsed) for parsed, _, _ in grids) > MOST_RUNS
+        ):  # before it is written out
             raise UserError(f"a sweep may have {MOST_RUNS:,} runs, and this one has more")
-        for parsed, found in grids:
+        for parsed, found, chosen in grids:
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):
                 for overrides in batch:
                     setting, seed = self._setting_of(overrides)
@@ -263,6 +274,8 @@ class ResumableSweeper(Sweeper):
                         continue
                     assert setting.loss is not None
                     root, run = _planned(setting, setting.loss, seed)
+                    if chosen is not None and name in chosen.losses:
+                        run = run._replace(chosen_on=chosen.seeds)
                     if self.only is None or fnmatchcase(run.run_id, self.only):
                         plan[run.run_id] = run
         left = [LeftOut(loss, reason, n) for (loss, reason), n in left_out.items()]
@@ -276,6 +289,26 @@ class ResumableSweeper(Sweeper):
                 else f"no run of the sweep fits {short(self.only)}"
             )
         return Plan(root, list(plan.values()), left)
+
+    def _contenders(self, words: list[str]) -> "Chosen":
+        """What `contenders()` finds beside the other words of a line."""
+        from lossatlas.analysis.arms import BASELINE
+        from lossatlas.training import stages
+        from lossatlas.training.config import resolve
+
+        with our_words(Exception):
+            parsed = OverridesParser.create(config_loader=self.loader).parse_overrides(words)
+        ours = [one for one in parsed if one.get_key_element() == "seed"]
+        if not ours or any(one.is_sweep_override() for one in parsed if one not in ours):
+            raise UserError(
+                f"loss={query.CONTENDERS} stands with one recipe, one scenario and some seeds, as "
+                f"in 'recipe=quick scenario=clean seed=3,4', not with {short(' '.join(words))}"
+            )
+        swept = ours[-1].is_sweep_override()
+        seeds = map(str, ours[-1].sweep_iterator() if swept else [ours[-1].value()])
+        others = [text for text in words if not text.startswith("seed=")]
+        config = resolve(self._compose((*others, f"loss={BASELINE}")))
+        return stages.choose(config, {int(seed) for seed in seeds if seed.isdecimal()})
 
     def _grids(self, arguments: list[str]) -> list[list[str]]:
         """The overrides of each product, the command line's last."""
@@ -387,7 +420,10 @@ def _fails(conf: dict[str, Any]) -> bool:
 
 def _told(left_out: list[LeftOut]) -> list[str]:
     """What was left out of a plan, a line each, under a line on all of it."""
-    lines = [printable(f"  {o.loss}: {o.reason} ({o.runs} runs)") for o in left_out]
+    lines = [
+        printable(f"  {o.loss}: {o.reason}" + (f" ({o.runs} runs)" if o.runs else ""))
+        for o in left_out
+    ]
     return [f"left out: {sum(o.runs for o in left_out)} runs", *lines] if left_out else []
 
 

@@ -133,7 +133,7 @@ def _make(root: Path, run: Planned, folder: Path) -> bool:
         raise UserError(f"its configuration in the plan cannot be read ({error})") from error
     if planned != run.run_id:
         raise UserError("the source of its loss changed after planning; start the sweep again")
-    row = execute(cfg, run.lr_source, folder.name)  # type: ignore[arg-type]
+    row = execute(cfg, run.lr_source, folder.name, run.chosen_on)  # type: ignore[arg-type]
     if row["state"] == "failed":
         sweeps.note_failure(folder, run.run_id)
     if row["state"] != "running":

@@ -204,3 +204,18 @@ def test_a_file_without_what_is_asked_for_is_one_sentence(file, tmp_path):
         with pytest.raises(UserError, match=said):
             build(file, tmp_path / "out", **more)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_that_is_not_finished_says_how_far_it_is(root: Path, tmp_path: Path) -> None:
+    here = shutil.copytree(root, tmp_path / "runs")
+    ended = sorted(path.parent.name for path in here.glob("cross_entropy-*/row.json"))
+    plan = [sweeps.Planned(name, {}, "class_index", "given") for name in (*ended, "a-s0", "b-s0")]
+    name = sweeps.write(here, "half", ["loss=cross_entropy"], plan).name
+    said = f"**Not finished:** {len(ended)} of the {len(ended) + 2} runs of this sweep"
+    source.export(here, tmp_path / "a.parquet", sweep=name)
+    for place, sweep in ((here, name), (tmp_path / "a.parquet", None)):
+        text = build(place, tmp_path / "pages", sweep=sweep).page.with_name("REPORT.md").read_text()
+        assert said in text
+    sweeps.write(here, "whole", ["loss=cross_entropy"], plan[:-2])
+    text = build(here, tmp_path / "p", sweep="whole").page.with_name("REPORT.md").read_text()
+    assert "Not finished" not in text

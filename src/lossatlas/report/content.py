@@ -125,7 +125,7 @@ def assemble(
         "scenarios": sentences.scenarios(found),
         "differing": differing,
         "shared": shared,
-        "notices": sentences.notices(found, rows),
+        "notices": sentences.notices(found, rows, source.unmade),
         "tuned": [document | {"table": tables.rates_table(document)} for document in rates],
         "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
         "machines": tables.machines_table(machines.between(found)),

@@ -331,9 +331,16 @@ def place(condition: Condition) -> str:
     return f"{code(condition.setting)}{condition.judge.whose} ({told})"
 
 
-def notices(found: Found, runs: Sequence[Row]) -> list[str]:
-    """What must be known before any number is read."""
+def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
+    """What must be known before any number is read; `unmade` runs of the sweep are still to be
+    made."""
     said = []
+    if unmade:
+        ended = sum(map(is_finished, runs))
+        said.append(
+            f"**Not finished:** {ended} of the {ended + unmade} runs of this sweep have a result. "
+            "What is compared below may change with the others."
+        )
     for trial in dict.fromkeys(condition.trial for condition, _ in found if condition.trial):
         places = [place(condition) for condition, _ in found if condition.trial == trial]
         said.append(

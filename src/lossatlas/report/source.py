@@ -38,7 +38,8 @@ class Source(NamedTuple):
     `place` is the folder or file that was named; `kept` are the runs that have travelled, by the
     keys of their rows here, all others have a folder in `place`; `planned` are the sweeps whose
     commands make the rows, `told` those commands that have travelled, and `tables` the tables of
-    rates, those of the store and those that have travelled, by the ends of their paths.
+    rates, those of the store and those that have travelled, by the ends of their paths. Of the
+    sweep that was asked for, `unmade` runs had not ended.
     """
 
     rows: list[arms.Row]
@@ -47,6 +48,7 @@ class Source(NamedTuple):
     planned: list[str]
     told: Mapping[str, Sequence[str]]
     tables: Mapping[str, Mapping[str, Any]]
+    unmade: int
 
     def epochs(self, row: arms.Row) -> list[dict[str, Any]]:
         """The epochs of a run; raises Damaged."""
@@ -115,7 +117,7 @@ def read(
         raise UserError(f"{place}: there is no such folder of runs; 'lossatlas train' makes runs")
     if only is not None:
         table = table[selection.fits(table, only)]
-    asked = rows.sweep
+    asked, unmade = rows.sweep, rows.unmade
     if sweep is not None:
         if not place.is_dir():
             raise UserError(
@@ -124,7 +126,9 @@ def read(
             )
         folder = sweeps.find(place, sweep)
         asked = folder.name
-        table = table[table["run_id"].isin(sweeps.ids(folder))]
+        ids = sweeps.ids(folder)
+        table = table[table["run_id"].isin(ids)]
+        unmade = len({*ids} - {*table.loc[~table["state"].isin(OPEN), "run_id"]})
     if not held_out:
         table = table[~(table["holdout"] > 0)]
     chosen = [] if table.empty else arms.rows(table, held_out)
@@ -148,7 +152,7 @@ def read(
         except UserError as error:
             name = path.relative_to(place).as_posix()
             chosen.append(damaged_row(place, name, f"{error}; no rate of it is told"))
-    source = Source(chosen, place, kept, planned, rows.commands, tables)
+    source = Source(chosen, place, kept, planned, rows.commands, tables, unmade)
     return source._replace(rows=sorted((_measured(r, source) for r in chosen), key=travel.order))
 
 
@@ -210,7 +214,7 @@ def export(
             said.append(str(error))
     known = {name: lines for name, lines in commands.items() if lines is not None}
     asked = source.planned[0] if sweep is not None else None
-    travel.write(path, travel.Rows(found, asked, known, source.rates()))
+    travel.write(path, travel.Rows(found, asked, known, source.rates(), source.unmade))
     return len(found), said
 
 

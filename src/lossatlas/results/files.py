@@ -247,10 +247,11 @@ class RateTable(_Schema):
 
 
 class Told(_Schema):
-    """What a file of rows tells beside them: the sweep that was asked for, commands, and tables of
-    rates by the ends of their paths."""
+    """What a file of rows tells beside them: the sweep that was asked for, how many of its runs
+    had not ended, commands, and tables of rates by the ends of their paths."""
 
     sweep: Text | None
+    unmade: Whole = 0
     commands: dict[str, list[str]]
     rates: dict[str, RateTable]
 

@@ -69,13 +69,14 @@ class Run(NamedTuple):
 
 class Rows(NamedTuple):
     """What a file of rows holds: runs; the sweep that was asked for, if any; of the sweeps that
-    planned them the commands, by name; and the tables of rates of the store, by the ends of their
-    paths."""
+    planned them the commands, by name; the tables of rates of the store, by the ends of their
+    paths; and how many runs of the sweep that was asked for had not ended."""
 
     runs: list[Run]
     sweep: str | None = None
     commands: Mapping[str, Sequence[str]] = {}
     rates: Mapping[str, Mapping[str, Any]] = {}
+    unmade: int = 0
 
 
 def run(
@@ -209,7 +210,7 @@ def _rows(path: Path) -> Rows:
     except (pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
         raise Damaged(f"{path}: is damaged: it does not hold what files of rows hold") from None
     files.fitting(told, files.Told, f"{path}: its metadata")
-    return Rows(runs, told["sweep"], told["commands"], told["rates"])
+    return Rows(runs, told["sweep"], told["commands"], told["rates"], told.get("unmade", 0))
 
 
 def _content(rows: Rows) -> bytes:
@@ -224,6 +225,8 @@ def _content(rows: Rows) -> bytes:
     told = {MARK: str(VERSION), b"sweep": json.dumps(rows.sweep)}
     told[b"commands"] = json.dumps(dict(sorted(rows.commands.items())))
     told[b"rates"] = json.dumps(dict(sorted(rows.rates.items())))
+    if rows.unmade:
+        told[b"unmade"] = json.dumps(rows.unmade)
     return table.sealed(found.replace_schema_metadata(told), compression="zstd")
 
 

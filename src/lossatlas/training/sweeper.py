@@ -83,6 +83,8 @@ class Setting(NamedTuple):
     loss: "Loss | None"
     lr_source: str
     reason: str | None  # why such a run cannot be made, or need not
+    lacks: tuned.Cell | None = None  # the rate that is to be found first
+    overrides: tuple[str, ...] = ()
 
 
 class ResumableSweeper(Sweeper):
@@ -278,6 +280,8 @@ class ResumableSweeper(Sweeper):
                         run = run._replace(chosen_on=chosen.seeds)
                     if self.only is None or fnmatchcase(run.run_id, self.only):
                         plan[run.run_id] = run
+                        if setting.lacks is not None:
+                            self._cells.setdefault(setting.lacks, setting.overrides)
         left = [LeftOut(loss, reason, n) for (loss, reason), n in left_out.items()]
         if not plan and left and self.only is None:
             more = f"; and {len(left) - 1} more such" if left[1:] else ""
@@ -357,7 +361,7 @@ class ResumableSweeper(Sweeper):
         source, cell = lr_source(cfg), tuned.cell(cfg)
         wanted = {"missing": ("default",), "only": ("default", "tuned")}.get(self.rates or "", ())
         if source in wanted and not needless and rates.can_be_found(cell.loss):
-            self._cells.setdefault(cell, overrides)
+            return Setting(config, loss, source, needless, cell, overrides)
         return Setting(config, loss, source, needless)
 
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:

@@ -113,7 +113,7 @@ def _table(caption: Token, inside: Sequence[Token]) -> Iterator[Token]:
     words = not any(token.attrs for token in inside[1:])  # no column is aligned as numbers are
     label = html.escape(_text(caption))
     yield _raw(
-        f'<div class="scroll{" words" * words}" role="region" tabindex="0" aria-label="{label}">\n'
+        f'<div class="scroll{" words" * words}" role="group" tabindex="0" aria-label="{label}">\n'
         "<table>\n<caption><span>"
     )
     yield caption
@@ -134,10 +134,11 @@ def _rows(inside: Sequence[Token]) -> Iterator[list[Token]]:
     for token in inside:
         if token.type == "th_open":
             token.attrSet("scope", "col")
-        elif token.type == "td_open" and row[-1].type == "tr_open":
-            token.tag, token.attrs = "th", {"scope": "row"}
-        elif token.type == "td_close" and sum(one.type == "td_close" for one in row) == 0:
-            token.tag = "th"
+        elif token.type == "inline" and row[-1].type == "td_open" and row[-2].type == "tr_open":
+            if token.content:  # an empty cell is the heading of nothing
+                row[-1].tag, row[-1].attrs = "th", {"scope": "row"}
+        elif token.type == "td_close" and not any(one.type == "td_close" for one in row):
+            token.tag = row[1].tag
         row.append(token)
         if not token.type.startswith(("th_", "td_", "inline", "tr_open")):
             yield row
@@ -165,7 +166,7 @@ def _fence(self: Any, tokens: Sequence[Token], i: int, options: Any, env: Any) -
     if tokens[i].info != "math":
         return f"<pre>{html.escape(text)}</pre>\n"
     shown = mathml(text.strip(), "block")
-    return f'<div class="formula" role="region" tabindex="0" aria-label="Formula">{shown}</div>\n'
+    return f'<div class="formula" role="group" tabindex="0" aria-label="Formula">{shown}</div>\n'
 
 
 def _image(self: Any, tokens: Sequence[Token], i: int, options: Any, env: Any) -> str:
@@ -175,7 +176,8 @@ def _image(self: Any, tokens: Sequence[Token], i: int, options: Any, env: Any) -
         return alt
     if env["beside"] and "<title>" in svg:  # which only an element of its own shows
         kind = 'type="image/svg+xml" role="img"'
-        return f'<object data="{address}" {kind} aria-label="{alt}"></object>'
+        shown = f'<object data="{address}" {kind} aria-label="{alt}"></object>'
+        return f'<div class="scroll" role="group" tabindex="0" aria-label="{alt}">{shown}</div>'
     if env["beside"]:
         return f'<img src="{address}" alt="{alt}">'
     data = base64.b64encode(svg.encode(errors="replace")).decode()

@@ -12,8 +12,9 @@ from lossatlas.losses.registry import register
 class WeightedCrossEntropy(CountedLoss):
     """Class-weighted cross-entropy: -w_y log p_y, w_k = K n_k^{-a} / sum_j n_j^{-a}.
 
-    n_k counts the training samples of class k, so that the weights sum to K. The reduction "mean"
-    is the plain mean of the values, not their sum divided by that of the weights.
+    n_k counts the training samples of class k, so that the weights sum to K. Elkan (IJCAI 2001)
+    founds learning by costs; weights by count are a convention without a paper. The reduction
+    "mean" is the plain mean of the values, not their sum divided by that of the weights.
     """
 
     target = "class_index"

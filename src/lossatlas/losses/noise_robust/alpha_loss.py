@@ -14,8 +14,8 @@ class AlphaLoss(LogitLoss):
     """alpha-loss (Sypherd et al., 2022, arXiv:1906.02314): a / (a - 1) (1 - p_y^(1 - 1/a)).
 
     That is generalised cross-entropy with q = 1 - 1/a; at a = 1 it is -log p_y. The paper's losses
-    with alpha below one are left out: they grow like exp((1/alpha - 1) margin) and overflow at
-    ordinary logits.
+    with alpha below one are left out: for a mistake they grow like exp(-(1/alpha - 1) margin) and
+    overflow.
     """
 
     target = "class_index"

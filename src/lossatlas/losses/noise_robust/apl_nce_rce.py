@@ -1,4 +1,4 @@
-"""An active and a passive loss, both symmetric."""
+"""Normalised cross-entropy plus reverse cross-entropy."""
 
 from lossatlas.intervals import in_range
 from lossatlas.losses.base import Sum

@@ -13,8 +13,8 @@ from lossatlas.losses.registry import register
 class CompSum(LogitLoss):
     """Comp-sum losses (Mao et al., 2023, arXiv:2304.07288): (1 - p_y^(tau - 1)) / (tau - 1).
 
-    At tau = 1 it is -log p_y. The paper's losses with tau below one are left out: they grow like
-    exp((1 - tau) margin) and overflow at ordinary logits.
+    At tau = 1 it is -log p_y. The paper's losses with tau below one are left out: for a mistake
+    they grow like exp(-(1 - tau) margin) and overflow.
     """
 
     target = "class_index"

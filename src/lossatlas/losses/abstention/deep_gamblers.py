@@ -28,7 +28,7 @@ class DeepGamblers(LogitLoss):
         self.pretrain = in_range("pretrain", pretrain, "[0, inf)")
 
     def per_sample(self, logits: Tensor, target: Tensor, *, epoch: int) -> Tensor:
-        """Values (N,) for logits (N, K + 1) and class indices (N,)."""
+        """Values (N,) for logits (N, K + 1), class indices (N,) and the epoch, from 0."""
         if epoch < self.pretrain:
             return F.cross_entropy(logits[:, :-1], target, reduction="none")
         log_p = torch.log_softmax(logits, 1)

@@ -11,7 +11,7 @@ from lossatlas.losses.registry import register
 
 @register
 class Crl(LogitLoss):
-    """Correctness ranking loss (Moon et al., ICML 2020, arXiv:2007.01458), over a batch.
+    """Correctness ranking loss (Moon et al., ICML 2020, arXiv:2007.01458), eq. 3 over a batch.
 
     Mean cross-entropy + lam times the mean of max(0, |c_i - c_j| - g (k_i - k_j)), j the next
     sample of the batch, in a circle, and g the sign of c_i - c_j. k is the largest probability; c,

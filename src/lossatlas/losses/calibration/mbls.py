@@ -12,9 +12,9 @@ from lossatlas.losses.registry import register
 class Mbls(LogitLoss):
     """Margin-based label smoothing (Liu et al., 2022, arXiv:2111.15430).
 
-    CE(s, y) + alpha sum_k max(0, max_j s_j - s_k - margin), summed over classes as in the formula;
-    the official code takes the mean. At a kink the penalty's gradient is zero; tied largest
-    scores share it.
+    CE(s, y) + alpha sum_k max(0, max_j s_j - s_k - margin), a sum over classes; the official code
+    takes the mean, so that its alpha of 0.1 is 0.1 / K here. At a kink the penalty's gradient is
+    zero; tied largest scores share it.
     """
 
     target = "class_index"

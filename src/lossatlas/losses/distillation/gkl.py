@@ -11,7 +11,7 @@ from lossatlas.losses.registry import register
 
 @register
 class GKL(LogitLoss):
-    """Generalised KL (Cui et al., 2025, arXiv:2503.08038), of a batch with a teacher's logits t.
+    """Generalised KL (Cui et al., 2026, arXiv:2503.08038), of a batch with a teacher's logits t.
 
     CE(s, y) + v (beta wMSE + alpha SCE), v = min((epoch + 1) / warmup_epochs, 1). SCE is the mean
     of -sum_k q_k log p_k, p and q the softmax of s and t at the temperature. wMSE is

@@ -12,10 +12,11 @@ from lossatlas.losses.registry import register
 
 @register
 class TfKdReg(LogitLoss):
-    """Teacher-free distillation, Tf-KD_reg (Yuan et al., 2020, arXiv:1909.11723).
+    """Teacher-free distillation, Tf-KD_reg (Yuan et al., 2020, arXiv:1909.11723), eq. 9 as coded.
 
     (1 - alpha) CE(s, y) + alpha (m / K) KL(u || softmax(s)), where u is the softmax of
-    (a on the label, (1 - a) / (K - 1) elsewhere) / temperature; as in the code.
+    (a on the label, (1 - a) / (K - 1) elsewhere) / temperature. The paper's equation has no m / K
+    and the student at the temperature too.
     """
 
     target = "class_index"

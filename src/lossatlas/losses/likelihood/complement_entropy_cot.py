@@ -14,7 +14,8 @@ class ComplementEntropyCot(LogitLoss):
     """Complement objective training (Chen et al., ICLR 2019, arXiv:1903.01182), as one sum.
 
     CE(s, y) + 1 / (K - left_out) sum_{j != y} q_j log q_j, q the softmax of the wrong classes
-    alone. left_out is 1 in the paper, 0 in its code. The paper takes a step on each term by turns.
+    alone. left_out is 1 in the paper (by two of its readers), 0 in its code. The paper takes a step
+    on each term by turns.
     """
 
     target = "class_index"

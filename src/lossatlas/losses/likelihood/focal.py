@@ -12,9 +12,9 @@ from lossatlas.losses.registry import register
 
 @register
 class Focal(LogitLoss):
-    """Focal loss (Lin et al., 2017, arXiv:1708.02002): -alpha (1 - p_y)^gamma log p_y.
+    """Focal loss (Lin et al., 2017, arXiv:1708.02002): -alpha_y (1 - p_y)^gamma log p_y.
 
-    The factor (1 - p_y)^gamma is differentiated, as in the paper.
+    On the softmax, as Mukhoti et al. (2020) have it; the factor (1 - p_y)^gamma is differentiated.
     """
 
     target = "class_index"

@@ -16,7 +16,8 @@ class GuidedComplementEntropy(LogitLoss):
     """Guided complement entropy (Chen et al., 2019, arXiv:1903.09799).
 
     p_y^alpha / log(K - left_out) times sum_{j != y} q_j log q_j, where q is the softmax of the
-    wrong classes alone. left_out is 1 in the paper, 0 in its code. For two classes the value is 0.
+    wrong classes alone. left_out is 1 in the paper (by a reimplementation of it), 0 in its code.
+    For two classes the value is 0.
     """
 
     target = "class_index"

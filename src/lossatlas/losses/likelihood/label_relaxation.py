@@ -14,10 +14,11 @@ from lossatlas.losses.registry import register
 
 @register
 class LabelRelaxation(LogitLoss):
-    """Label relaxation (Lienen & Hüllermeier, AAAI 2021), eq. 7: 0 where p_y >= 1 - alpha, else
+    """Label relaxation (Lienen & Hüllermeier, AAAI 2021), eq. 7.
 
-    (1 - alpha) log((1 - alpha) / p_y) + alpha log(alpha / (1 - p_y)), the divergence from the
-    nearest distribution with mass 1 - alpha on the label.
+    0 where p_y >= 1 - alpha, else (1 - alpha) log((1 - alpha) / p_y)
+    + alpha log(alpha / (1 - p_y)), the divergence from the nearest distribution with mass 1 - alpha
+    on the label.
     """
 
     target = "class_index"

@@ -13,7 +13,7 @@ from lossatlas.losses.registry import register
 class Redl(LogitLoss):
     """Relaxed evidential learning, R-EDL (Chen, Gao & Xu, ICLR 2024).
 
-    With evidence e = softplus(s): the squared distance of the label's e_y vector to
+    With evidence e = softplus(s): the squared distance of the one-hot label to the shares
     (e_k + lamb2) / (e_k + lamb1 sum_{j != k} e_j + K lamb2); plus the divergence of
     Dir(e + lamb2, the label's e taken away) from Dir(lamb2), weighted by
     lambda_max min(1, epoch / anneal).

@@ -12,7 +12,7 @@ from lossatlas.losses.registry import register
 class RescaledSquareLoss(LogitLoss):
     """Rescaled square loss (Hui & Belkin, 2021, arXiv:2006.07322).
 
-    (1/K) (kappa (s_y - M)^2 + sum_{j != y} s_j^2).
+    (1/K) (kappa (s_y - M)^2 + sum_{j != y} s_j^2); the paper's k is kappa.
     """
 
     target = "class_index"

@@ -12,7 +12,7 @@ from lossatlas.losses.registry import register
 
 @register
 class MclLog(LogitLoss):
-    """Learning with multiple complementary labels (Feng et al., 2020, arXiv:1912.12927).
+    """Learning with multiple complementary labels (Feng et al., 2020, arXiv:1912.12927), eq. 12.
 
     With P the mass of the classes not excluded, c = scale (K - 1) / (number of excluded classes):
     -c log P (variant 0, LOG), c exp(-P) (1, EXP) or c (1 - P) (2, MAE).

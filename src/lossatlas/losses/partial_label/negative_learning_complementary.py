@@ -10,7 +10,7 @@ from lossatlas.losses.registry import register
 
 @register
 class NegativeLearningComplementary(LogitLoss):
-    """SCL-NL (Chou et al., ICML 2020, arXiv:2007.02235): -log(1 - p_c), c a class that is wrong."""
+    """SCL-NL (Chou et al., ICML 2020, arXiv:2007.02235), eq. 11: -log(1 - p_c), c a wrong class."""
 
     target = "complementary"
 

@@ -19,8 +19,10 @@ test: setup            ## the whole test suite
 
 # From here on for maintainers: what these targets write is committed.
 
-publish-survey: survey ## reports/quick/ from the runs of the survey
-	$(BIN)/lossatlas report --sweep quick_survey -o reports/quick
+# rows-avx2.parquet: the same survey made under ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2.
+publish-survey: survey ## reports/quick/ from the runs of the survey, held against those of another processor
+	$(BIN)/lossatlas runs export reports/quick/rows.parquet --sweep quick_survey
+	$(BIN)/lossatlas report --sweep quick_survey -o reports/quick --check reports/quick/rows-avx2.parquet
 
 tune: setup            ## the learning rates of the survey's losses, stored in conf/tuned/
 	$(BIN)/lossatlas tune sweep=quick_survey -o conf/tuned

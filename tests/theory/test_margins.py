@@ -84,7 +84,7 @@ def test_the_hinge_is_the_hinge(name: str) -> None:
             "slope_up": 0.075, "slope_down": -0.925,
         }),
         ("squared_error_logits", {"optimum": 1, "down": "power", "power_down": 2}),
-        ("mbls", {"optimum": 10, "slope_up": 0.3}),
+        ("mbls", {"optimum": 10, "slope_up": 0.075}),
     ],
 )  # fmt: skip
 def test_tails(name: str, found: dict[str, object]) -> None:

@@ -12,8 +12,8 @@ from lossatlas.losses.registry import register
 class Mbls(LogitLoss):
     """Margin-based label smoothing (Liu et al., 2022, arXiv:2111.15430).
 
-    CE(s, y) + alpha sum_k max(0, max_j s_j - s_k - margin), a sum over classes; the official code
-    takes the mean, so that its alpha of 0.1 is 0.1 / K here. At a kink the penalty's gradient is
+    CE(s, y) + alpha / K sum_k max(0, max_j s_j - s_k - margin), a mean over classes as in the
+    official code, to which the alpha of 0.1 belongs; its docstring writes the sum. At a kink the penalty's gradient is
     zero; tied largest scores share it.
     """
 
@@ -27,5 +27,5 @@ class Mbls(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         distances = logits.amax(1, keepdim=True) - logits
-        penalty = (distances - self.margin).relu().sum(1)
+        penalty = (distances - self.margin).relu().mean(1)
         return F.cross_entropy(logits, target, reduction="none") + self.alpha * penalty

@@ -220,7 +220,7 @@ def test_curvature_without_bound_at_zero() -> None:
 
 
 def test_a_bound_far_down_is_respected() -> None:
-    """logit_norm's eps bounds its curvature, by about 1 / (tau eps)^2."""
+    """logit_norm's eps bounds its curvature, by about 1 / (temperature eps)^2."""
     finding = smooth(examine("logit_norm"))
     assert finding.verdict == "not_refuted"
     assert 1e17 < finding.found["constant"] < 1e19

@@ -43,7 +43,7 @@ HIDDEN = [
     ("gce", {"q": 0.35}),
     ("focal", {"gamma": 1.7}),
     ("label_smoothing", {"epsilon": 0.03}),
-    ("logit_norm", {"tau": 0.3}),
+    ("logit_norm", {"temperature": 0.3}),
     ("logit_adjustment", {"tau": 0.3}),
     ("taylor_ce", {"t": 4}),
     ("agce", {"a": 0.2, "q": 0.45}),

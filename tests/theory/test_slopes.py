@@ -113,7 +113,7 @@ def test_slopes_that_grow_towards_zero() -> None:
 
 
 def test_an_eps_far_down_bounds_the_slope() -> None:
-    """logit_norm's slope is about 1 / (tau |s|) until |s| is eps."""
+    """logit_norm's slope is about 1 / (temperature |s|) until |s| is eps."""
     found = lipschitz(examine("logit_norm")).found
     by_radius = dict(zip(found["radius"], found["slope"], strict=True))
     assert by_radius[0.01] > 5 * by_radius[0.1]

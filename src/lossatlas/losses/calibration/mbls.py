@@ -13,8 +13,8 @@ class Mbls(LogitLoss):
     """Margin-based label smoothing (Liu et al., 2022, arXiv:2111.15430).
 
     CE(s, y) + alpha / K sum_k max(0, max_j s_j - s_k - margin), a mean over classes as in the
-    official code, to which the alpha of 0.1 belongs; its docstring writes the sum. At a kink the penalty's gradient is
-    zero; tied largest scores share it.
+    official code, to which the alpha of 0.1 belongs; its docstring writes the sum. At a kink the
+    penalty's gradient is zero; tied largest scores share it.
     """
 
     target = "class_index"

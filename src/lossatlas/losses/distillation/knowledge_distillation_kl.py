@@ -13,21 +13,21 @@ from lossatlas.losses.registry import register
 class KnowledgeDistillationKL(LogitLoss):
     """Knowledge distillation (Hinton et al., 2015, arXiv:1503.02531), with logits s^T of a teacher.
 
-    (1 - lam) CE(s, y) + lam tau^2 KL(softmax(s^T / tau) || softmax(s / tau)).
+    (1 - lam) CE(s, y) + lam t^2 KL(softmax(s^T / t) || softmax(s / t)), t the temperature.
     """
 
     target = "class_index"
 
-    def __init__(self, tau: float = 4.0, lam: float = 0.9):
+    def __init__(self, temperature: float = 4.0, lam: float = 0.9):
         super().__init__()
-        self.tau = in_range("tau", tau, "(0, inf)")
+        self.temperature = in_range("temperature", temperature, "(0, inf)")
         self.lam = in_range("lam", lam, "[0, 1]")
 
     def per_sample(self, logits: Tensor, target: Tensor, *, teacher_logits: Tensor) -> Tensor:
         """Values (N,) for logits (N, K), class indices (N,) and the teacher's logits (N, K)."""
         # In float64: at a high temperature the divergence is what two large sums differ by.
-        ours = torch.log_softmax(logits.double() / self.tau, 1)
-        theirs = torch.log_softmax(teacher_logits.detach().double() / self.tau, 1)
+        ours = torch.log_softmax(logits.double() / self.temperature, 1)
+        theirs = torch.log_softmax(teacher_logits.detach().double() / self.temperature, 1)
         divergence = (theirs.exp() * (theirs - ours)).sum(1).to(logits.dtype)
         label = F.cross_entropy(logits, target, reduction="none")
-        return (1 - self.lam) * label + self.lam * self.tau**2 * divergence
+        return (1 - self.lam) * label + self.lam * self.temperature**2 * divergence

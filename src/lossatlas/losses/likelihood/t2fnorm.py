@@ -12,20 +12,21 @@ from lossatlas.losses.registry import register
 
 @register
 class T2FNorm(LogitLoss):
-    """T2FNorm (Regmi et al., CVPR Workshops 2024, arXiv:2305.17797): CE(W h / (tau |h|), y).
+    """T2FNorm (Regmi et al., CVPR Workshops 2024, arXiv:2305.17797): CE(W h / (t |h|), y), t the
+    temperature.
 
     Its logits are those of a linear head without a bias, W h; a feature of zeros gets scores of 0.
     """
 
     target = "class_index"
 
-    def __init__(self, tau: float = 0.1):
+    def __init__(self, temperature: float = 0.1):
         super().__init__()
-        self.tau = in_range("tau", tau, "(0, inf)")
+        self.temperature = in_range("temperature", temperature, "(0, inf)")
 
     def per_sample(self, logits: Tensor, target: Tensor, *, features: Tensor) -> Tensor:
         """Values (N,) for logits (N, K), class indices (N,) and features (N, D)."""
         length = torch.linalg.vector_norm(features, dim=1, keepdim=True).to(logits)
         lead = quantities.lead(logits, target)
         unit = lead / torch.where(length > 0, length, 1.0)
-        return F.cross_entropy(unit / self.tau, target, reduction="none")
+        return F.cross_entropy(unit / self.temperature, target, reduction="none")

@@ -8,7 +8,7 @@ from lossatlas.losses.registry import register
 
 
 @register
-class APL(Sum):
+class APLNCERCE(Sum):
     """Active passive loss NCE+RCE (Ma et al., 2020, arXiv:2006.13554): alpha NCE + beta RCE.
 
     The default of A, the number in place of log 0, is log(1e-4), as in the authors' code.

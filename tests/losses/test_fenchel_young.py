@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from mpmath import mpf, workdps
 from torch import Tensor
 
 import lossatlas
-from lossatlas.contract.inputs import seeded
+from lossatlas.contract.inputs import find_reference, make, seeded
+from lossatlas.losses.targets import lift
 
 
 def _p(name: str, s: Tensor) -> Tensor:
@@ -36,10 +38,53 @@ def test_gradient_is_p_minus_one_hot(name: str, dtype: torch.dtype) -> None:
         torch.testing.assert_close(gradient.double(), expected, atol=tolerance, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["sparsemax_loss", "entmax15_loss"])
-def test_second_derivative_is_that_of_the_gradient(name: str) -> None:
-    loss = lossatlas.get_loss(name, "sum")
+FAMILY: list[tuple[str, dict[str, float]]] = [
+    ("sparsemax_loss", {}),
+    ("entmax15_loss", {}),
+    *(("entmax_loss", {"alpha": alpha}) for alpha in (1.2, 1.5, 2, 4)),
+    ("fenchel_young", {"alpha": 1.5}),
+    *(("f_divergence_fy", {"alpha": 1.5, "prior": prior}) for prior in (0, 1)),
+]
+
+
+@pytest.mark.parametrize(("name", "given"), FAMILY)
+def test_second_derivative_is_that_of_the_gradient(name: str, given: dict[str, float]) -> None:
     for k in (2, 5):
+        loss = make(name, "sum", k, **given)
         s = torch.randn(8, k, generator=seeded(k), dtype=torch.float64).requires_grad_()
-        labels = torch.arange(8) % k
-        assert torch.autograd.gradgradcheck(lambda x, y=labels: loss(x, y), s)
+        target = lift(torch.arange(8) % k, loss.target, k)
+        assert torch.autograd.gradgradcheck(lambda x, y=target, f=loss: f(x, y), s)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("alpha", [1.2, 1.5, 2.0, 3.0])
+def test_second_derivative_is_that_of_the_formula_at_50_digits(
+    alpha: float, dtype: torch.dtype
+) -> None:
+    s, v = [0.5, -0.25, 0.0, -1.5, 0.375], [1.0, -0.5, 2.0, 0.25, -1.0]
+    reference = find_reference("entmax_loss")
+    assert reference is not None
+    with workdps(50):
+        h = mpf(2) ** -27
+        ahead, here, behind = (
+            reference([x + i * h * d for x, d in zip(s, v, strict=True)], 1, mpf(alpha))
+            for i in (1, 0, -1)
+        )
+        expected = float((ahead - 2 * here + behind) / h**2)
+    x = torch.tensor([s], dtype=dtype, requires_grad=True)
+    y, way = torch.tensor([1]), torch.tensor([v], dtype=dtype)
+    loss = lossatlas.get_loss("entmax_loss", alpha=alpha)
+    (slope,) = torch.autograd.grad(loss(x, y), x, create_graph=True)
+    (bent,) = torch.autograd.grad((slope * way).sum(), x)
+    tolerance = 1e-10 if dtype == torch.float64 else 1e-5
+    assert (bent * way).sum().item() == pytest.approx(expected, rel=tolerance)
+
+
+def test_classes_without_a_chance_have_no_derivative() -> None:
+    s = torch.tensor([[0.5, -torch.inf, 0.0]], dtype=torch.float64, requires_grad=True)
+    loss = lossatlas.get_loss("entmax_loss", alpha=1.7)
+    (slope,) = torch.autograd.grad(loss(s, torch.tensor([2])), s, create_graph=True)
+    (bent,) = torch.autograd.grad(slope[0, 0], s)
+    assert slope.isfinite().all()
+    assert bent.isfinite().all()
+    assert slope[0, 1] == bent[0, 1] == 0

@@ -1,5 +1,6 @@
 """What `check` says of code that departs from its formula, jumps, rolls dice, or is picky."""
 
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,9 +13,10 @@ from torch.nn import functional as F
 
 from lossatlas.cards import Claim
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
+from lossatlas.losses import quantities, registry
 from lossatlas.theory import agreement, records
 from lossatlas.theory.certificates import dcp
+from lossatlas.theory.kinks import breaks, jump_of_value
 from lossatlas.theory.proof import prove
 from lossatlas.theory.properties.bounds import bounded
 from lossatlas.theory.properties.calibration import calibration_function
@@ -156,9 +158,41 @@ def test_a_jump_is_neither_lipschitz_nor_smooth_nor_differentiable(
     assert "jumps by" in (lipschitz(subject).witness or pytest.fail("no witness")).says
 
 
-def test_a_steep_ramp_is_no_jump() -> None:
+def hop_by_log_p(s: Tensor, y: Tensor) -> Tensor:
+    """FLSD-53, its exponent chosen by log p_y: that is rounded, so the hop lies elsewhere."""
+    log_p = F.logsigmoid(quantities.log_odds(s, y))
+    gamma = torch.where(log_p < math.log(0.2), 5.0, 3.0).to(s)
+    return -torch.exp(gamma * F.logsigmoid(-quantities.log_odds(s, y))) * log_p
+
+
+def hop_behind(large: float) -> Function:
+    """Jumps by a half where s_0 + large, rounded, exceeds a threshold."""
+
+    def hop(s: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(s, y) + 0.5 * ((s[:, 0] + large) - large > 0.7312).double()
+
+    return hop
+
+
+@pytest.mark.parametrize("function", [hop_by_log_p, *(hop_behind(large) for large in (1e3, 1e5))])
+def test_a_jump_that_rounding_has_moved_is_a_jump(function: Function) -> None:
+    subject = Subject("hop", function)
+    left, right, v, y = (column[:4] for column in breaks(subject))
+    with torch.no_grad():
+        size = (function(right, y) - function(left, y)).abs()
+    for i in range(len(left)):  # each, so that it does not hang on how a processor rounds
+        place, still = jump_of_value(subject, left[i], right[i], v[i], int(y[i]), size[i].item())
+        assert still == pytest.approx(size[i].item(), rel=1e-6)
+        assert (place - left[i]).norm() < 1e-8 * (1 + left[i].abs().max())
+    finding = lipschitz(subject)
+    assert finding.verdict == "evidence_against"
+    assert confirmed(subject, finding)
+
+
+@pytest.mark.parametrize(("slope", "large"), [(1e6, 0.0), (1e14, 1e3), (1e20, 0.0)])
+def test_a_steep_ramp_is_no_jump(slope: float, large: float) -> None:
     def ramp(s: Tensor, y: Tensor) -> Tensor:
-        return ((s[:, 0] - 0.7312) * 1e20).clamp(0, 1)
+        return (((s[:, 0] + large) - large - 0.7312) * slope).clamp(0, 1)
 
     assert lipschitz(Subject("ramp", ramp)).verdict != "evidence_against"
 

@@ -41,8 +41,12 @@ def targets(kind: str, n: int, k: int, seed: int = design.SEED) -> Tensor:
 
 
 def labels_of(subject: Subject, samples: int = SAMPLES) -> Tensor | None:
-    """Labels (B,) of a batch of embeddings, two samples a class; None where views are partners."""
-    return pairs(subject.target, samples)
+    """Labels (B,) of a batch of embeddings, two samples a class; None where views are partners.
+
+    Of no class that a loss's proxies lack.
+    """
+    labels, facts = pairs(subject.target, samples), getattr(subject.loss, "facts", {})
+    return labels if labels is None else labels % facts.get("num_classes", samples)
 
 
 def embeddings(subject: Subject, n: int = 12, seed: int = design.SEED) -> Tensor:

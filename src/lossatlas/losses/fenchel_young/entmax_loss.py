@@ -48,7 +48,8 @@ def conjugate(s: Tensor, alpha: float, reference: Tensor | None = None) -> Tenso
         return torch.logsumexp(weighed, 1) + 1 - constant
     # In its dual form, min over t of t + sum_k pi_k (u_k^alpha - 1) / alpha, with p = pi u and
     # u = max(0, 1 + (alpha - 1)(s - t))^(1 / (alpha - 1)). There the slope in t is 1 - sum p = 0,
-    # so that neither rounding of t nor its own dependence on s touches the gradient.
+    # so that neither rounding of t nor its own dependence on s touches the gradient. The second
+    # derivative sees that dependence.
     x = s.detach()
     if alpha == 1.5 and reference is None:
         t = 2 + 2 * entmax15_loss.threshold(x / 2)
@@ -56,6 +57,7 @@ def conjugate(s: Tensor, alpha: float, reference: Tensor | None = None) -> Tenso
         t = 1 + sparsemax_loss.threshold(x)
     else:
         t = _threshold(x, alpha, pi)
+    t = _moving(t, s, alpha, pi)
     return t.squeeze(1) + ((pi * _power(s - t, alpha, alpha)).sum(1) - constant) / alpha
 
 
@@ -69,6 +71,13 @@ def _threshold(s: Tensor, alpha: float, pi: Tensor) -> Tensor:
         above = (pi * _power(s - middle, alpha, 1.0)).sum(1, keepdim=True) > 1
         low, high = torch.where(above, middle, low), torch.where(above, high, middle)
     return (low + high) / 2
+
+
+def _moving(t: Tensor, s: Tensor, alpha: float, pi: Tensor) -> Tensor:
+    """The threshold t (N, 1) with its slope in s, dt / ds_k = w_k / sum_j w_j where w = dp / ds."""
+    w = pi * _power(s.detach() - t, alpha, 2 - alpha)
+    move = torch.where(w > 0, s - s.detach(), 0.0)  # no -inf - -inf
+    return t + (w * move).sum(1, keepdim=True) / w.sum(1, keepdim=True)
 
 
 def _slope(u: Tensor, alpha: float) -> Tensor:

@@ -14,7 +14,6 @@ from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.targets import lift
 from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
-from lossatlas.theory.properties.embeddings import labels_of
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject, examine
 from lossatlas.theory.verdict import (
@@ -205,6 +204,6 @@ def _batch(subject: Subject, size: int) -> tuple[Tensor, Tensor | None]:
     if subject.on_embeddings:
         views = getattr(subject.loss, "views", 2)
         shape = (views, size, inputs.DIMENSIONS)
-        return torch.randn(shape, generator=g, dtype=torch.float64), labels_of(subject, size)
+        return torch.randn(shape, generator=g, dtype=torch.float64), inputs.labels_of(subject, size)
     logits = torch.randn(size, subject.k, generator=g, dtype=torch.float64)
     return logits, inputs.targets(subject.target, size, subject.k)

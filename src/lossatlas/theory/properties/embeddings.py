@@ -175,12 +175,6 @@ def _unchanged(
     return refute(subject, says, terms, batches[at], method=method, **facts)
 
 
-def labels_of(subject: Subject, size: int) -> Tensor | None:
-    """Labels (size,) as `inputs.labels_of` has them, but of no class that a loss's proxies lack."""
-    labels, facts = inputs.labels_of(subject, size), getattr(subject.loss, "facts", {})
-    return labels if labels is None else labels % facts.get("num_classes", size)
-
-
 def _by_batch(subject: Subject) -> dict[str, Any]:
     values, slopes = [], []
     views = getattr(subject.loss, "views", 2)
@@ -189,7 +183,7 @@ def _by_batch(subject: Subject) -> dict[str, Any]:
         z = torch.randn(
             views, size, inputs.DIMENSIONS, generator=g, dtype=torch.float64, requires_grad=True
         )
-        value = subject.function(z, labels_of(subject, size)).mean()
+        value = subject.function(z, inputs.labels_of(subject, size)).mean()
         (slope,) = torch.autograd.grad(value, z)
         values.append(value.item())
         slopes.append(size * slope.norm(dim=2).mean().item())

@@ -193,16 +193,17 @@ def _jumps(subject: Subject, method: str, facts: dict[str, Any]) -> Finding | No
         y = number[None]
         with torch.no_grad():
             low, high = (what.subject.values(s[None], y).item() for s in (left, right))
+        size = abs(high - low)
         least = JUMP * unit(subject) + CLEAR * 2.0**-52 * (abs(low) + abs(high))
-        if not abs(high - low) > least + CLEAR * steepness(subject) * (right - left).norm().item():
+        if not size > least + CLEAR * steepness(subject) * (right - left).norm().item():
             break
         target = what.target(int(number))
         try:
-            _, jump_left = jump_of_value(subject, left, right, target)
+            place, still = jump_of_value(subject, left, right, v, target, size)
         except Unsupported as error:
-            reason = f"the value seems to jump by {abs(high - low):.3g}, but {error}"
+            reason = f"the value seems to jump by {size:.3g}, but {error}"
             return Finding("inconclusive", method, reason=reason, **facts)
-        if jump_left < 0.5 * abs(high - low):
+        if still < 0.5 * size:
             continue
 
         def terms(s: Tensor, v: Tensor, target: Any = target) -> list[Term]:
@@ -214,10 +215,10 @@ def _jumps(subject: Subject, method: str, facts: dict[str, Any]) -> Finding | No
             return [*change(1e-8), *coarse]
 
         says = (
-            f"the value jumps by {abs(high - low):.3g} at {plain(right + 0.0)}: the mean slope "
-            f"over a step of 1e-8 is over 5 times that over 1e-6, and the jump stays within 1e-30"
+            f"the value jumps by {size:.3g} at {plain(place + 0.0)}: the mean slope over "
+            f"a step of 1e-8 is over 5 times that over 1e-6, and the jump stays within 1e-30"
         )
-        finding = indicate(subject, says, terms, right, v, method=method, **facts)
+        finding = indicate(subject, says, terms, place, v, method=method, **facts)
         if finding.verdict == "evidence_against":
             return finding
     return None

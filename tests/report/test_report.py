@@ -552,7 +552,7 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         assert status == (1 if outcome == "turned over" else 0)
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
-        assert f"Statements made again from `{name}`: {outcome} 1 of 1." in markdown
+        assert f"Of 1 statement, made again from the runs of `{name}`: 1 {outcome}." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     build(here, tmp_path / "pages")
     results = tmp_path / "pages" / "results.csv"

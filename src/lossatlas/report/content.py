@@ -103,7 +103,7 @@ def assemble(
         "measure": asked.measure,
         "names": losses,
         "against": asked.against,
-        "answer": sentences.headline(found, overall, [*pairs[:2], *again_told[:1]]),
+        "answer": sentences.headline(found, overall, pairs[:2], again_told[:1]),
         "conditions": parts,
         "over_all": {
             "sentences": [

@@ -67,15 +67,21 @@ GROUNDS = {
     "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
     "no test": ", without spread between the seeds",
 }
+PLURAL = {"holds": "hold", "turned over": "turn over"}
 MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
 MOST_SAID = 6  # sentences of the answer
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
 
-def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ()) -> list[str]:
+def headline(
+    found: Found,
+    overall: Sequence[Across],
+    asked: Sequence[str] = (),
+    repeated: Sequence[str] = (),
+) -> list[str]:
     """The answer in at most `MOST_SAID` sentences: where, which loss, by how much, then how sure.
 
-    `asked` are sentences about what was asked for by name.
+    `asked` are sentences about what was asked for by name, `repeated` about other runs.
     """
     compared = [(c, results) for c, results in found if any(one.differences for one in results)]
     # then the last sentence names what is shared
@@ -93,7 +99,7 @@ def headline(found: Found, overall: Sequence[Across], asked: Sequence[str] = ())
     if len(last) > 2:
         n = sum(map(len, silent.values()))
         last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
-    last += _sure(compared, shared)
+    last += [*repeated, *_sure(compared, shared)]
     best = [_best(c, results, where(c), clean.get(ground(c))) for c, results in compared]
     told = [one for c, _ in compared if (one := _probabilities(c, where(c)))]
     more = [max(told)[1]] if told else []
@@ -310,8 +316,13 @@ def across(told: Across) -> list[str]:
 def checked(repeated: Sequence[Again], name: str) -> list[str]:
     """Which statements hold in other runs."""
     counts = Counter(one.outcome for one in repeated)
-    told = ", ".join(f"{what} {counts[what]}" for what in OUTCOMES if counts[what])
-    said = [f"Statements made again from {code(name)}: {told} of {len(repeated)}."]
+    told = ", ".join(
+        f"{counts[what]} {what if counts[what] == 1 else PLURAL.get(what, what)}"
+        for what in OUTCOMES
+        if counts[what]
+    )
+    statements = f"{len(repeated)} statement{'s' * (len(repeated) != 1)}"
+    said = [f"Of {statements}, made again from the runs of {code(name)}: {told}."]
     return said + [
         f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
     ]

@@ -1,5 +1,6 @@
 """The built wheel, installed elsewhere, carries its cards, configuration and templates."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,22 @@ import zipfile
 from lossatlas import resources
 from lossatlas.losses import registry
 from training.commands import TINY
+
+# Several commands by one process, in which torch is imported once; what each prints.
+COMMANDS = """
+import contextlib, io, json, sys
+from lossatlas import cli
+said = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["lossatlas", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            cli.main()
+        except SystemExit as stop:
+            assert not stop.code, (arguments, stop.code)
+    said.append(out.getvalue())
+print(json.dumps(said))
+"""
 
 
 def test_a_wheel_works_in_another_folder(tmp_path):
@@ -35,13 +52,18 @@ def test_a_wheel_works_in_another_folder(tmp_path):
     assert [line.split()[:2] for line in listed.splitlines() if line[0] == " "] == [
         [entry.id, registry.status(entry)] for entry in packaged
     ]
-    run(*cli, "train", "-m", *TINY, "loss=cross_entropy,nt_xent", **path)
-    assert run(*cli, "runs", **path).endswith("2 done\n")
-    run(*cli, "report", "-o", "page", **path)
+    given = [
+        ["train", "-m", *TINY, "loss=cross_entropy,nt_xent"],
+        ["runs"],
+        ["report", "-o", "page"],
+        ["new", "mine", "--family", "margin", "--path", "own"],
+        ["test", "mae"],
+    ]
+    said = json.loads(run(sys.executable, "-c", COMMANDS, json.dumps(given), **path))
+    _, runs, _, new, tested = said
+    assert runs.endswith("2 done\n")
     assert "nt_xent" in (tmp_path / "page" / "REPORT.md").read_text()
-    new = run(*cli, "new", "mine", "--family", "margin", "--path", "own", **path)
     assert "export LOSSATLAS_PATH=" in new
     assert "own/reference/mine.py" in new
-    tested = run(*cli, "test", "mae", **path)
     assert tested.startswith("mae: every law holds in ")
     assert "there is no reference" in tested

@@ -19,6 +19,7 @@ from lossatlas.losses.registry import get_card
 from lossatlas.pages import formulas, render
 from report.test_report import Page
 
+pytestmark = pytest.mark.xdist_group("lecture")  # one worker, which builds its pages once
 CARDS = [card for section in SECTIONS for card in section.cards]
 STATEMENTS = [one for section in SECTIONS for one in section.statements]
 

@@ -23,6 +23,8 @@ from lossatlas.theory.subject import examine
 from report.fakes import add_run
 from report.test_report import Page
 
+pytestmark = pytest.mark.xdist_group("cards")  # one worker, which builds its pages once
+
 assert properties.__all__  # importing it registers the checks
 PICKED = ("cross_entropy", "gce", "set_margin_hinge", "balanced_softmax", "nt_xent")
 THETA = [0.25, 0.5, 0.75]

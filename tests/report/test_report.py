@@ -19,6 +19,8 @@ from lossatlas.report import build, figures, source
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
 
+pytestmark = pytest.mark.xdist_group("report")  # one worker, which builds its pages once
+
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -545,8 +547,6 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         ("below", [0.65, 0.651, 0.649], "turned over"),
     ):
         there = store_of(tmp_path / name, {"cross_entropy": BASE, "focal": focal})
-        [one] = build(here, tmp_path / "out", check=there).repeated
-        assert (one.label, one.conclusion, one.outcome) == ("focal", "higher", outcome)
         line = ("report", "--runs", here, "-o", tmp_path / "out", "--check", there)
         status, out, _ = command(*map(str, line))
         assert status == (1 if outcome == "turned over" else 0)
@@ -557,7 +557,15 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
     build(here, tmp_path / "pages")
     results = tmp_path / "pages" / "results.csv"
     [one] = build(here, tmp_path / "out", check=results).repeated
-    assert one.outcome == "holds"
+    assert (one.label, one.conclusion, one.outcome) == ("focal", "higher", "holds")
+
+
+@pytest.fixture(scope="module")
+def with_results(tmp_path_factory):
+    """A store, and the table of results of its report."""
+    root = tmp_path_factory.mktemp("results")
+    here = store_of(root / "here", HERE)
+    return here, build(here, root / "pages").page.with_name("results.csv")
 
 
 @pytest.mark.parametrize(
@@ -573,11 +581,12 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         ("loss", "", "field 'loss' is missing"),
     ],
 )
-def test_a_table_of_results_that_is_damaged_is_one_sentence(tmp_path, field, value, says):
-    here = store_of(tmp_path / "here", HERE)
-    build(here, tmp_path / "pages")
-    path = tmp_path / "pages" / "results.csv"
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+def test_a_table_of_results_that_is_damaged_is_one_sentence(
+    with_results, tmp_path, field, value, says
+):
+    here, whole = with_results
+    path = tmp_path / "results.csv"
+    table = pd.read_csv(whole, dtype=str, keep_default_na=False)
     table.loc[1, field] = value
     table.to_csv(path, index=False)
     with pytest.raises(UserError, match=re.escape(str(path))) as caught:

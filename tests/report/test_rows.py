@@ -16,6 +16,8 @@ from lossatlas.results import store, sweeps, travel
 from report.conftest import TUNED
 from report.fakes import add_run
 
+pytestmark = pytest.mark.xdist_group("rows")  # one worker, which builds its pages once
+
 HEAVY = ("torch", "torchvision", "pytorch_lightning", "lightning", "safetensors", "hydra")
 
 

@@ -26,6 +26,8 @@ from lossatlas.theory.subject import Subject, examine
 from lossatlas.theory.verdict import Finding
 from theory.functions import confirmed
 
+pytestmark = pytest.mark.xdist_group("risk")  # one worker, whose checks are cached
+
 HOLDS = ("proved", "not_refuted")
 NO_MAJORITY = [0.45, 0.35, 0.10, 0.10]
 HINGES = ("crammer_singer_hinge", "weston_watkins_hinge")

@@ -16,6 +16,8 @@ TINY = [
 ]  # fmt: skip
 # As many images and epochs as `recipe=smoke` has, from which something is learned.
 SMOKE = ["data.n_train=2000", "data.n_test=500", "recipe.epochs=2"]
+# Epochs of two steps, for what is killed in their midst.
+SHORT = ["data.n_train=64", "recipe.batch_size=32", "data.n_test=50"]
 # The files of a finished run.
 FINISHED = {
     "row.json", "start.json", "config.yaml", "epochs.jsonl", "bundle.safetensors", "loss.py",
@@ -98,10 +100,10 @@ def wait_for(condition, process=None, seconds=300):
 def living(folder):
     """Process ids of the workers whose logs lie in the folder of a sweep."""
     pids = [int(path.stem.rpartition("-")[2]) for path in folder.glob("worker-*.log")]
-    return [pid for pid in pids if _lives(pid)]
+    return [pid for pid in pids if lives(pid)]
 
 
-def _lives(pid):
+def lives(pid):
     try:
         with open(f"/proc/{pid}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"

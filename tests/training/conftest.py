@@ -71,6 +71,26 @@ def own_loss(tmp_path, monkeypatch):
             del registry._classes[name]
 
 
+@pytest.fixture
+def gated(own_loss):
+    """Write the loss `gated`: cross-entropy that waits, in training, until an expression is true.
+
+    Epochs are short then and yet none of them is over too soon, however slow the machine is.
+    """
+
+    def write(until, free_steps=0):
+        own_loss(
+            "gated",
+            f"""import glob, os, time
+        self.steps = getattr(self, "steps", 0) + torch.is_grad_enabled()
+        while self.steps > {free_steps} and not ({until}):
+            time.sleep(0.02)
+        return torch.nn.functional.cross_entropy(logits, target, reduction="none")""",
+        )
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def cuts(tmp_path_factory):
     """Where the runs that were cut off are kept, for the tests that need the same."""

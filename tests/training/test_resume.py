@@ -12,7 +12,7 @@ from training import commands
 
 
 def start(runs, *overrides):
-    settings = [*commands.TINY, "recipe.epochs=16", "progress=false"]
+    settings = [*commands.TINY, *commands.SHORT, "recipe.epochs=16", "progress=false"]
     return commands.start("train", *settings, *overrides, runs=runs)
 
 

@@ -18,19 +18,26 @@ from training.commands import FINISHED, SMOKE
 
 # Images, steps and channels enough to learn something in two epochs.
 SOME = [
-    "data.n_train=640", "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
+    "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
     "model.widths=[16,32,64]",
 ]  # fmt: skip
 CIFAR10 = ["data=cifar10"]
 # The gambler's loss keeps all its money unless it has first seen the classes.
 # At the recipe's rate Barlow Twins stays at chance.
-LEFT = ["data.n_train=800", "recipe.train_limit=640"]  # for what learns from images held out
+LEFT = ["data.n_train=400", "recipe.train_limit=320"]  # for what learns from images held out
 SETTINGS = {"deep_gamblers": ["loss.pretrain=1"], "barlow_twins": ["recipe.lr=0.02"]}
 # Not above chance within two epochs at the recipe's rate, which is not theirs.
 SLOW = (
     "large_margin_gaussian_mixture", "ramp_loss", "l_softmax", "aul", "negative_learning_nlnl",
     "ece_kde", "negative_learning_complementary", "forward_complementary", "ure_complementary",
     "pc_complementary",
+)  # fmt: skip
+# After so few steps these are not far enough above chance: they are given twice as many.
+LONG = (
+    "ael", "barlow_twins", "cores2", "crammer_singer_squared_hinge", "dca", "evidential_log",
+    "f_divergence_robust", "hard_topk_svm_berrada", "harmonic_loss", "influence_balanced", "lws",
+    "max_mahalanobis_center", "mmce_weighted", "nce", "nfl", "ovr_hinge", "perceptron_loss",
+    "proxy_anchor", "sphereface", "spherical_softmax_ce", "tilted_erm", "truncated_gce",
 )  # fmt: skip
 ALONE = [name for name in list_losses() if "teacher_logits" not in get_loss(name).requires]
 
@@ -41,7 +48,9 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     own = SETTINGS.get(name, LEFT if "held_out" in card.requires else ())
     wrong = KINDS[card.target].names == "wrong"
     scenario = "complementary" if wrong else "ambiguous_pets"
-    row = run.execute(make_cfg(f"loss={name}", f"scenario={scenario}", *SOME, *own))
+    size = 640 if name in LONG else 320
+    images = f"data.n_train={size}"
+    row = run.execute(make_cfg(f"loss={name}", f"scenario={scenario}", *SOME, images, *own))
     assert row["state"] == "done", row["reason"]
     folder = tmp_path / "runs" / row["run_id"]
     kept = {f.name for f in folder.glob("loss_*.py")}  # what the loss computes with
@@ -62,7 +71,7 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
         assert row["best_test_accuracy"] >= row["test_accuracy"]
     assert len(test.labels) == 200
     train = bundle.load(folder / "bundle.safetensors", "train")
-    assert len(train.features) == 640
+    assert len(train.features) == size
 
 
 def test_a_finished_run_is_not_made_again(make_cfg, monkeypatch):

@@ -4,6 +4,7 @@ Needs Debian's packages slurmctld, slurmd, slurm-client and munge, and root; wit
 are skipped, except in continuous integration, where they must run.
 """
 
+import json
 import os
 import secrets
 import shutil
@@ -19,7 +20,7 @@ from lossatlas import results
 from lossatlas.results import progress, store, sweeps
 from lossatlas.training import run, slurm, stop
 from lossatlas.training.config import LauncherConf
-from training.commands import TINY, lossatlas, start, wait_for
+from training.commands import SHORT, TINY, lives, lossatlas, start, wait_for
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 WHERE = f"{os.environ['PATH']}:/usr/sbin"
@@ -128,12 +129,23 @@ def logs(home):
     return "".join(f"\n{path}\n{path.read_text()[-2000:]}" for path in home.glob("*.out"))
 
 
-def sweep(epochs, *seeds):
+def sweep(*seeds):
     return [
-        "train", "-m", *TINY, f"recipe.epochs={epochs}", f"seed={','.join(map(str, seeds))}",
-        "data.n_train=2000", "data.n_test=500", "recipe.train_limit=512",
+        "train", "-m", *TINY, *SHORT, "recipe.epochs=6", f"seed={','.join(map(str, seeds))}",
         "launcher=slurm", "launcher.workers=2", "launcher.timeout_min=10",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def gate(tmp_path, gated):
+    """A file without which the loss `gated` stays in a run's fourth epoch."""
+    gated(f"os.path.exists('{tmp_path / 'gate'}')", free_steps=6)
+    return tmp_path / "gate"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
 
 
 def in_work(runs):
@@ -160,37 +172,41 @@ def states(runs):
     return [f"failed: {m.row['reason']}" if m.state == "failed" else m.state for m in members]
 
 
-def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, tmp_path):
-    process = start(*sweep(40, 0, 1, 2, 3), runs=tmp_path, **cluster)
-    wait_for(lambda: both_at_work(cluster, tmp_path), process)
-    ask(cluster, "scancel", tasks(cluster)[0])
+def test_a_cancelled_task_leaves_its_run_to_the_others(cluster, runs, gate):
+    process = start(*sweep(0, 1, 2, 3), "loss=gated", runs=runs, **cluster)
+    wait_for(lambda: both_at_work(cluster, runs), process)
+    one, _ = tasks(cluster)
+    ask(cluster, "scancel", one)
+    wait_for(lambda: not ask(cluster, "squeue", "-h", "-j", one).strip(), process)
+    gate.touch()
     assert process.wait(300) == 0, process.told()
     told = process.told()
     assert "2 at once" in told
     assert "4 of 4 runs" in told
-    assert states(tmp_path) == ["done"] * 4
-    made = [
-        len((folder / "epochs.jsonl").read_text().splitlines())
-        for folder in tmp_path.iterdir()
-        if not folder.name.startswith(".")
-    ]
-    assert sum(made) <= 4 * 40 + 1, "the cancelled task's run began anew"
+    assert states(runs) == ["done"] * 4
+    made = [len(path.read_text().splitlines()) for path in runs.glob("*/epochs.jsonl")]
+    assert len(made) == 4
+    assert sum(made) <= 4 * 6 + 1, "the cancelled task's run began anew"
 
 
-def test_preempted_tasks_queue_again_and_go_on_without_their_launcher(cluster, tmp_path):
-    process = start(*sweep(80, 0, 1), runs=tmp_path, **cluster)
-    wait_for(lambda: both_at_work(cluster, tmp_path), process)
+def test_preempted_tasks_queue_again_and_go_on_without_their_launcher(cluster, runs, gate):
+    process = start(*sweep(0, 1), "loss=gated", runs=runs, **cluster)
+    wait_for(lambda: both_at_work(cluster, runs), process)
     process.send_signal(signal.SIGKILL)
     process.wait(30)
-    before = {f.name: len(store.read_epochs(f)) for f in tmp_path.glob(".running/*")}
+    before = {f.name: len(store.read_epochs(f)) for f in runs.glob(".running/*")}
+    at_work = [json.loads(lease.read_text())["pid"] for lease in runs.glob(".running/*/lease.*")]
+    assert len(at_work) == 2
     one, other = tasks(cluster)
     ask(cluster, "scontrol", "requeue", one)
     ask(cluster, "scancel", "--signal=USR2", other)
-    wait_for(lambda: len(list(tmp_path.glob("*/row.json"))) == 2)
-    assert states(tmp_path) == ["done"] * 2
+    wait_for(lambda: not any(map(lives, at_work)))
+    gate.touch()
+    wait_for(lambda: len(list(runs.glob("*/row.json"))) == 2)
+    assert states(runs) == ["done"] * 2
     for name, epochs in before.items():
-        lines = (tmp_path / name / "epochs.jsonl").read_text().splitlines()
-        assert 80 <= len(lines) <= 81, f"{name} began anew after {epochs} epochs"
+        lines = (runs / name / "epochs.jsonl").read_text().splitlines()
+        assert 6 <= len(lines) <= 7, f"{name} began anew after {epochs} epochs"
     wait_for(lambda: not ask(cluster, "squeue", "-h").strip())
 
 
@@ -216,7 +232,7 @@ def test_a_preemption_before_slurm_s_own_signal_is_no_failure(
 
 
 def test_what_slurm_refuses_is_one_sentence(cluster, tmp_path):
-    outcome = lossatlas(*sweep(1, 0), "launcher.partition=nowhere", runs=tmp_path, **cluster)
+    outcome = lossatlas(*sweep(0), "launcher.partition=nowhere", runs=tmp_path, **cluster)
     assert outcome.returncode == 2
     last = outcome.stderr.strip().splitlines()[-1]
     assert last.startswith("lossatlas: launcher=slurm: ")
@@ -226,7 +242,7 @@ def test_what_slurm_refuses_is_one_sentence(cluster, tmp_path):
 
 def test_without_slurm_it_is_one_sentence(tmp_path):
     python = os.path.dirname(sys.executable)
-    outcome = lossatlas(*sweep(1, 0), runs=tmp_path, PATH=python)
+    outcome = lossatlas(*sweep(0), runs=tmp_path, PATH=python)
     assert outcome.returncode == 2
     assert 'lossatlas: launcher=slurm: Could not detect "srun"' in outcome.stderr
 

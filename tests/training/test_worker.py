@@ -13,7 +13,7 @@ from lossatlas.results import lease, progress, store, sweeps
 from lossatlas.training import identity, run, worker
 from lossatlas.training.config import resolve
 from lossatlas.training.journal import Journal
-from training.commands import FINISHED, TINY, living, lossatlas, start, wait_for
+from training.commands import FINISHED, SHORT, TINY, living, lossatlas, start, wait_for
 
 
 @pytest.fixture
@@ -317,12 +317,16 @@ def test_a_run_that_was_all_but_published_is_not_made_again(sweep, monkeypatch):
     assert states(folder) == ["done"]
 
 
-SWEEP = ["train", "-m", *TINY, "recipe.epochs=20", "seed=0,1,2,3", "launcher.workers=2"]
+SWEEP = [
+    "train", "-m", *TINY, *SHORT, "recipe.epochs=20", "seed=0,1,2,3", "launcher.workers=2",
+]  # fmt: skip
 
 
-def test_two_launchers_share_a_sweep_without_making_a_run_twice(command, tmp_path):
-    other = start(*SWEEP, runs=tmp_path)
-    code, _, err = command(*SWEEP, f"runs={tmp_path}")
+def test_two_launchers_share_a_sweep_without_making_a_run_twice(command, tmp_path, gated):
+    gated(f"len(glob.glob('{tmp_path}/.sweeps/*/worker-*.log')) >= 4")  # all workers are there
+    arguments = [*SWEEP, "loss=gated", "recipe.epochs=4"]
+    other = start(*arguments, runs=tmp_path)
+    code, _, err = command(*arguments, f"runs={tmp_path}")
     assert (code, other.wait(300)) == (0, 0), err + other.told()
     (folder,) = sweeps.folders(tmp_path)
     lines = [line for log in folder.glob("worker-*.log") for line in log.read_text().splitlines()]

@@ -7,8 +7,10 @@ import sys
 from unittest.mock import Mock
 
 import pytest
+import typer
 
-from lossatlas import list_losses, results
+import lossatlas
+from lossatlas import interrupt, list_losses, results
 from lossatlas.results import store
 from rows import whole
 from training.commands import TINY
@@ -106,10 +108,30 @@ def test_train_runs_report_end_to_end(command, tmp_path):
 def test_an_interrupt_is_a_sentence_wherever_it_comes(monkeypatch, command):
     from lossatlas import cli
 
-    for stop in (KeyboardInterrupt, SystemExit(cli.INTERRUPTED)):
-        monkeypatch.setattr(cli, "app", Mock(side_effect=stop))
-        said = "lossatlas: interrupted; start it again to go on\n"
-        assert command("list") == (130, "", said)
+    said = "lossatlas: interrupted; start it again to go on\n"
+    for stop in (KeyboardInterrupt, SystemExit(130)):
+        with monkeypatch.context() as patch:
+            patch.setattr(cli, "app", Mock(side_effect=stop))
+            assert command("list") == (130, "", said)
+    monkeypatch.delattr(lossatlas, "cli")
+    monkeypatch.delitem(sys.modules, "lossatlas.cli")
+    monkeypatch.setattr(typer, "Typer", Mock(side_effect=KeyboardInterrupt))  # as it is imported
+    assert command("list") == (130, "", said)
+
+
+def test_an_interrupt_ends_an_import_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(os, "_exit", Mock(side_effect=SystemExit))
+    answering = "interrupt.answer(2, sys._getframe())"
+    for file, ends in (("<frozen importlib._bootstrap>", SystemExit), ("x", KeyboardInterrupt)):
+        with pytest.raises(ends):
+            exec(compile(answering, file, "exec"), {"interrupt": interrupt, "sys": sys})
+    os._exit.assert_called_once_with(130)
+    assert capsys.readouterr().err == "lossatlas: interrupted; start it again to go on\n"
+
+
+def test_the_door_imports_nothing_that_takes_long() -> None:
+    code = "import sys, lossatlas.__main__; print({'pydantic', 'typer', 'yaml'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
 def test_a_closed_output_stops_nothing(monkeypatch, command):

@@ -33,12 +33,11 @@ data_app = typer.Typer(help="Fetch or verify CIFAR-10.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 runs_app = typer.Typer(invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
-INTERRUPTED = 130
 HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 def main() -> None:
-    """Entry point: exit code 0 done, 1 a run failed, 2 wrong usage, 130 interrupted."""
+    """Run the command of this process; errors of the user are told, and exit with code 2."""
     # Lightning loads matplotlib, which fails on a notebook's backend that is not installed here.
     os.environ["MPLBACKEND"] = "agg"
     _settle()
@@ -62,11 +61,6 @@ def main() -> None:
         told.__cause__ = error
         tell(told)
         sys.exit(2)
-    except (SystemExit, KeyboardInterrupt) as stop:  # the latter where typer is not at work
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
-            raise
-        print("lossatlas: interrupted; start it again to go on", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 def _settle() -> None:
@@ -274,15 +268,12 @@ def test(
     """Hold losses to the whole contract, wherever they live; exit code 1 if one breaks a law."""
     if bool(names) == everything:
         raise UserError("name the losses to test, or give --all")
-    from joblib import Parallel, delayed
-
     from lossatlas.contract import suite
+    from lossatlas.spread import spread
 
     chosen = dict.fromkeys(registry.list_losses() if everything else map(suite.known, names or []))
     outcomes = []
-    for one in Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(suite.test)(name, device) for name in chosen
-    ):
+    for one in spread(suite.test, ((name, device) for name in chosen), jobs):
         outcomes.append(one)
         print("\n".join([*one.broken, one.summary]), flush=True)
     for ledger in suite.record(outcomes) if record else []:
@@ -584,7 +575,3 @@ def pages(
     from lossatlas.pages.whole import build
 
     print(build(folder(path, "FOLDER")))
-
-
-if __name__ == "__main__":
-    main()

@@ -74,7 +74,7 @@ def files(loss: Any) -> list[Path]:
 def closure(
     paths: Iterable[Path], rooms: tuple[str, ...] = (LOSSES,), without: tuple[str, ...] = FRAME
 ) -> dict[Path, Code]:
-    """`paths`, then what they import, directly or not, that is no installed package; what each says.
+    """`paths`, then what they import, directly or not, that is not installed; what each says.
 
     Nothing is imported: a name is looked for on `sys.path`, then beside and above the file. Of this
     package, only what stands in `rooms` counts, and no module that is named in `without`.

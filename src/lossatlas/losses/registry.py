@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -328,6 +329,11 @@ def _build_sum(text: str) -> "Loss":
         raise UserError(f"there is no loss {text!r}; ids are written with '_', as in {meant}")
     terms = expression.parse(text)
     parts = [_build(term.name, term.hyperparameters) for term in terms]
+    left: defaultdict[str, float] = defaultdict(float)
+    for term in terms:
+        left[expression.write([term._replace(weight=1.0)])] += term.weight
+    if not any(left.values()):
+        raise UserError(f"{text}: is 0 whatever is predicted, from which nothing can be learned")
     try:
         weights = [term.weight for term in terms]
         return parts[0] if weights == [1.0] else Sum(*parts, weights=weights)

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_args, get_type_hints
 from unittest.mock import Mock
 
 import pytest
 import typer
 
 import lossatlas
-from lossatlas import interrupt, list_losses, results
+from lossatlas import cli, interrupt, list_losses, results
 from lossatlas.results import store
 from rows import whole
 from training.commands import TINY
@@ -106,8 +108,6 @@ def test_train_runs_report_end_to_end(command, tmp_path):
 
 
 def test_an_interrupt_is_a_sentence_wherever_it_comes(monkeypatch, command):
-    from lossatlas import cli
-
     said = "lossatlas: interrupted; start it again to go on\n"
     for stop in (KeyboardInterrupt, SystemExit(130)):
         with monkeypatch.context() as patch:
@@ -127,6 +127,31 @@ def test_an_interrupt_ends_an_import_at_once(monkeypatch, capsys):
             exec(compile(answering, file, "exec"), {"interrupt": interrupt, "sys": sys})
     os._exit.assert_called_once_with(130)
     assert capsys.readouterr().err == "lossatlas: interrupted; start it again to go on\n"
+
+
+def test_an_empty_path_is_refused_by_each_command_that_takes_one(command):
+    def callbacks(app, *words):
+        if app.registered_callback is not None:
+            yield words, app.registered_callback.callback
+        for each in app.registered_commands:
+            yield (*words, each.name or each.callback.__name__), each.callback
+        for group in app.registered_groups:
+            yield from callbacks(group.typer_instance, *words, group.name)
+
+    found = []
+    for words, callback in callbacks(cli.app):
+        for name, hint in get_type_hints(callback, include_extras=True).items():
+            held, *said = get_args(hint) or (hint,)
+            if Path in (held, *get_args(held)):
+                is_option = isinstance(said[0], typer.models.OptionInfo)
+                option = [(said[0].param_decls or [f"--{name}"])[-1]] if is_option else []
+                found.append([*words, *option])
+    assert len(found) >= 16
+    for words in found:
+        for empty in ("", " "):
+            code, out, err = command(*words, empty)
+            assert (code, out) == (2, ""), words
+            assert "a path must not be empty" in err, words
 
 
 def test_the_door_imports_nothing_that_takes_long() -> None:

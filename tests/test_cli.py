@@ -144,7 +144,9 @@ def test_an_empty_path_is_refused_by_each_command_that_takes_one(command):
             held, *said = get_args(hint) or (hint,)
             if Path in (held, *get_args(held)):
                 is_option = isinstance(said[0], typer.models.OptionInfo)
-                option = [(said[0].param_decls or [f"--{name}"])[-1]] if is_option else []
+                # What Annotated holds has its first name in the place of the default.
+                names = [f"--{name}", said[0].default, *(said[0].param_decls or ())]
+                option = [text for text in names if isinstance(text, str)][-1:] * is_option
                 found.append([*words, *option])
     assert len(found) >= 16
     for words in found:

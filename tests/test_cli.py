@@ -156,6 +156,18 @@ def test_an_empty_path_is_refused_by_each_command_that_takes_one(command):
             assert "a path must not be empty" in err, words
 
 
+@pytest.mark.parametrize("place", ["loop", "~nobody_here/runs"])
+def test_a_path_that_leads_nowhere_is_a_sentence(place, command, monkeypatch, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    for words in (["runs", "--runs"], ["work", "x", "--runs"], ["runs", "adopt", "--runs"]):
+        assert command(*words, place)[:2] == (2, ""), words
+    assert command("test", f"{place}.py")[:2] == (2, "")
+    monkeypatch.setenv("LOSSATLAS_RUNS", place)
+    for words in (["runs", "--sweep", "x"], ["report"], ["runs", "export", "x.parquet"]):
+        assert command(*words)[:2] == (2, ""), words
+
+
 def test_the_door_imports_nothing_that_takes_long() -> None:
     code = "import sys, lossatlas.__main__; print({'pydantic', 'typer', 'yaml'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def write(path: Path, content: str | bytes) -> None:
     """Write a file beside `path`, then rename it: no reader sees half of it. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(content if isinstance(content, bytes) else content.encode())
         beside.replace(path)

@@ -22,12 +22,12 @@ from pathlib import Path
 from lossatlas import memo
 from lossatlas.losses import registry
 
-COMMAND = [sys.executable, "-m", "lossatlas.cli"]
+COMMAND = [sys.executable, "-m", "lossatlas"]
 TO_FIRST_STEP = """
 import os, sys
 from lossatlas.training.modules import LossModule
 LossModule.training_step = lambda *_: os._exit(0)
-from lossatlas.cli import main
+from lossatlas.__main__ import main
 main()
 """
 RUN = ["train", "data=synthetic", "recipe=smoke", "loss=focal", "progress=false"]

@@ -69,7 +69,7 @@ def main() -> None:
         for path in sorted(next(runs.iterdir()).iterdir()):
             print(f"  {path.name:<20} {path.stat().st_size:>9,} bytes")
         print(f"\n{'':<44}{'seconds':>8}{'CPU s':>8}{'peak MiB':>10}")
-        python, lossatlas = [sys.executable, "-c"], [sys.executable, "-m", "lossatlas.cli"]
+        python, lossatlas = [sys.executable, "-c"], [sys.executable, "-m", "lossatlas"]
         load = [*python, "import sys; from lossatlas import results; results.load(sys.argv[1])"]
         report = [*lossatlas, "report", "--runs", str(runs), "-o", f"{folder}/report"]
         read = "import sys; from pathlib import Path; from lossatlas.report.build import read"

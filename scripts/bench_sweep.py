@@ -5,7 +5,7 @@
 The arms are run in turn (A B C A B C ...), each from nothing in a store of its own, start-up
 included; printed are the medians over the rounds and the medians of the ratios round by round.
 
-    loop 1 x 2     python -m lossatlas.cli train threads=2, one run after the other
+    loop 1 x 2     python -m lossatlas train threads=2, one run after the other
     loop 1 x 1     the same with threads=1
     sweep 1 x 2    lossatlas train -m, one worker with two threads
     sweep 2 x 1    lossatlas train -m, two workers with one thread: the default on two cores
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-LOSSATLAS = [sys.executable, "-m", "lossatlas.cli", "train"]
+LOSSATLAS = [sys.executable, "-m", "lossatlas", "train"]
 
 
 def main() -> None:

@@ -194,7 +194,7 @@ def standard(options: Options, folder: Path) -> Iterator[Row]:
 
 def train(words: list[str], store: Path, wait: bool = True) -> subprocess.Popen[str]:
     """Start `lossatlas train`; with `wait` until it has ended."""
-    command = [sys.executable, "-m", "lossatlas.cli", "train", *words]
+    command = [sys.executable, "-m", "lossatlas", "train", *words]
     env = os.environ | {"LOSSATLAS_RUNS": str(store), "PYTHONPATH": str(ROOT / "src")}
     process = subprocess.Popen(command, env=env, text=True, stdout=sys.stderr)
     if wait:

@@ -18,7 +18,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Command:
     """Run `lossatlas ARGUMENTS` here, in an empty folder: (exit code, stdout, stderr)."""
-    from lossatlas import cli
+    from lossatlas.__main__ import main
 
     monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "runs"))
     monkeypatch.chdir(tmp_path)
@@ -27,7 +27,7 @@ def command(
         monkeypatch.setattr(sys, "argv", ["lossatlas", *arguments])
         code = 0
         try:
-            cli.main()
+            main()
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 0
         captured = capsys.readouterr()

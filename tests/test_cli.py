@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_args, get_type_hints
 from unittest.mock import Mock
 
 import pytest
+import typer
 
-from lossatlas import list_losses, results
+import lossatlas
+from lossatlas import cli, interrupt, list_losses, results
 from lossatlas.results import store
 from rows import whole
 from training.commands import TINY
@@ -104,12 +108,69 @@ def test_train_runs_report_end_to_end(command, tmp_path):
 
 
 def test_an_interrupt_is_a_sentence_wherever_it_comes(monkeypatch, command):
-    from lossatlas import cli
+    said = "lossatlas: interrupted; start it again to go on\n"
+    for stop in (KeyboardInterrupt, SystemExit(130)):
+        with monkeypatch.context() as patch:
+            patch.setattr(cli, "app", Mock(side_effect=stop))
+            assert command("list") == (130, "", said)
+    monkeypatch.delattr(lossatlas, "cli")
+    monkeypatch.delitem(sys.modules, "lossatlas.cli")
+    monkeypatch.setattr(typer, "Typer", Mock(side_effect=KeyboardInterrupt))  # as it is imported
+    assert command("list") == (130, "", said)
 
-    for stop in (KeyboardInterrupt, SystemExit(cli.INTERRUPTED)):
-        monkeypatch.setattr(cli, "app", Mock(side_effect=stop))
-        said = "lossatlas: interrupted; start it again to go on\n"
-        assert command("list") == (130, "", said)
+
+def test_an_interrupt_ends_an_import_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(os, "_exit", Mock(side_effect=SystemExit))
+    answering = "interrupt.answer(2, sys._getframe())"
+    for file, ends in (("<frozen importlib._bootstrap>", SystemExit), ("x", KeyboardInterrupt)):
+        with pytest.raises(ends):
+            exec(compile(answering, file, "exec"), {"interrupt": interrupt, "sys": sys})
+    os._exit.assert_called_once_with(130)
+    assert capsys.readouterr().err == "lossatlas: interrupted; start it again to go on\n"
+
+
+def test_an_empty_path_is_refused_by_each_command_that_takes_one(command):
+    def callbacks(app, *words):
+        if app.registered_callback is not None:
+            yield words, app.registered_callback.callback
+        for each in app.registered_commands:
+            yield (*words, each.name or each.callback.__name__), each.callback
+        for group in app.registered_groups:
+            yield from callbacks(group.typer_instance, *words, group.name)
+
+    found = []
+    for words, callback in callbacks(cli.app):
+        for name, hint in get_type_hints(callback, include_extras=True).items():
+            held, *said = get_args(hint) or (hint,)
+            if Path in (held, *get_args(held)):
+                is_option = isinstance(said[0], typer.models.OptionInfo)
+                # What Annotated holds has its first name in the place of the default.
+                names = [f"--{name}", said[0].default, *(said[0].param_decls or ())]
+                option = [text for text in names if isinstance(text, str)][-1:] * is_option
+                found.append([*words, *option])
+    assert len(found) >= 16
+    for words in found:
+        for empty in ("", " "):
+            code, out, err = command(*words, empty)
+            assert (code, out) == (2, ""), words
+            assert "a path must not be empty" in err, words
+
+
+@pytest.mark.parametrize("place", ["loop", "~nobody_here/runs"])
+def test_a_path_that_leads_nowhere_is_a_sentence(place, command, monkeypatch, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    for words in (["runs", "--runs"], ["work", "x", "--runs"], ["runs", "adopt", "--runs"]):
+        assert command(*words, place)[:2] == (2, ""), words
+    assert command("test", f"{place}.py")[:2] == (2, "")
+    monkeypatch.setenv("LOSSATLAS_RUNS", place)
+    for words in (["runs", "--sweep", "x"], ["report"], ["runs", "export", "x.parquet"]):
+        assert command(*words)[:2] == (2, ""), words
+
+
+def test_the_door_imports_nothing_that_takes_long() -> None:
+    code = "import sys, lossatlas.__main__; print({'pydantic', 'typer', 'yaml'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
 def test_a_closed_output_stops_nothing(monkeypatch, command):

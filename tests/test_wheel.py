@@ -45,7 +45,7 @@ def test_a_wheel_works_in_another_folder(tmp_path):
     path = {"PYTHONPATH": str(installed), "LOSSATLAS_PATH": "", "OMP_NUM_THREADS": "1"}
     where = run(sys.executable, "-c", "import lossatlas; print(lossatlas.__file__)", **path)
     assert where.startswith(str(installed))
-    cli = [sys.executable, "-m", "lossatlas.cli"]
+    cli = [sys.executable, "-m", "lossatlas"]
     listed = run(*cli, "list", **path)
     packaged = [e for e in registry.index().values() if e.module.startswith("lossatlas.losses.")]
     assert len(packaged) >= 7

@@ -56,7 +56,7 @@ SECTIONS = ("What it computes", "(x, y)", "Why it is different", "Traps")
 class _Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False,
-        str_strip_whitespace=True, str_min_length=1, str_max_length=10_000,
+        str_strip_whitespace=True, str_min_length=1, str_max_length=10_000, defer_build=True,
     )  # fmt: skip
 
 

@@ -31,18 +31,19 @@ def rows(
         UserError: a filter names what there is not.
     """
     fits = [_with_need(need), _with_claim(claim), _of_years(years)]
-    known = set(registry.list_losses(family, target))
+    cards.check_place(family, target)
     found = []
     for entry in registry.index().values():
-        if (why := registry.fault(entry)) is not None:
-            if target or family not in (None, entry.family):
-                continue
+        if family not in (None, entry.family):
+            continue
+        why = registry.fault(entry)
+        if target is not None and (why or registry.target_of(entry) != target):
+            continue
+        if why is not None:
             row = _row(entry, "broken", None, why)
-        elif entry.id in known:
+        else:
             card = registry.facts(entry) if entry.card.is_file() else None
             row = _row(entry, registry.status(entry), card, f"no card at {entry.card}")
-        else:
-            continue
         text = " ".join(map(str, row.values())).lower()
         if all(fit(row) for fit in fits) and all(word.lower() in text for word in words or []):
             found.append(row)

@@ -33,12 +33,23 @@ data_app = typer.Typer(help="Fetch or verify CIFAR-10.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 runs_app = typer.Typer(invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
-INTERRUPTED = 130
+
+
+def _path(text: str | Path) -> Path:
+    if not str(text).strip():
+        raise typer.BadParameter("a path must not be empty")
+    return Path(text)
+
+
+PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
+Runs = Annotated[Path | None, typer.Option("--runs", **PATH, help="Folder of runs.")]
+Pages = Annotated[Path, typer.Option("-o", "--out", **PATH, help="Folder for the pages.")]
+Only = Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")]
 HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 def main() -> None:
-    """Entry point: exit code 0 done, 1 a run failed, 2 wrong usage, 130 interrupted."""
+    """Run the command of this process; errors of the user are told, and exit with code 2."""
     # Lightning loads matplotlib, which fails on a notebook's backend that is not installed here.
     os.environ["MPLBACKEND"] = "agg"
     _settle()
@@ -62,11 +73,6 @@ def main() -> None:
         told.__cause__ = error
         tell(told)
         sys.exit(2)
-    except (SystemExit, KeyboardInterrupt) as stop:  # the latter where typer is not at work
-        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
-            raise
-        print("lossatlas: interrupted; start it again to go on", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 def _settle() -> None:
@@ -186,7 +192,9 @@ def new(
     target: Annotated[
         str | None, typer.Option(help="Type of the target; default: the family's usual one.")
     ] = None,
-    path: Annotated[Path | None, typer.Option(help="Folder for a loss of your own.")] = None,
+    path: Annotated[
+        Path | None, typer.Option(**PATH, help="Folder for a loss of your own.")
+    ] = None,
 ) -> None:
     """Write the three files of a new loss: card, code, and the formula's reference.
 
@@ -274,15 +282,12 @@ def test(
     """Hold losses to the whole contract, wherever they live; exit code 1 if one breaks a law."""
     if bool(names) == everything:
         raise UserError("name the losses to test, or give --all")
-    from joblib import Parallel, delayed
-
     from lossatlas.contract import suite
+    from lossatlas.spread import spread
 
     chosen = dict.fromkeys(registry.list_losses() if everything else map(suite.known, names or []))
     outcomes = []
-    for one in Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(suite.test)(name, device) for name in chosen
-    ):
+    for one in spread(suite.test, ((name, device) for name in chosen), jobs):
         outcomes.append(one)
         print("\n".join([*one.broken, one.summary]), flush=True)
     for ledger in suite.record(outcomes) if record else []:
@@ -312,9 +317,7 @@ def nearest(
 def card(
     names: Annotated[list[str] | None, typer.Argument(help="Ids of losses.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The book, with its index.")] = False,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
-        "reports/local/cards"
-    ),
+    out: Pages = Path("reports/local/cards"),
 ) -> None:
     """Write the one-page card of a loss, HTML and Markdown: facts, curves, verdicts, results."""
     if bool(names) == everything:
@@ -350,7 +353,7 @@ def train(
     retry: Annotated[
         str | None, typer.Option(help="Make these of a sweep again: failed, diverged.")
     ] = None,
-    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    only: Only = None,
     since: Annotated[str | None, typer.Option(help="Retry what started since: 2h, a date.")] = None,
     max_failures: Annotated[
         int | None, typer.Option(min=1, help="Stop a sweep after so many failed runs.")
@@ -368,7 +371,8 @@ def tune(
     context: typer.Context,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cost; start nothing.")] = False,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder of tables; else the run store.")
+        Path | None,
+        typer.Option("-o", "--out", **PATH, help="Folder of tables; else the run store."),
     ] = None,
 ) -> None:
     """Find a learning rate for each loss by one rule, for the runs that OVERRIDES say."""
@@ -389,7 +393,8 @@ def search(
     method: Annotated[str, typer.Option(help="random or grid.")] = "random",
     trials: Annotated[int, typer.Option(help="For each loss.")] = 12,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="File for the sweep of chosen values.")
+        Path | None,
+        typer.Option("-o", "--out", **PATH, help="File for the sweep of chosen values."),
     ] = None,
 ) -> None:
     """Search learning rate and hyperparameters, with as many trials for each loss."""
@@ -407,7 +412,7 @@ def search(
 @app.command()
 def work(
     sweep: Annotated[str, typer.Argument(help="Name of a sweep that was planned.")],
-    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    path: Runs = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many at once.")] = None,
 ) -> None:
     """Help with a sweep that was planned here or on another machine that shares the folder."""
@@ -419,10 +424,10 @@ def work(
 @runs_app.callback()
 def runs(
     context: typer.Context,
-    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    path: Runs = None,
     sweep: Annotated[str | None, typer.Option(help="The runs of this sweep.")] = None,
     state: Annotated[str | None, typer.Option(help="Only these: done, failed, ... (a,b).")] = None,
-    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    only: Only = None,
     since: Annotated[str | None, typer.Option(help="Only started since: 2h, 3d, a date.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Keep looking.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
@@ -447,7 +452,7 @@ def runs(
 @runs_app.command()
 def adopt(
     context: typer.Context,
-    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    path: Runs = None,
 ) -> None:
     """Keep finished runs whose loss reads differently today but does the same, under new ids."""
     from lossatlas.results import store
@@ -468,10 +473,12 @@ def adopt(
 @runs_app.command()
 def export(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="What to write.")],
-    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    file: Annotated[
+        Path, typer.Argument(parser=_path, metavar="FILE.parquet", help="What to write.")
+    ],
+    path: Runs = None,
     sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
-    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    only: Only = None,
 ) -> None:
     """Write the rows of runs that have ended, with their epochs and without bundles, to travel."""
     from lossatlas.report import source
@@ -489,8 +496,10 @@ def export(
 @runs_app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.parquet", help="Of 'runs export'.")],
-    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
+    file: Annotated[
+        Path, typer.Argument(parser=_path, metavar="FILE.parquet", help="Of 'runs export'.")
+    ],
+    path: Runs = None,
 ) -> None:
     """Show the rows of a file beside the runs that are here; they stand for none of these."""
     from lossatlas.results import store, travel
@@ -516,19 +525,19 @@ def _given(
 
 @app.command()
 def report(
-    path: Annotated[Path | None, typer.Option("--runs", help="Folder of runs.")] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
-        "reports/local/report"
-    ),
-    only: Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")] = None,
+    path: Runs = None,
+    out: Pages = Path("reports/local/report"),
+    only: Only = None,
     sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
     metric: Annotated[str | None, typer.Option(help="Compare by it, such as nll, ece.")] = None,
     baseline: Annotated[str | None, typer.Option(help="The loss to compare with.")] = None,
     compare: Annotated[str | None, typer.Option(help="Two losses besides: A,B.")] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Other runs: do the statements hold there?")
+        Path | None, typer.Option(**PATH, help="Other runs: do the statements hold there?")
     ] = None,
-    rows: Annotated[Path | None, typer.Option(help="A file of rows, instead of --runs.")] = None,
+    rows: Annotated[
+        Path | None, typer.Option(**PATH, help="A file of rows, instead of --runs.")
+    ] = None,
 ) -> None:
     """Write REPORT.md and a self-contained index.html from the runs."""
     from lossatlas import resources
@@ -559,9 +568,7 @@ def report(
 
 @app.command()
 def lecture(
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pages.")] = Path(
-        "reports/local/lecture"
-    ),
+    out: Pages = Path("reports/local/lecture"),
 ) -> None:
     """Check the statements of the course on K-class losses and write them up as a chapter."""
     from lossatlas.lecture.chapter import build
@@ -576,15 +583,11 @@ def lecture(
 
 @app.command()
 def pages(
-    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of such folders.")] = Path(
-        "reports/local"
-    ),
+    path: Annotated[
+        Path, typer.Argument(parser=_path, metavar="FOLDER", help="Folder of such folders.")
+    ] = Path("reports/local"),
 ) -> None:
     """List the reports, the book and the lecture that a folder holds on a page of its own."""
     from lossatlas.pages.whole import build
 
     print(build(folder(path, "FOLDER")))
-
-
-if __name__ == "__main__":
-    main()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lossatlas import get_card, get_loss
 from lossatlas.contract.inputs import batch_of
+from lossatlas.errors import UserError
 from lossatlas.losses.base import Loss, Sum
 
 
@@ -93,6 +94,21 @@ def test_weight_zero_is_legal_and_leaves_the_rest() -> None:
 def test_wrong_weight_is_refused(weight: Any) -> None:
     with pytest.raises(ValueError, match=r"a weight must be a number in \[0, inf\), not "):
         weight * get_loss("focal")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 * focal",
+        "0 * focal + 0 * mae",
+        "focal - focal",
+        "mae - 2 * mae + mae",
+        "flooding(0 * mae)",
+    ],
+)
+def test_a_sum_of_nothing_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="is 0 whatever is predicted"):
+        get_loss(text)
 
 
 def test_losses_of_other_targets_and_on_embeddings_are_refused() -> None:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from lossatlas import cli
+from lossatlas.__main__ import main
 from lossatlas.training import pool
 
 TINY = [
@@ -72,7 +72,7 @@ def _main(arguments, folder, environment, streams):
     os.environ.update(environment)
     tempfile.tempdir = None  # as TMPDIR says
     sys.argv = ["lossatlas", *arguments]
-    cli.main()
+    main()
 
 
 def start(*arguments, runs, **environment):

@@ -152,7 +152,7 @@ def test_without_network_key_home_or_name_and_as_a_rank_of_others_it_asks_nothin
     }  # fmt: skip
     done = subprocess.run(
         [
-            sys.executable, "-m", "lossatlas.cli", "train", "logger=wandb", *TINY, "progress=false",
+            sys.executable, "-m", "lossatlas", "train", "logger=wandb", *TINY, "progress=false",
         ],
         env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=120, check=False,

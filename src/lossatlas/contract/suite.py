@@ -156,7 +156,7 @@ def known(argument: str) -> str:
         return argument
     if not argument.endswith(".py"):
         return registry.find(argument).id
-    path = Path(argument).expanduser().resolve()
+    path = Path(os.path.realpath(os.path.expanduser(argument)))
     if not path.is_file() or path.parents[1].name != "losses":
         raise UserError(f"{argument}: is no file <root>/losses/<family>/<id>.py")
     if all(entry.code != path for entry in registry.index().values()):

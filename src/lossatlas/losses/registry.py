@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -328,6 +329,11 @@ def _build_sum(text: str) -> "Loss":
         raise UserError(f"there is no loss {text!r}; ids are written with '_', as in {meant}")
     terms = expression.parse(text)
     parts = [_build(term.name, term.hyperparameters) for term in terms]
+    left: defaultdict[str, float] = defaultdict(float)
+    for term in terms:
+        left[expression.write([term._replace(weight=1.0)])] += term.weight
+    if not any(left.values()):
+        raise UserError(f"{text}: is 0 whatever is predicted, from which nothing can be learned")
     try:
         weights = [term.weight for term in terms]
         return parts[0] if weights == [1.0] else Sum(*parts, weights=weights)
@@ -400,7 +406,7 @@ def list_losses(family: str | None = None, target: str | None = None) -> list[st
         for entry in index().values()
         if family in (None, entry.family)
         and code_fault(entry) is None
-        and (target is None or _target(entry) == target)
+        and (target is None or target_of(entry) == target)
     ]
 
 
@@ -410,15 +416,16 @@ def status(entry: Entry) -> str:
     The ledger `papers/verified.json` holds the digests with which the suite last passed.
     """
     try:
-        recorded = _ledger(entry.ledger.read_bytes())[entry.id]
+        stat = entry.ledger.stat()
+        recorded = _ledger(entry.ledger, stat.st_mtime_ns, stat.st_size)[entry.id]
         return "verified" if recorded == digest(entry) else "draft"
     except (OSError, ValueError, LookupError, TypeError, UserError):
         return "draft"
 
 
 @lru_cache(maxsize=8)
-def _ledger(content: bytes) -> Any:
-    return json.loads(content)
+def _ledger(path: Path, _changed: int, _size: int) -> Any:
+    return json.loads(path.read_bytes())
 
 
 def digest(entry: Entry) -> str:
@@ -427,7 +434,7 @@ def digest(entry: Entry) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-def _target(entry: Entry) -> str | None:
+def target_of(entry: Entry) -> str | None:
     """The type of a loss's target: what its card says, else its code."""
     try:
         return facts(entry).target if entry.card.is_file() else get_class(entry.id).target

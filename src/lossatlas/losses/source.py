@@ -15,8 +15,9 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,38 +57,43 @@ def digest(loss: Any) -> str:
     Raises:
         UserError: there is no such loss, or it has no file that can be read.
     """
-    return digest_of(files(loss))
+    return digest_of(closure(_own(loss)))
 
 
-def digest_of(paths: Iterable[Path]) -> str:
-    """16 hexadecimal digits for what some files say, wherever they lie. Raises UserError."""
-    found = sorted({read(path).digest for path in paths})
+def digest_of(codes: Mapping[Path, Code]) -> str:
+    """16 hexadecimal digits for what some files say, wherever they lie."""
+    found = sorted({code.digest for code in codes.values()})
     return hashlib.sha256("".join(found).encode()).hexdigest()[:16]
 
 
 def files(loss: Any) -> list[Path]:
     """The files that `digest` covers, those of the loss itself first. Raises UserError."""
-    return closure(_own(loss))
+    return list(closure(_own(loss)))
 
 
 def closure(
     paths: Iterable[Path], rooms: tuple[str, ...] = (LOSSES,), without: tuple[str, ...] = FRAME
-) -> list[Path]:
-    """`paths`, then what they import, directly or not, that is no installed package.
+) -> dict[Path, Code]:
+    """`paths`, then what they import, directly or not, that is not installed; what each says.
 
     Nothing is imported: a name is looked for on `sys.path`, then beside and above the file. Of this
     package, only what stands in `rooms` counts, and no module that is named in `without`.
+
+    Raises:
+        UserError: a file cannot be read.
     """
     found = {os.path.realpath(path): path for path in paths}
+    codes: dict[str, Code] = {}
     todo = list(found)
     while todo:
-        file = Path(todo.pop())
-        for name in read(file).imports or ():
+        file = todo.pop()
+        codes[file] = read(Path(file))
+        for name in codes[file].imports or ():
             for place in _places(name, file, rooms, without):
                 if place not in found:
                     found[place] = Path(place)
                     todo.append(place)
-    return list(found.values())
+    return {path: codes[file] for file, path in found.items()}
 
 
 def read(path: Path) -> Code:
@@ -162,27 +168,31 @@ def _wrapped(arguments: ast.arguments) -> list[str]:
 
 
 def _places(
-    name: str, file: Path, rooms: tuple[str, ...], without: tuple[str, ...]
-) -> Iterator[str]:
-    first, *inner = name.split(".")
-    folders: list[str]
+    name: str, file: str, rooms: tuple[str, ...], without: tuple[str, ...]
+) -> Iterable[str]:
+    first = name.partition(".")[0]
     if first == "lossatlas":
-        if not name.startswith(tuple(f"{room}." for room in rooms)) or name in without:
-            return
-        folders = [str(resources.PACKAGE.parent)]
-    elif name.startswith(NAMED):
-        yield from _loss(name.removeprefix(NAMED))
-        return
-    elif first in sys.stdlib_module_names or str(file).startswith(OURS):
-        return
-    elif (known := _on_path(first, tuple(sys.path))) is None:
-        folders = [*map(str, list(file.parents)[:4])]
-    elif not set(INSTALLED) & set(known.split(os.sep)):
-        folders = [known]
-    else:
-        return
+        if name.startswith(tuple(f"{room}." for room in rooms)) and name not in without:
+            return _of_ours(name)
+        return ()
+    if name.startswith(NAMED):
+        return _loss(name.removeprefix(NAMED))
+    if first in sys.stdlib_module_names or file.startswith(OURS):
+        return ()
+    if (known := _on_path(first, tuple(sys.path))) is None:
+        return _below(name, map(str, list(Path(file).parents)[:4]))
+    return () if set(INSTALLED) & set(known.split(os.sep)) else _below(name, [known])
+
+
+@cache
+def _of_ours(name: str) -> tuple[str, ...]:
+    """Where a module of this package lies, which stays as it is while a process runs."""
+    return tuple(_below(name, [str(resources.PACKAGE.parent)]))
+
+
+def _below(name: str, folders: Iterable[str]) -> Iterator[str]:
     for folder in folders:
-        inside = os.path.join(folder, first, *inner)
+        inside = os.path.join(folder, *name.split("."))
         for place in (f"{inside}.py", os.path.join(inside, "__init__.py")):
             if os.path.isfile(place):
                 yield os.path.realpath(place)

@@ -119,7 +119,7 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         UserError: the file is none of rows.
     """
-    place = _place(path)
+    place = store.runs_dir(path)
     if place.suffix == travel.SUFFIX and not place.is_dir():
         return _tidy(travel.frame(travel.read(place).runs))
     damaged: list[Mapping[str, Any]] = []
@@ -144,7 +144,7 @@ def load_epochs(path: str | Path | None = None) -> pd.DataFrame:
     Raises:
         UserError: the file is none of rows.
     """
-    place = _place(path)
+    place = store.runs_dir(path)
     found: list[dict[str, Any]] = []
 
     def take(row: Mapping[str, Any], epochs: list[dict[str, Any]]) -> None:
@@ -169,10 +169,6 @@ def load_epochs(path: str | Path | None = None) -> pd.DataFrame:
         take(one.row, one.epochs)
     table = pd.DataFrame(found)
     return table.reindex(columns=[*EPOCHS, *(c for c in table if c not in EPOCHS)])
-
-
-def _place(path: str | Path | None) -> Path:
-    return store.runs_dir() if path is None else Path(path).resolve()
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:

@@ -37,7 +37,7 @@ def gather(
     Raises:
         UserError: no such folder, sweep or state, or a moment that cannot be read.
     """
-    root = path.resolve() if path else store.runs_dir()
+    root = store.runs_dir(path)
     if path and not root.is_dir():
         raise UserError(f"{path}: there is no such folder of runs; 'lossatlas train' makes runs")
     begun = selection.since(since) if since else None

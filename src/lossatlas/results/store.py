@@ -54,9 +54,11 @@ HEADLINES = {
 }
 
 
-def runs_dir() -> Path:
-    """`LOSSATLAS_RUNS`, else `runs` in the working folder."""
-    return Path(os.environ.get("LOSSATLAS_RUNS") or "runs").expanduser().resolve()
+def runs_dir(path: str | Path | None = None) -> Path:
+    """`path`, else `LOSSATLAS_RUNS`, else `runs` in the working folder; absolute."""
+    if path is None:
+        path = os.path.expanduser(os.environ.get("LOSSATLAS_RUNS") or "runs")
+    return Path(os.path.realpath(path))  # a loop of links, at which Path.resolve raises, stays one
 
 
 def earlier(root: Path) -> str | None:
@@ -295,7 +297,7 @@ def table(
     runs have their id, state "damaged" and the reason, and are put into the list `left_out`
     instead, if that is given.
     """
-    root = Path(path).resolve() if path is not None else runs_dir()
+    root = runs_dir(path)
     published: list[str] = []
     # Listed before the finished runs are, and looked at after them: a run that is published
     # meanwhile is seen at least once.

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from joblib import Parallel, delayed
-
 from lossatlas.errors import UserError
+from lossatlas.spread import spread
 from lossatlas.theory.records import Record, check
 
 
@@ -26,10 +25,8 @@ def check_many(
     if len(names) == 1:
         return [check(names[0], only, fresh, classes, keep)]
     done: list[list[Record]] = []
-    work = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_or_none)(name, only, fresh, classes, keep) for name in names
-    )
-    for records in work:
+    each = ((name, only, fresh, classes, keep) for name in names)
+    for records in spread(_or_none, each, jobs):
         done.append(records)
         _tell(records, len(done), len(names))
     return [records for records in done if records]

@@ -68,7 +68,7 @@ def join(name: str, path: Path | None, workers: int | None) -> None:
     Raises:
         UserError: there is no such sweep in the store at `path` (None: the usual one).
     """
-    root = path.resolve() if path else store.runs_dir()
+    root = store.runs_dir(path)
     folder = sweeps.find(root, name)
     plan, wrong = sweeps.checked(folder)
     if not plan:

@@ -6,7 +6,6 @@ costs no more than milliseconds. (A pool of joblib is given up whole when one pr
 
 import multiprocessing
 import os
-import signal
 import tempfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
@@ -18,6 +17,7 @@ from joblib import cpu_count
 
 from lossatlas.errors import UserError
 from lossatlas.results.lease import MAX_DEATHS
+from lossatlas.spread import deaf
 from lossatlas.training import worker
 
 # Deaths, for each worker, without any progress between: then the pool gives up. A run that kills
@@ -45,12 +45,10 @@ def prepare(threads: int) -> Any:
     before, folder = os.environ.get("OMP_NUM_THREADS"), tempfile.tempdir
     os.environ["OMP_NUM_THREADS"] = str(threads)  # counts only before torch is imported
     tempfile.tempdir = _short()
-    # The server inherits it: a Ctrl-C while it still imports is the launcher's alone to answer.
-    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
+        with deaf():
+            multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         tempfile.tempdir = folder
         if before is None:
             del os.environ["OMP_NUM_THREADS"]

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lossatlas import interrupt
+
+UNANSWERED = (signal.SIG_DFL, signal.default_int_handler, interrupt.answer)
 _told = 0
 
 
@@ -47,7 +50,7 @@ def listening() -> Iterator[None]:
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            if signal.getsignal(number) in UNANSWERED:
                 before[number] = signal.signal(number, answer)
     if before:
         _told = 0

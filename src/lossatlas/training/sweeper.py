@@ -13,7 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
@@ -46,10 +46,15 @@ if TYPE_CHECKING:
 
 MOST_RUNS = 100_000  # of one sweep; docs/scale.md says what that many cost
 RETRIED = ("failed", "diverged")
-# A value of a configuration, not the choice of an option: these have neither dot nor list above.
-_VALUE = re.compile(
-    r"\+{0,2}(\w+\.[\w.]+|seed|holdout|keep_train|teacher|threads|accelerator|runs|progress)="
-)
+
+
+@cache
+def _value() -> re.Pattern[str]:
+    """An override of a value of a configuration, not the choice of an option of a group."""
+    from lossatlas.training.config import Config
+
+    alone = "|".join(each.name for each in fields(Config) if each.name not in arguments.GROUPS)
+    return re.compile(rf"\+{{0,2}}(\w+\.[\w.]+|{alone})=")
 
 
 @dataclass
@@ -372,7 +377,7 @@ class ResumableSweeper(Sweeper):
         """
         from lossatlas.training.config import check_names
 
-        values = [text for text in overrides if _VALUE.match(text)]
+        values = [text for text in overrides if _value().match(text)]
         composed, choices = self._composed(tuple(t for t in overrides if t not in values))
         cfg = composed.copy()
         with our_words(Exception):

@@ -20,7 +20,7 @@ class Entmax15Loss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        half = (logits - logits.detach().amax(1, keepdim=True)) / 2  # a shift, which cancels
+        half = (logits - logits.amax(1, keepdim=True)) / 2
         tau = threshold(half)
         # The maximum over p in its dual form, min over tau of 2 tau + 2/3 sum max(0, s/2 - tau)^3.
         # There the slope in tau is 2 - 2 sum p = 0, so rounding of tau cannot spoil the gradient.

@@ -29,7 +29,7 @@ class EntmaxLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        s = logits - logits.detach().amax(1, keepdim=True)  # a shift, which cancels
+        s = logits - logits.amax(1, keepdim=True)
         return conjugate(s, self.alpha) - quantities.of_label(s, target)
 
 

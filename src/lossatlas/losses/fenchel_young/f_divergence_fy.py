@@ -30,7 +30,7 @@ class FDivergenceFy(CountedLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and rows of probabilities (N, K)."""
         q = target.to(logits.dtype)
-        s = logits - logits.detach().amax(1, keepdim=True)  # a shift, which cancels
+        s = logits - logits.amax(1, keepdim=True)
         if self.prior == 0:
             return conjugate(s, self.alpha) + negentropy(q, self.alpha) - (s * q).sum(1)
         counts = self.class_counts.to(logits)

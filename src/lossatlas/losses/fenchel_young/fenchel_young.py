@@ -30,11 +30,11 @@ class FenchelYoung(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and rows of probabilities (N, K)."""
         q = target.to(logits.dtype)
+        s = logits - logits.amax(1, keepdim=True)
         if self.omega == 0:
-            s = logits - logits.detach().amax(1, keepdim=True)  # a shift, which cancels
             return conjugate(s, self.alpha) + negentropy(q, self.alpha) - (s * q).sum(1)
         if self.omega == 1:
-            return ((logits.amax(1, keepdim=True) - logits) * q).sum(1)
+            return -(s * q).sum(1)
         if self.omega == 2:
             return (logits - q).square().sum(1) / 2
         cross = -q * F.logsigmoid(logits) - (1 - q) * F.logsigmoid(-logits)

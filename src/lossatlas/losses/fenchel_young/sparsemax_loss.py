@@ -20,7 +20,7 @@ class SparsemaxLoss(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        s = logits - logits.detach().amax(1, keepdim=True)  # a shift, which cancels
+        s = logits - logits.amax(1, keepdim=True)
         tau = threshold(s)
         # The maximum over p in its dual form, min over tau of tau + |max(0, s - tau)|^2 / 2. There
         # the slope in tau is 1 - sum p = 0, so rounding of tau cannot spoil the gradient.

@@ -25,7 +25,7 @@ def check_target(kind: str, target: Tensor, n: int, k: int | None, values: bool 
         if target.shape != (n,) or target.dtype != torch.int64:
             raise ValueError(f"{word} must be int64 class indices of shape ({n},); {came(target)}")
         if values and k is not None and n > 0:
-            least, most = target.aminmax()
+            least, most = (x.item() for x in target.aminmax())
             if least < 0 or most >= k:
                 wrong = target[(target < 0) | (target >= k)][0]
                 raise ValueError(f"{word} must hold class indices 0 to {k - 1}; {wrong} is none")
@@ -38,20 +38,25 @@ def check_target(kind: str, target: Tensor, n: int, k: int | None, values: bool 
 
 
 def _shares(target: Tensor) -> None:
-    if not target.amin() >= 0:
+    if not target.amin().item() >= 0:
         raise ValueError("target must hold probabilities; it holds a negative or NaN value")
     sums = target.sum(1, dtype=torch.float64)
-    off = (sums - 1).abs()
-    if off.amax() > {torch.float16: 1e-3, torch.bfloat16: 8e-3}.get(target.dtype, 1e-5):
-        worst = off.argmax()
+    least, most = (x.item() for x in sums.aminmax())
+    tolerance = {torch.float16: 1e-3, torch.bfloat16: 8e-3}.get(target.dtype, 1e-5)
+    if max(1 - least, most - 1) > tolerance:
+        worst = (sums - 1).abs().argmax()
         raise ValueError(f"target rows must sum to 1; row {worst.item()} sums to {sums[worst]:.6g}")
 
 
 def _sets(target: Tensor) -> None:
     bits, k = target.view(torch.uint8), target.shape[1]  # ten times as fast as sums of bools
-    for illegal, word in ((bits.amax(1) == 0, "no class"), (bits.amin(1) == 1, "every class")):
-        if illegal.any():
-            row = illegal.nonzero()[0].item()
+    fewest, most = bits.amax(1), bits.amin(1)
+    for rows, bad, found, word in (
+        (fewest, 0, fewest.amin().item(), "no class"),
+        (most, 1, most.amax().item(), "every class"),
+    ):
+        if found == bad:
+            row = (rows == bad).nonzero()[0].item()
             raise ValueError(
                 f"target must be label sets of 1 to {k - 1} classes; row {row} has {word}"
             )

@@ -38,7 +38,7 @@ class Acls(LogitLoss):
         num_classes = logits.shape[1]
         best = logits.max(1).values
         # At the predicted class itself it is 0, and so is its slope.
-        apart = (best.detach()[:, None] - logits - self.margin).relu().square()
+        apart = F.softshrink(best.detach()[:, None] - logits, self.margin).square()
         penalty = self.lam_top * (best - self.margin).relu().square()
         penalty = penalty + self.lam_rest * apart.sum(1) / (num_classes - 1)
         return F.cross_entropy(logits, target, reduction="none") + self.alpha * penalty

@@ -1,10 +1,10 @@
 """Cross-entropy, and a penalty where confidences are not in the order of past correctness."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lossatlas.intervals import in_range
+from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 
@@ -35,13 +35,14 @@ class Crl(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor, *, indices: Tensor) -> Tensor:
         """The value () of the batch, for logits (N, K), class indices and samples' numbers (N,)."""
-        log_k, guess = torch.log_softmax(logits, 1).max(1)
+        log_p = torch.log_softmax(logits, 1)
+        guess = logits.argmax(1)
         c = (self.right[indices] / self.visits[indices].clamp(min=1)).to(logits)
-        k = log_k.exp()
+        k = quantities.of_label(log_p, guess).exp()
         ahead, lead = c - c.roll(-1), k - k.roll(-1)
         if self.training:
             with torch.no_grad():
                 self.right[indices] += (guess == target).to(self.right)
                 self.visits[indices] += 1
         disorder = (ahead.abs() - ahead.sign() * lead).relu()
-        return F.cross_entropy(logits, target) + self.lam * disorder.mean()
+        return self.lam * disorder.mean() - quantities.of_label(log_p, target).mean()

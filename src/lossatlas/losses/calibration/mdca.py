@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
-from lossatlas.losses import quantities
 from lossatlas.losses.likelihood.focal import Focal
 from lossatlas.losses.registry import register
 
@@ -25,6 +24,6 @@ class Mdca(Focal):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """The value () of the batch, for logits (N, K) and class indices (N,)."""
-        label = quantities.one_hot(target, logits.shape[1]).to(logits)
-        apart = (torch.softmax(logits, 1) - label).mean(0)
+        counts = torch.zeros_like(logits[0]).index_add(0, target, torch.ones_like(logits[:, 0]))
+        apart = torch.softmax(logits, 1).mean(0) - counts / len(target)
         return super().per_sample(logits, target).mean() + self.beta * apart.abs().mean()

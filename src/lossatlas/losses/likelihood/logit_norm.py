@@ -26,5 +26,5 @@ class LogitNorm(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         length = torch.linalg.vector_norm(logits, dim=1, keepdim=True)
-        direction = logits / (length + self.eps)
-        return F.cross_entropy(direction / self.temperature, target, reduction="none")
+        scale = 1 / (self.temperature * (length + self.eps))
+        return F.cross_entropy(logits * scale, target, reduction="none")

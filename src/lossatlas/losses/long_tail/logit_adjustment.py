@@ -1,5 +1,6 @@
 """Cross-entropy on logits to which a multiple of the log prior is added."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -25,5 +26,6 @@ class LogitAdjustment(CountedLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        shift = self.tau * quantities.log_ratios(self.class_counts, logits, target)
-        return F.cross_entropy(quantities.lead(logits, target) + shift, target, reduction="none")
+        shift = quantities.log_ratios(self.class_counts, logits, target)
+        ahead = torch.add(quantities.lead(logits, target), shift, alpha=self.tau)
+        return F.cross_entropy(ahead, target, reduction="none")

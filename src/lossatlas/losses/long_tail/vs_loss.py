@@ -1,5 +1,6 @@
 """Cross-entropy on logits that are both scaled and shifted by how rare their class is."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,5 +30,8 @@ class VSLoss(CountedLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         counts = self.class_counts
         scaled = ((counts / counts.amax(0)) ** self.gamma).to(logits) * logits
-        shift = self.tau * quantities.log_ratios(counts, logits, target)
-        return F.cross_entropy(quantities.lead(scaled, target) + shift, target, reduction="none")
+        ahead = quantities.lead(scaled, target)
+        if self.tau > 0:  # a row of shifts a sample
+            shift = quantities.log_ratios(counts, logits, target)
+            ahead = torch.add(ahead, shift, alpha=self.tau)
+        return F.cross_entropy(ahead, target, reduction="none")

@@ -1,5 +1,7 @@
 """A smooth hinge for the top-k error: sets with the label against sets without it."""
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,27 +32,33 @@ class SmoothTopkSvm(LogitLoss):
 
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
-        rivals = quantities.rivals(logits, target, logits.shape[1])
-        k = min(self.top_k, rivals.shape[1])
-        pivot = rivals[:, k - 1 : k]
+        k = min(self.top_k, logits.shape[1] - 1)
+        wrong = quantities.with_label(logits, target, quantities.LOWEST)
+        pivot = wrong.topk(k, dim=1).values[:, k - 1 :]
         lead = (pivot - logits.gather(1, target[:, None])).squeeze(1) / k
-        lead = lead + self.temperature * _log_ratio((rivals - pivot) / (k * self.temperature), k)
+        lead = lead + self.temperature * _log_ratio((wrong - pivot) / (k * self.temperature), k)
         # Not softplus, which torch cuts off at 20.
         return -self.temperature * F.logsigmoid(-(self.margin + lead) / self.temperature)
 
 
 def _log_ratio(d: Tensor, k: int) -> Tensor:
-    """log(e_k / e_{k-1}) of exp(d), for falling d (N, M) whose k-th entry is zero.
+    """log(e_k / e_{k-1}) of exp(d), (N,), for d (N, M) whose k-th largest entry is zero.
 
-    The polynomials are coefficients of prod_j (1 + x_j z). With x_j taken out of the factors of
-    the k - 1 largest, which leaves 1/x_j + z, no number exceeds the number of sets.
+    The polynomials are coefficients of prod_j (1 + x_j z), which is multiplied in pairs. With x_j
+    taken out of the factors of those above 1, which leaves 1/x_j + z, no number exceeds the number
+    of sets; the quotient does not see it.
     """
-    sizes = torch.cat([-d[:, : k - 1], d[:, k - 1 :]], 1).exp()
-    coefficients = [torch.ones_like(d[:, 0])]
-    for j in range(d.shape[1]):
-        low, high = (sizes[:, j], 1.0) if j < k - 1 else (1.0, sizes[:, j])
-        shifted = [coefficients[0] * low]
-        for here, before in zip(coefficients[1:], coefficients, strict=False):
-            shifted.append(here * low + before * high)
-        coefficients = [*shifted, coefficients[-1] * high][: k + 1]
-    return coefficients[k].log() - coefficients[k - 1].log()
+    above = d.relu()
+    product = [torch.exp(-above), torch.exp(d - above)]  # a coefficient each, (N, M)
+    while (m := product[0].shape[1]) > 1:
+        if m % 2:  # a factor 1
+            product = [F.pad(c, (0, 1), value=float(i == 0)) for i, c in enumerate(product)]
+        left, right = [c[:, ::2] for c in product], [c[:, 1::2] for c in product]
+        product = [
+            reduce(
+                torch.add,
+                [left[i] * right[n - i] for i in range(len(left)) if 0 <= n - i < len(right)],
+            )
+            for n in range(min(2 * len(left) - 1, k + 1))
+        ]
+    return (product[k].log() - product[k - 1].log()).squeeze(1)

@@ -23,7 +23,7 @@ class LogitClip(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         inside = torch.linalg.vector_norm(logits.detach(), dim=1, keepdim=True) <= self.tau
         # Where nothing is clipped the length is not looked at: at zero it has no slope.
-        looked_at = logits * (~inside).to(logits) + inside.to(logits)
+        looked_at = torch.where(inside, 1.0, logits)
         length = torch.linalg.vector_norm(looked_at, dim=1, keepdim=True)
         factor = torch.where(inside, 1.0, self.tau / length)
         return F.cross_entropy(logits * factor, target, reduction="none")

@@ -1,6 +1,7 @@
 """Losses with a memory: how it moves in training, that it stands still else, and its gradient."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -118,3 +119,34 @@ def test_cals_moves_multipliers_then_penalty_parameters_by_held_out_images():
     assert torch.equal(loss.rho, torch.full_like(moved, 9))
     loss.end_epoch(epoch=29, held_out=(logits, labels))
     torch.testing.assert_close(loss.rho, logits.new_tensor([9.0, 10.0, 9.0]))
+
+
+@pytest.mark.parametrize(
+    ("gamma", "confidence", "right", "moved"),
+    [
+        (1.0, 0.7, 1, math.exp(0.2)),  # half of the two are right: too sure by 0.2
+        (0.21, 0.8, 2, -0.2),  # not sure enough, and below 0.2 the sign changes
+        (-1.0, 0.7, 1, -math.exp(-0.2)),
+        (19.0, 0.9, 0, 20.0),
+        (0.0, 0.9, 0, 0.0),
+    ],
+)
+def test_adafocal_moves_a_gamma_by_the_gap_of_its_bin(gamma, confidence, right, moved):
+    loss = get_loss("adafocal", gamma_initial=gamma, num_bins=1).double().train()
+    logits = torch.tensor([[0.0, math.log(confidence / (1 - confidence))]] * 2).double()
+    loss.end_epoch(held_out=(logits, torch.tensor([int(right > i) for i in range(2)])))
+    torch.testing.assert_close(loss.gamma, torch.tensor([moved]).double())
+
+
+def test_adafocal_has_bins_of_as_many_held_out_images_each():
+    loss = get_loss("adafocal", num_bins=2).double().train()
+    sure = torch.tensor([0.6, 0.7, 0.8, 0.9], dtype=torch.float64)
+    logits = torch.stack([torch.zeros(4).double(), torch.log(sure / (1 - sure))], 1)
+    loss.end_epoch(held_out=(logits, torch.tensor([1, 1, 0, 0])))
+    torch.testing.assert_close(loss.edges, torch.tensor([0.75]).double())
+    moved = [math.exp(0.65 - 1), math.exp(0.85)]
+    torch.testing.assert_close(loss.gamma, torch.tensor(moved).double())
+    # A label's probability of 0.9 is looked up in the upper bin, one of 0.1 in the lower.
+    values = loss.per_sample(logits[3:].expand(2, 2), torch.tensor([1, 0]))
+    wanted = [-(0.1 ** moved[1]) * math.log(0.9), -(0.9 ** moved[0]) * math.log(0.1)]
+    torch.testing.assert_close(values, torch.tensor(wanted).double())

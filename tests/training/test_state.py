@@ -9,6 +9,7 @@ from lossatlas.training.journal import Journal
 SMALL = ("recipe.epochs=2", "recipe.train_limit=256", "recipe.test_limit=64", "recipe.lr=0.05")
 LOSSES: dict[str, tuple[str, ...]] = {
     "elr": (), "forward_correction": (), "online_label_smoothing": (), "mmce": (), "cals": (),
+    "adafocal": (),
     "deep_gamblers": ("loss.pretrain=1",), "ldam": ("scenario=long_tail", "scenario.imbalance=3"),
     "arcface": (), "supcon_out": (), "barlow_twins": (), "byol": (),
     "moco_infonce": ("loss.queue_size=100",), "proxy_anchor": (), "flooding": (),

@@ -322,12 +322,11 @@ SWEEP = [
 ]  # fmt: skip
 
 
-def test_two_launchers_share_a_sweep_without_making_a_run_twice(command, tmp_path, gated):
+def test_two_launchers_share_a_sweep_without_making_a_run_twice(tmp_path, gated):
     gated(f"len(glob.glob('{tmp_path}/.sweeps/*/worker-*.log')) >= 4")  # all workers are there
     arguments = [*SWEEP, "loss=gated", "recipe.epochs=4"]
-    other = start(*arguments, runs=tmp_path)
-    code, _, err = command(*arguments, f"runs={tmp_path}")
-    assert (code, other.wait(300)) == (0, 0), err + other.told()
+    both = [start(*arguments, runs=tmp_path) for _ in range(2)]
+    assert [one.wait(300) for one in both] == [0, 0], [one.told() for one in both]
     (folder,) = sweeps.folders(tmp_path)
     lines = [line for log in folder.glob("worker-*.log") for line in log.read_text().splitlines()]
     begun = [line.partition(":")[0] for line in lines if line.endswith(": begun")]

@@ -4,8 +4,7 @@ import pytest
 
 from lossatlas import resources, scaffold
 from lossatlas.errors import UserError
-from lossatlas.losses import registry
-from training.commands import TINY
+from training import commands
 
 PAGES = resources.CHECKOUT / "README.md", resources.CHECKOUT / "docs" / "add-a-loss.md"
 
@@ -18,15 +17,15 @@ def fenced(language, starts):
     return found[0]
 
 
-def test_the_walk_through_of_the_documents(command, tmp_path, monkeypatch):
+def test_the_walk_through_of_the_documents(tmp_path, monkeypatch):
     """`new`, fill in as the documents do, then list, show, train, report and the contract suite."""
-    monkeypatch.setenv(registry.PATH_VARIABLE, str(tmp_path / "mine"))
-    monkeypatch.setattr(registry, "_classes", registry._classes.copy())
+    monkeypatch.chdir(tmp_path)
+    runs, path = tmp_path / "runs", str(tmp_path / "mine")
 
     def said(*arguments):
-        code, out, err = command(*arguments)
-        assert code == 0, out + err
-        return out
+        done = commands.lossatlas(*arguments, runs=runs, LOSSATLAS_PATH=path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     files = scaffold.write_loss("my_gce", "noise_robust", "class_index", tmp_path / "mine")
     card, code, reference = files
@@ -43,7 +42,7 @@ def test_the_walk_through_of_the_documents(command, tmp_path, monkeypatch):
     shown = said("show", "my_gce")
     assert "1805.07836" in shown
     assert "to do" not in shown
-    trained = said("train", *TINY, "loss=my_gce", "loss.q=0.5")
+    trained = said("train", *commands.TINY, "loss=my_gce", "loss.q=0.5")
     assert "done" in trained
     said("report", "-o", "page")
     assert "my_gce" in (tmp_path / "page" / "REPORT.md").read_text()

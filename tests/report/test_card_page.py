@@ -271,7 +271,7 @@ def test_without_a_table_the_run_store_is_read(
     verdicts: Verdicts, results: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
+    monkeypatch.setattr(store, "runs_dir", lambda *_: results.parent / "runs")
     book.build(["gce"], tmp_path / "out", tmp_path / "nothing.csv")
     text = (tmp_path / "out" / "gce.md").read_text()
     assert f"From the run store {results.parent}/runs; compared by arms" in text
@@ -280,12 +280,12 @@ def test_without_a_table_the_run_store_is_read(
 def test_the_users_runs_stand_beside_the_table_and_none_stands_twice(
     verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "runs_dir", lambda: results.parent / "runs")
+    monkeypatch.setattr(store, "runs_dir", lambda *_: results.parent / "runs")
     book.build(["gce", "cross_entropy"], tmp_path / "same", results)
     text = (tmp_path / "same" / "gce.md").read_text()
     assert text.count("compared by arms") == 1
     add_run(tmp_path / "runs", "gce", "clean", 7)
-    monkeypatch.setattr(store, "runs_dir", lambda: tmp_path / "runs")
+    monkeypatch.setattr(store, "runs_dir", lambda *_: tmp_path / "runs")
     book.build(["gce"], tmp_path / "more", results)
     text = (tmp_path / "more" / "gce.md").read_text()
     assert f"From {results.as_posix()}; " in text

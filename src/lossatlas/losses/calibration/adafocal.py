@@ -46,7 +46,7 @@ class AdaFocal(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         odds = quantities.log_odds(logits, target)
         p = torch.sigmoid(odds)
-        gamma = self.gamma.to(p)[torch.bucketize(p.detach(), self.edges.to(p))]
+        gamma = self.gamma.to(p)[(p.detach()[:, None] > self.edges.to(p)).sum(1)]
         base = torch.where(gamma >= 0, F.logsigmoid(-odds), torch.log1p(p))
         return -torch.exp(gamma.abs() * base) * F.logsigmoid(odds)
 

@@ -266,9 +266,7 @@ class ResumableSweeper(Sweeper):
                 words = [*words, f"loss={','.join(names)}"]
             with our_words(Exception):
                 grids.append((parser.parse_overrides(words), asked.found if asked else [], chosen))
-        if (
-            sum(count_runs(parsed) for parsed, _, _ in grids) > MOST_RUNS
-        ):  # before it is written out
+        if sum(count_runs(one[0]) for one in grids) > MOST_RUNS:  # before it is written out
             raise UserError(f"a sweep may have {MOST_RUNS:,} runs, and this one has more")
         for parsed, found, chosen in grids:
             for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None):

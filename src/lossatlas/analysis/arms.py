@@ -10,7 +10,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,7 @@ import pandas as pd
 
 from lossatlas.analysis import statistics
 from lossatlas.analysis.judges import JUDGES, Judge, judge_of
-from lossatlas.analysis.measures import ACCURACY, Measure
+from lossatlas.analysis.measures import ACCURACY, MEASURES, Measure
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.pages.escape import printable
@@ -264,6 +264,16 @@ def _fresh(
     if base is None or not ours or not (theirs := base.values(metric)):
         return None
     return statistics.by_arms(ours, theirs, told)
+
+
+def best_probabilities(condition: Condition) -> Result | None:
+    """The loss whose NLL is shown to be lower than the baseline's, by most; None without one."""
+    nll = MEASURES["test_nll"]
+    if nll not in condition.judge.measures or condition.measure is nll:
+        return None
+    found = results(replace(condition, measure=nll))
+    better = [one for one in found if one.conclusion == "lower"]
+    return min(better, key=lambda one: one.difference.mean or 0, default=None)
 
 
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:

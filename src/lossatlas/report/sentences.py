@@ -165,14 +165,9 @@ def _best(
 def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None:
     """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
     temperature scaling leaves of it; None where nothing is resolved."""
-    nll = MEASURES["test_nll"]
-    if nll not in condition.judge.measures or condition.measure is nll or not condition.baseline:
+    nll, top = MEASURES["test_nll"], arms.best_probabilities(condition)
+    if top is None or not condition.baseline:
         return None
-    found = arms.results(replace(condition, measure=nll))
-    better = [one for one in found if one.conclusion == "lower"]
-    if not better:
-        return None
-    top = min(better, key=lambda one: one.difference.mean or 0)
     ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
     said = (
         f"In {where}: **{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, "

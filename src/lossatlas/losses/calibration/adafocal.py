@@ -46,9 +46,12 @@ class AdaFocal(LogitLoss):
         """Values (N,) for logits (N, K) and class indices (N,)."""
         odds = quantities.log_odds(logits, target)
         p = torch.sigmoid(odds)
-        gamma = self.gamma.to(p)[(p.detach()[:, None] > self.edges.to(p)).sum(1)]
+        gamma = self.gamma.to(p)[self._bins(p.detach())]
         base = torch.where(gamma >= 0, F.logsigmoid(-odds), torch.log1p(p))
         return -torch.exp(gamma.abs() * base) * F.logsigmoid(odds)
+
+    def _bins(self, p: Tensor) -> Tensor:
+        return (p[:, None] > self.edges.to(p)).sum(1)
 
     @torch.no_grad()
     def end_epoch(self, *, held_out: tuple[Tensor, Tensor]) -> None:
@@ -61,7 +64,7 @@ class AdaFocal(LogitLoss):
         confidence, guess = torch.softmax(held_out[0].to(self.gamma), 1).max(1)
         shares = torch.arange(1, len(self.gamma)).to(self.gamma) / self.num_bins
         self.edges.copy_(torch.quantile(confidence, shares))
-        places = torch.bucketize(confidence, self.edges)
+        places = self._bins(confidence)
         apart = confidence - (guess == held_out[1]).to(confidence)
         sums = torch.zeros_like(self.gamma).index_add(0, places, apart)
         gap = sums / torch.bincount(places, minlength=len(self.gamma)).clamp(min=1)

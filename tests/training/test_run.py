@@ -204,7 +204,7 @@ def test_seeds_change_the_run_and_repeat_it(make_cfg, tmp_path):
         ("seed=-1", "seed must be a whole number in"),
         ("accelerator=tpu", "accelerator must be one of auto, cpu, gpu, not 'tpu'"),
         ("model.arch=vgg", "model.arch must be one of airnet, resnet18 or like"),
-        ("holdout=310", "only 10 training images are left"),
+        ("holdout=118", "only 10 training images are left"),
         ("logger.name=paper", "logger.name must be one of none, wandb, tensorboard"),
     ],
 )
@@ -224,7 +224,7 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
         head=f"target = 'two_view_labelled'; views = {views}; seen = []",
     )
     noise = ["scenario=symmetric_noise", "scenario.probability=0.6"]
-    cfg = make_cfg("loss=supervised", *noise, "recipe.epochs=1")
+    cfg = make_cfg("loss=supervised", *noise, "data.n_train=320")
     row = run.execute(cfg)
     assert row["state"] == "done", row["reason"]
     assert row["effective_noise"] == pytest.approx(0.6, abs=0.01)

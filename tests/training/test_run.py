@@ -21,7 +21,10 @@ SOME = [
     "data.n_train=320", "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
     "model.widths=[16,32,64]",
 ]  # fmt: skip
-FEW = ["data.n_train=64", "data.n_test=50", "recipe.batch_size=32", "recipe.epochs=2"]
+FEW = [
+    "data.n_train=64", "data.n_test=50", "recipe.batch_size=32", "recipe.epochs=2",
+    "model.widths=[8,8,16]",  # a simplex of ten corners needs nine features
+]  # fmt: skip
 CIFAR10 = ["data=cifar10"]
 HELD_OUT = {"data.n_train=320": ["data.n_train=400", "recipe.train_limit=320"]}
 HELD_OUT["data.n_train=64"] = ["data.n_train=100", "recipe.train_limit=64"]

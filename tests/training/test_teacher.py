@@ -58,7 +58,7 @@ def test_a_batch_gets_the_rows_of_its_images(make_cfg):
     [
         ([], "learns from another network: name a finished run with teacher=RUN_ID"),
         (["teacher=none_such"], "teacher 'none_such': there is no such run in "),
-        (["teacher=T", "data.n_train=600"], "was trained on data .*500.*, not .*600"),
+        (["teacher=T", "data.n_train=600"], "was trained on data .*200.*, not .*600"),
         (["teacher=T", "loss=mae"], "but loss 'mae' learns from no other network"),
         (["teacher=a/b"], "teacher must be the id of a finished run or null, not 'a/b'"),
         (["loss=nt_xent", "keep_train=20"], "keep_train is 20, but loss 'nt_xent' trains no class"),

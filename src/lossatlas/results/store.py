@@ -34,6 +34,7 @@ from lossatlas.results.files import Damaged
 from lossatlas.results.lease import Lease, Lost, acquire, holder
 from lossatlas.results.table import collect, damaged_row, is_earlier, read_row
 from lossatlas.terminal import printable
+from lossatlas.writing import write
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
 VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress", "data.path")
@@ -202,10 +203,8 @@ def _replace(final: Path, folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside `path`, then rename, so that a reader never sees half of it."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    """Write a value as JSON, whole or not at all."""
+    write(path, json.dumps(value, indent=1) + "\n")
 
 
 def keep_source(folder: Path, files: Sequence[Path]) -> None:
@@ -267,12 +266,10 @@ def read_epochs(folder: Path) -> list[dict[str, Any]]:
 def keep_epochs(folder: Path, epochs: list[dict[str, Any]]) -> None:
     """Let `epochs.jsonl` hold these and nothing else."""
     path = folder / "epochs.jsonl"
-    if not epochs:
+    if epochs:
+        write(path, "".join(json.dumps(epoch) + "\n" for epoch in epochs))
+    else:
         delete(path)
-        return
-    beside = folder / "epochs.part"
-    beside.write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs), encoding="utf-8")
-    beside.replace(path)
 
 
 def delete(path: Path) -> None:

@@ -172,16 +172,16 @@ def _figures(
     subject: Subject, colour: str, found: Mapping[str, Any]
 ) -> tuple[list[Picture], list[card_figures.Missing]]:
     if subject.on_embeddings:
-        return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
-    if kinds.KINDS[subject.target].names == "wrong":
+        why = "it is a loss of embeddings"
+    elif kinds.KINDS[subject.target].names == "wrong":
         why = "its target does not say which class is right"
-        return [], [card_figures.Missing("curves over scores", why)]
-    if not subject.of_samples:
+    elif not subject.of_samples:
         why = "its value is no function of one sample's scores of the classes"
-        return [], [card_figures.Missing("curves over scores", why)]
-    if subject.k != CLASSES and (fault := subject.fault(2)):
-        return [], [card_figures.Missing("curves over scores", f"fails for two classes: {fault}")]
-    return card_figures.pictures(subject, colour, found)
+    elif subject.k != CLASSES and (fault := subject.fault(2)):
+        why = f"fails for two classes: {fault}"
+    else:
+        return card_figures.pictures(subject, colour, found)
+    return [], [card_figures.Missing("curves over scores", why)]
 
 
 def _links(paper: Paper) -> list[tuple[str, str]]:

@@ -325,9 +325,13 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
 
 def beside(one: Again) -> str:
     """A statement, here and there."""
-    here = f"{_effect(one.here, one.measure)}: {one.conclusion}"
-    there = "" if one.there is None else f"; there {_effect(one.there, one.measure)}: {one.other}"
-    return f"{one.outcome}: {place(one.condition)}, {code(one.label)}: here {here}{there}"
+    here, *there = (
+        f"{_effect(found.difference, one.condition.measure)}: {found.conclusion}"
+        for found in (one.here, one.there)
+        if found is not None
+    )
+    also = f"; there {there[0]}" if there else ""
+    return f"{one.outcome}: {place(one.condition)}, {code(one.here.arm.label)}: here {here}{also}"
 
 
 def place(condition: Condition) -> str:

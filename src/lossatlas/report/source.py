@@ -105,11 +105,11 @@ def read(
         UserError: `place` is missing, has no such sweep or holds no such runs.
     """
     if place.is_dir():
-        table = store.table(place)
-        found = travel.imported(place, table)
+        own = store.table(place)
+        table, found = travel.with_imported(place, own)
         rows = travel.Rows(found.runs, None, found.commands, found.rates)
-        first = len(table)  # of the rows that were imported
-        table = travel.beside(table, travel.frame(found.runs), pd.DataFrame(found.damaged))
+        first = len(own)  # of the rows that were imported
+        table = travel.beside(table, pd.DataFrame(found.damaged))
     elif place.suffix == travel.SUFFIX:
         rows, first = travel.read(place), 0
         table = travel.frame(rows.runs)

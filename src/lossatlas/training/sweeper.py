@@ -260,6 +260,7 @@ class ResumableSweeper(Sweeper):
                 chosen = self._contenders(words) if asked.contenders else None
                 if chosen is not None and chosen.reason is not None:
                     left_out[query.CONTENDERS, chosen.reason] = 0
+                left_out |= dict.fromkeys(asked.without, 0)
                 asked.found.extend(chosen.losses if chosen else [])
                 if not (names := dict.fromkeys(asked.named + asked.found)):
                     continue

@@ -459,8 +459,7 @@ def adopt(
     from lossatlas.training.adopt import adopt as adopted
 
     root = _given(context, path)["path"] or store.runs_dir()
-    if not root.is_dir():
-        raise UserError(f"{root}: there is no such folder of runs; 'lossatlas train' makes runs")
+    store.check_folder(root)
     store.tell_earlier(root)
     counts: Counter[str] = Counter()
     for outcome in adopted(root.resolve()):

@@ -49,8 +49,9 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
         try:
             registry.get_card(name)
         except UserError as error:
+            if names is not None:
+                raise
             failed[name] = error
-    _raise_unless_a_book(names, failed)
     html = [f"{name}.html" for name in chosen] if names is not None else ["index.html"]
     content: dict[str, dict[str, Any]] = {}
     files: dict[str, Text] = {}
@@ -60,8 +61,9 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             try:
                 content[name] = card_page.assemble(name, measured)
             except UserError as error:
+                if names is not None:
+                    raise
                 failed[name] = error
-        _raise_unless_a_book(names, failed)
         linked = content.keys() | {name for name in every if (out / f"{name}.html").is_file()}
         if names is None:
             linked = {*content, "index"}
@@ -83,11 +85,6 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     owners = None if names is None else {*names}
     publish(files, out, COMMAND, lambda name: owners is None or _owner(name) in owners)
     return [out / name for name in html]
-
-
-def _raise_unless_a_book(names: Sequence[str] | None, failed: Mapping[str, UserError]) -> None:
-    if names is not None and failed:
-        raise next(iter(failed.values()))
 
 
 def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:

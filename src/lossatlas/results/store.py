@@ -62,6 +62,12 @@ def runs_dir(path: str | Path | None = None) -> Path:
     return Path(os.path.realpath(path))  # a loop of links, at which Path.resolve raises, stays one
 
 
+def check_folder(root: Path) -> None:
+    """Raise UserError unless there is a folder of runs."""
+    if not root.is_dir():
+        raise UserError(f"{root}: there is no such folder of runs; 'lossatlas train' makes runs")
+
+
 def earlier(root: Path) -> str | None:
     """A sentence on the runs of an earlier version of the store below `root`, if there are any."""
     n = sum(is_earlier(name) for folder in (root, root / RUNNING) for name in names(folder))
@@ -352,14 +358,9 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
         return None
     if by is not None:
         minutes = (time.time() - row.get("started", time.time())) / 60
-        who = "a process whose lease is damaged"
-        if by:
-            who = f"process {by['pid']} on {by['host']}"
-        return {
-            **row,
-            "state": "running",
-            "reason": f"{made} epochs after {minutes:.1f} min, {who}",
-        }
+        who = f"process {by['pid']} on {by['host']}" if by else "a process whose lease is damaged"
+        reason = f"{made} epochs after {minutes:.1f} min, {who}"
+        return {**row, "state": "running", "reason": reason}
     reason = f"cut off after {made} epochs; start it again to go on"
     if wrong is not None:
         what = str(wrong).replace(f"{root}/", "")

@@ -113,7 +113,8 @@ def _fitting(call: str, name: str, inside: str) -> tuple[list[str], str]:
             hint = meant(value, FILTERS[key]) or f"legal: {', '.join(FILTERS[key])}"
             raise UserError(f"{call}: there is no {key} {short(value)}; {hint}")
         wanted.setdefault(key, []).append(value)
-    status, usable = wanted.pop("status", ["verified"]), _of_targets(wanted.get("target"))
+    status = wanted.get("status", ["verified"])
+    usable = [n for one in wanted.get("target", [None]) for n in registry.list_losses(target=one)]
     fitting = [
         entry
         for entry in registry.index().values()
@@ -126,12 +127,6 @@ def _fitting(call: str, name: str, inside: str) -> tuple[list[str], str]:
     if fitting:
         why = f"{len(fitting)} of another status, which status=... asks for"
     return [], f"no {' or '.join(status)} loss fits; {why}"
-
-
-def _of_targets(targets: list[str] | None) -> list[str]:
-    if targets is None:
-        return registry.list_losses()
-    return [name for one in targets for name in registry.list_losses(target=one)]
 
 
 def _matching(call: str) -> list[str]:

@@ -103,10 +103,11 @@ def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
     ]
     against = [line for name in chosen for line in wording.contradictions([*found[name].values()])]
     against += [f"{name}: {fault}" for name in chosen for fault in examples.faults(name)]
+    places = atlas_map(chosen)
     return {
         "count": len(chosen),
         "legend": LEGEND,
-        "map": _map(chosen),
+        "map": atlas(places) if len(places) > 2 else None,
         "tables": [_matrix(title, mine, cards, found) for title, mine in kinds if mine],
         "without": without,
         "against": against,
@@ -148,11 +149,6 @@ def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
         "glyph": GLYPHS[record["verdict"]] + "!" * (record["agrees"] is False),
         "anchor": None if record["verdict"] == NOT else f"property-{prop}",
     }
-
-
-def _map(chosen: Sequence[str]) -> Picture | None:
-    table = atlas_map(chosen)
-    return atlas(table) if len(table) > 2 else None
 
 
 def _rendered(

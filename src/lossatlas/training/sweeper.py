@@ -287,15 +287,12 @@ class ResumableSweeper(Sweeper):
                         if setting.lacks is not None:
                             self._cells.setdefault(setting.lacks, setting.overrides)
         left = [LeftOut(loss, reason, n) for (loss, reason), n in left_out.items()]
-        if not plan and left and self.only is None:
-            more = f"; and {len(left) - 1} more such" if left[1:] else ""
-            raise UserError(f"the sweep is empty: {left[0].loss}: {left[0].reason}{more}")
+        if not plan and self.only is not None:
+            raise UserError(f"no run of the sweep fits {short(self.only)}")
         if not plan:
-            raise UserError(
-                "the sweep is empty"
-                if self.only is None
-                else f"no run of the sweep fits {short(self.only)}"
-            )
+            more = f"; and {len(left) - 1} more such" if left[1:] else ""
+            why = f": {left[0].loss}: {left[0].reason}{more}" if left else ""
+            raise UserError(f"the sweep is empty{why}")
         return Plan(root, list(plan.values()), left)
 
     def _contenders(self, words: list[str]) -> "Chosen":

@@ -557,7 +557,7 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
     build(here, tmp_path / "pages")
     results = tmp_path / "pages" / "results.csv"
     [one] = build(here, tmp_path / "out", check=results).repeated
-    assert (one.label, one.conclusion, one.outcome) == ("focal", "higher", "holds")
+    assert (one.here.arm.label, one.here.conclusion, one.outcome) == ("focal", "higher", "holds")
 
 
 @pytest.fixture(scope="module")

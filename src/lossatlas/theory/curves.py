@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lossatlas.losses.quantities import one_hot
+from lossatlas.losses.quantities import of_label, one_hot
 from lossatlas.theory.subject import CLASSES, Subject
 
 LOW, HIGH = torch.logit(torch.tensor([0.001, 0.99], dtype=torch.float64))
@@ -41,7 +41,7 @@ def weights(subject: Subject, p: Sequence[float] = GRID) -> pd.DataFrame:
     columns = {}
     for name, label in _labels(subject).items():
         logits, labels = _tied(lead, subject.k, label)
-        pull = -subject.gradient(logits, labels).gather(1, labels[:, None])[:, 0]
+        pull = -of_label(subject.gradient(logits, labels), labels)
         columns[name] = (pull / (1 - share)).tolist()
     return pd.DataFrame(columns, index=pd.Index(share.tolist(), name="p"))
 
@@ -91,7 +91,7 @@ def tied(logits: Tensor, labels: Tensor) -> Tensor:
     k = logits.shape[1]
     is_label = one_hot(labels, k)
     rest = torch.logsumexp(logits.masked_fill(is_label, -torch.inf), 1)
-    lead = logits.gather(1, labels[:, None]).squeeze(1) - rest + math.log(k - 1)
+    lead = of_label(logits, labels) - rest + math.log(k - 1)
     return torch.cat([lead[:, None], torch.zeros(len(logits), k - 1, dtype=logits.dtype)], 1)
 
 

@@ -329,6 +329,10 @@ def _sigmoid(x: mpf) -> mpf:
     return 1 / (1 + _exp(-x))
 
 
+def _elu(x: mpf, alpha: mpf) -> mpf:
+    return x if x > 0 else alpha * mpmath.expm1(x)
+
+
 def _relu6(x: mpf) -> mpf:
     return _smaller(_larger(x, mpf(0)), mpf(6))
 
@@ -379,9 +383,7 @@ ONE: dict[str, Callable[[mpf], Any]] = {
     "ndtr": mpmath.ncdf,
     "silu": lambda x: x * _sigmoid(x),
     "mish": lambda x: x * _tanh(_softplus(x)),
-    "selu": lambda x: mpf(1.0507009873554804934193349852946) * (
-        x if x > 0 else mpf(1.6732632423543772848170429916717) * mpmath.expm1(x)
-    ),
+    "selu": lambda x: mpf(1.0507009873554805) * _elu(x, mpf(1.6732632423543772)),
     "softsign": lambda x: x / (1 + abs(x)),
     "tanhshrink": lambda x: x - _tanh(x),
     "hardsigmoid": lambda x: _relu6(x + 3) / 6,
@@ -557,14 +559,6 @@ def _gelu(input: Any, approximate: str = "none") -> Exact:
         return _each(lambda x: x * mpmath.ncdf(x), input)
     c = mpmath.sqrt(2 / mpmath.pi)
     return _each(lambda x: x / 2 * (1 + _tanh(c * (x + mpf(0.044715) * x**3))), input)
-
-
-def _elu(input: Any, alpha: float = 1.0) -> Exact:
-    return _each(lambda x: x if x > 0 else mpf(alpha) * mpmath.expm1(x), input)
-
-
-def _celu(input: Any, alpha: float = 1.0) -> Exact:
-    return _each(lambda x: x if x > 0 else mpf(alpha) * mpmath.expm1(x / mpf(alpha)), input)
 
 
 def _spread(root: bool = False, with_mean: bool = False) -> Callable[..., Any]:
@@ -779,10 +773,6 @@ def _split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *,
     )
 
 
-def _chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Exact, ...]:
-    return _split(input, -(-_numbers(input).shape[dim] // chunks), dim)
-
-
 def _pad(input: Any, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Exact:
     if min(pad) < 0:
         raise Unsupported(f"pad by {list(pad)} has no {DIGITS}-digit form")
@@ -960,16 +950,20 @@ def _cross_entropy(
         mixed = (1 - smoothing) * target.movedim(1, -1) + smoothing / k
         values = -(w * mixed * log_p).sum(-1)
         return values.sum() / values.numel() if reduction == "mean" else _reduced(values, reduction)
+    values, weights = _of_labels(log_p, target, w, ignore_index)
+    if label_smoothing:  # else scores of -inf would give 0 * inf
+        all_labels = torch.where(target != ignore_index, (w * log_p).sum(-1), 0.0)
+        values = (1 - smoothing) * values - smoothing / k * all_labels
+    return values.sum() / weights.sum() if reduction == "mean" else _reduced(values, reduction)
+
+
+def _of_labels(log_p: Any, target: Tensor, w: Exact, ignore_index: int) -> tuple[Any, Any]:
+    """-w_y log p_y and w_y of each label y, from log p (..., K); zero where it is ignored."""
     used = target != ignore_index
     label = torch.where(used, target, 0)
-    picked = -(w * log_p).gather(-1, label[..., None])[..., 0]
-    values = picked
-    if label_smoothing:  # else scores of -inf would give 0 * inf
-        values = (1 - smoothing) * picked - smoothing / k * (w * log_p).sum(-1)
-    values = torch.where(used, values, 0.0)
-    if reduction != "mean":
-        return _reduced(values, reduction)
-    return values.sum() / torch.where(used, w[label], 0.0).sum()
+    weights = torch.where(used, w[label], 0.0)
+    values = -weights * log_p.gather(-1, label[..., None])[..., 0]
+    return torch.where(used, values, 0.0), weights
 
 
 def _nll_loss(
@@ -978,10 +972,7 @@ def _nll_loss(
     if input.ndim != 2:
         raise Unsupported(f"nll_loss of other than rows has no {DIGITS}-digit form")
     w = _exact(torch.ones(input.shape[1]) if weight is None else weight)
-    used = target != ignore_index
-    label = torch.where(used, target, 0)
-    weights = torch.where(used, w[label], 0.0)
-    values = torch.where(used, -weights * input.gather(1, label[:, None])[:, 0], 0.0)
+    values, weights = _of_labels(input, target, w, ignore_index)
     return values.sum() / weights.sum() if reduction == "mean" else _reduced(values, reduction)
 
 
@@ -1051,10 +1042,6 @@ def _triplet_margin(
     return (margin + near - far).relu()
 
 
-def _poisson_nll(input: Any, target: Any, log_input: bool = True, eps: float = 1e-8) -> Any:
-    return input.exp() - target * input if log_input else input - target * (input + eps).log()
-
-
 COMPOSED: dict[str, Callable[..., Any]] = {
     "softmax": lambda input, dim: _log_softmax(input, dim).exp(),
     "log_softmax": _log_softmax,
@@ -1100,7 +1087,9 @@ LOSSES: dict[str, Callable[..., Any]] = {  # the values, before they are reduced
     "multi_margin_loss": _multi_margin,
     "cosine_embedding_loss": _cosine_embedding,
     "triplet_margin_loss": _triplet_margin,
-    "poisson_nll_loss": _poisson_nll,
+    "poisson_nll_loss": lambda input, target, log_input=True, eps=1e-8: (
+        input.exp() - target * input if log_input else input - target * (input + eps).log()
+    ),
 }
 ASKED_FORMS = {name: _asking(function) for name, function in ASKED.items()}
 
@@ -1126,8 +1115,10 @@ TABLE: dict[str, Callable[..., Any]] = {
     "logit": _logit,
     "softplus": _scaled_softplus,
     "gelu": _gelu,
-    "elu": _elu,
-    "celu": _celu,
+    "elu": lambda input, alpha=1.0: _each(lambda x: _elu(x, mpf(alpha)), input),
+    "celu": lambda input, alpha=1.0: _each(
+        lambda x: x if x > 0 else mpf(alpha) * mpmath.expm1(x / mpf(alpha)), input
+    ),
     "var": _spread(),
     "std": _spread(root=True),
     "var_mean": _spread(with_mean=True),
@@ -1202,7 +1193,9 @@ TABLE: dict[str, Callable[..., Any]] = {
     "flip": lambda input, *dims: Exact(np.flip(_numbers(input), _shape(dims))),
     "roll": lambda input, shifts, dims=None: Exact(np.roll(_numbers(input), shifts, dims)),
     "split": _split,
-    "chunk": _chunk,
+    "chunk": lambda input, chunks, dim=0: _split(
+        input, -(-_numbers(input).shape[dim] // chunks), dim
+    ),
     "unbind": lambda input, dim=0: tuple(map(Exact, np.moveaxis(_numbers(input), dim, 0))),
     "narrow": lambda input, dim, start, length: Exact(
         np.take(_numbers(input), np.arange(start, start + length), axis=dim)

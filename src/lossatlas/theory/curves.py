@@ -66,7 +66,7 @@ def margins(subject: Subject, m: Sequence[float] | None = None) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(lead.tolist(), name="m"))
 
 
-def field(subject: Subject, side: int = SIDE) -> pd.DataFrame:
+def field(subject: Subject) -> pd.DataFrame:
     """Steepest descent on three classes, seen in the probabilities: dp = (diag p - p p') (-grad l).
 
     Points lie inside the simplex on a triangular grid, and s = log p; the label is class 0.
@@ -74,10 +74,9 @@ def field(subject: Subject, side: int = SIDE) -> pd.DataFrame:
     Returns:
         A table with columns p0, p1, p2 (summing to one) and d0, d1, d2 (to zero), a row a point.
     """
-    rows = [
-        (i, j, side - i - j) for i in range(1, side) for j in range(1, side - i)
-    ]  # all three shares at least 1 / side
-    p = torch.tensor(rows, dtype=torch.float64) / side
+    # All three shares are at least 1 / SIDE.
+    rows = [(i, j, SIDE - i - j) for i in range(1, SIDE) for j in range(1, SIDE - i)]
+    p = torch.tensor(rows, dtype=torch.float64) / SIDE
     logits = torch.log(p)
     logits = logits - logits.mean(1, keepdim=True)
     step = -subject.at(3).gradient(logits, torch.zeros(len(p), dtype=torch.long))

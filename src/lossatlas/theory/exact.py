@@ -957,7 +957,7 @@ def _cross_entropy(
     return values.sum() / weights.sum() if reduction == "mean" else _reduced(values, reduction)
 
 
-def _of_labels(log_p: Any, target: Tensor, w: Exact, ignore_index: int) -> tuple[Any, Any]:
+def _of_labels(log_p: Any, target: Any, w: Any, ignore_index: int) -> tuple[Any, Any]:
     """-w_y log p_y and w_y of each label y, from log p (..., K); zero where it is ignored."""
     used = target != ignore_index
     label = torch.where(used, target, 0)
@@ -991,7 +991,7 @@ def _binary_cross_entropy(input: Any, target: Any, weight: Any = None) -> Any:
 
 
 def _bce_with_logits(input: Any, target: Any, weight: Any = None, pos_weight: Any = None) -> Any:
-    factor = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
+    factor: Any = 1 if pos_weight is None else 1 + (pos_weight - 1) * target
     values = (1 - target) * input + factor * _each(lambda x: _softplus(-x), input)
     return values if weight is None else values * weight
 

@@ -72,6 +72,7 @@ class Facts(NamedTuple):
     requires: list[str]
     properties: dict[str, Any]
     purpose: str
+    ranges: dict[str, tuple[float, str]]  # default and range of each hyperparameter
 
 
 class Scan(NamedTuple):
@@ -282,7 +283,7 @@ def request(conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
     cls = get_class(name)
-    legal = list(inspect.signature(cls).parameters)
+    legal = _keywords(cls)
     for key in hyperparameters:
         if key not in legal:
             raise UserError(
@@ -311,6 +312,11 @@ def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
         raise UserError(f"{file}: the constructor must call super().__init__() first")
     loss.given = plain
     return loss
+
+
+@lru_cache(maxsize=1024)
+def _keywords(cls: type["Loss"]) -> list[str]:
+    return list(inspect.signature(cls).parameters)
 
 
 def _plain(value: Any) -> Any:
@@ -391,6 +397,7 @@ def _facts(entry: Entry) -> Facts:
         card.target, card.name, card.paper.citation, card.paper.year, card.paper.title,
         card.requires, {name: claim.value for name, claim in card.properties.items()},
         re.split(r"(?<=\.) (?=[A-Z])", prose, maxsplit=1)[0],
+        {key: (h.default, h.range) for key, h in card.hyperparameters.items()},
     )  # fmt: skip
 
 

@@ -36,11 +36,14 @@ def command(
     return run
 
 
-SLOWEST = ("test_slurm.py", "test_chaos.py", "test_worker.py", "test_resume.py", "test_sweep.py")
+SLOWEST = (
+    "test_slurm.py", "test_chaos.py", "test_worker.py", "test_resume.py", "test_sweep.py",
+    "test_wandb.py", "test_wheel.py", "test_own_loss.py",
+)  # fmt: skip
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Minutes first, seconds last, so that no worker of the suite is left waiting at the end."""
+    """Processes first, single calls last, so that no worker of the suite is left waiting at the end."""
     order = {name: i for i, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -216,7 +216,7 @@ def test_a_store_of_the_earlier_version_is_named_and_left_alone(command, tmp_pat
     assert len(err.splitlines()) == 1
     with pytest.warns(UserWarning, match="2 runs of an earlier version"):
         assert results.load(root).empty
-    tiny = ["data=synthetic", "recipe=smoke", "recipe.batch_size=64", "progress=false"]
+    tiny = [*TINY, "progress=false"]
     assert command("train", "-m", "--plan", *tiny)[2].startswith(said)
     code, out, err = command("train", *tiny)
     assert code == 0

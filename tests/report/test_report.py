@@ -538,8 +538,8 @@ BASE = [0.700, 0.702, 0.699, 0.701, 0.700, 0.703, 0.698, 0.701]
 HERE = {"cross_entropy": BASE, "focal": [0.75, 0.751, 0.749]}
 
 
-def test_statements_hold_or_not_in_other_runs(tmp_path, command):
-    here = store_of(tmp_path / "here", HERE)
+def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
+    here, results = with_results
     for name, focal, outcome in (
         ("same", [0.751, 0.75, 0.752], "holds"),
         ("further", [0.80, 0.801, 0.799], "not confirmed"),
@@ -554,8 +554,6 @@ def test_statements_hold_or_not_in_other_runs(tmp_path, command):
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
         assert f"Of 1 statement, made again from the runs of `{name}`: 1 {outcome}." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
-    build(here, tmp_path / "pages")
-    results = tmp_path / "pages" / "results.csv"
     [one] = build(here, tmp_path / "out", check=results).repeated
     assert (one.here.arm.label, one.here.conclusion, one.outcome) == ("focal", "higher", "holds")
 

@@ -1,12 +1,15 @@
 """Losses as bare functions whose properties are known: textbook ones, and codes with a fault."""
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossatlas.theory.subject import Subject
+from lossatlas.losses import registry
+from lossatlas.theory import records
+from lossatlas.theory.subject import Subject, examine
 from lossatlas.theory.verdict import Finding, Witness, as_json, doubt, evaluate, evaluate_exactly
 
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -91,6 +94,18 @@ def careless_focal(s: Tensor, y: Tensor) -> Tensor:
 def bare(function: Function) -> Subject:
     """A function of class indices as a subject; not named as any loss."""
     return Subject(f"{function.__name__}_function", function)
+
+
+def found_of(check: Callable[[Subject], Finding], name: str) -> Finding:
+    """What a check finds of a loss; of a registered one, its stored verdict while that is current.
+
+    An edit of the check or of the loss ends that (see test_records): then it is found here.
+    """
+    if name not in registry.index():
+        return check(examine(name))
+    (record,) = records.check(name, [check.__name__])
+    plain = {each.name: record[each.name] for each in fields(Finding)}
+    return Finding(**plain | {"witness": plain["witness"] and Witness.read(plain["witness"])})
 
 
 def confirmed(subject: Subject, finding: Finding) -> bool:

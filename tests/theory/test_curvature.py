@@ -12,7 +12,7 @@ from lossatlas.theory.exact import Unsupported
 from lossatlas.theory.properties import curvature
 from lossatlas.theory.properties.curvature import convex_in_logits, smooth
 from lossatlas.theory.subject import Subject, examine
-from theory.functions import confirmed
+from theory.functions import confirmed, found_of
 
 
 def of_score(y: Tensor, s: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ def mutant(function: Callable[[Tensor, Tensor], Tensor], k: int = 4) -> Subject:
 )  # fmt: skip
 def test_losses_that_are_not_convex_have_a_witness(name: str) -> None:
     subject = examine(name)
-    assert confirmed(subject, convex_in_logits(subject))
+    assert confirmed(subject, found_of(convex_in_logits, name))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_losses_that_are_not_convex_have_a_witness(name: str) -> None:
     ],
 )  # fmt: skip
 def test_convex_losses_are_not_refuted(name: str) -> None:
-    finding = convex_in_logits(examine(name))
+    finding = found_of(convex_in_logits, name)
     assert finding.verdict in ("proved", "not_refuted")
     assert finding.worst is not None
     assert finding.tolerance is not None
@@ -62,7 +62,7 @@ def test_convex_losses_are_not_refuted(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ldam", "mbls", "weston_watkins_hinge", "squared_error_logits"])
 def test_a_certificate_proves(name: str) -> None:
-    finding = convex_in_logits(examine(name))
+    finding = found_of(convex_in_logits, name)
     assert finding.verdict == "proved"
     assert "DCP" in (finding.certificate or "")
 
@@ -72,14 +72,14 @@ def test_eigenvalues_of_the_prototype() -> None:
         ("focal", -0.0942, 0.992), ("gce", -0.2007, 0.235), ("mae", -0.385, 0.385),
         ("brier", -0.481, 0.616), ("poly1_cross_entropy", -0.110, 0.758),
     ):  # fmt: skip
-        found = convex_in_logits(examine(name)).found
+        found = found_of(convex_in_logits, name).found
         assert found["least_eigenvalue"] == pytest.approx(low, rel=5e-3)
         assert found["largest_eigenvalue"] == pytest.approx(high, rel=5e-3)
 
 
 def test_a_large_hessian_has_large_rounding() -> None:
     """LDAM's least eigenvalue is negative by rounding; so is that of an exponential loss."""
-    finding = convex_in_logits(examine("ldam"))
+    finding = found_of(convex_in_logits, "ldam")
     assert finding.found["least_eigenvalue"] < 0
 
     def exponential(s: Tensor, y: Tensor) -> Tensor:
@@ -166,13 +166,13 @@ def test_a_refutation_overrides_a_card_that_claims_a_proof() -> None:
     ],
 )  # fmt: skip
 def test_smoothness_constants(name: str, constant: float) -> None:
-    finding = smooth(examine(name))
+    finding = found_of(smooth, name)
     assert finding.verdict == "not_refuted"
     assert finding.found["constant"] == pytest.approx(constant, rel=2e-4)
 
 
 def test_cross_entropy_is_most_curved_where_two_classes_tie() -> None:
-    at = sorted(smooth(examine("cross_entropy")).found["at"])
+    at = sorted(found_of(smooth, "cross_entropy").found["at"])
     assert at[3] == pytest.approx(at[2], abs=1e-3)
     assert at[1] < at[2] - 10
 
@@ -191,13 +191,13 @@ def test_the_unscaled_square_is_two_smooth() -> None:
 )  # fmt: skip
 def test_kinks_and_infinite_curvature_are_not_smooth(name: str) -> None:
     subject = examine(name)
-    finding = smooth(subject)
+    finding = found_of(smooth, name)
     assert confirmed(subject, finding)
     assert "constant" not in finding.found
 
 
 def test_the_squared_hinge_is_smooth() -> None:
-    finding = smooth(examine("weston_watkins_hinge(p=2)"))
+    finding = found_of(smooth, "weston_watkins_hinge(p=2)")
     assert finding.verdict == "not_refuted"
     assert finding.found["constant"] == pytest.approx(8.0, rel=1e-6)  # 2 K, where all are active
 
@@ -221,7 +221,7 @@ def test_curvature_without_bound_at_zero() -> None:
 
 def test_a_bound_far_down_is_respected() -> None:
     """logit_norm's eps bounds its curvature, by about 1 / (temperature eps)^2."""
-    finding = smooth(examine("logit_norm"))
+    finding = found_of(smooth, "logit_norm")
     assert finding.verdict == "not_refuted"
     assert 1e17 < finding.found["constant"] < 1e19
 

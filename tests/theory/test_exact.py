@@ -158,26 +158,25 @@ def test_losses_at_50_digits(name: str) -> None:
     if "randomness" in lossatlas.get_loss(name).requires:
         pytest.skip("its values are random")
     subject = examine(name, 5)
-    for seed in range(2):
-        inputs, target = batch_of(lossatlas.get_card(name), n=4, seed=seed)
-        values = subject.function(inputs, target)
-        if subject.on_embeddings:
-            ours = subject.at_50_digits(inputs.tolist(), target)
-            assert float(ours) == pytest.approx(values.mean().item(), rel=1e-12)
-            if find_reference(name) is not None:
-                reference = reference_values(name, inputs, target, {}).mean().item()
-                assert float(ours) == pytest.approx(reference, rel=1e-13)
-            continue
-        assert target is not None
-        assert subject.loss is not None
-        wrong = KINDS[subject.target].names == "wrong"  # which no class index is lifted to
-        if wrong or subject.loss.per == "batch":  # one value, which no single row has
-            whole = exact.evaluate(subject.loss.tried, inputs.tolist(), target)
-            ours, values = [float(one) for one in whole], values.reshape(-1)
-        else:
-            rows = zip(inputs.tolist(), target[:, None], strict=True)
-            ours = [float(subject.at_50_digits(s, y)) for s, y in rows]
-        assert ours == pytest.approx(values.tolist(), rel=1e-12, abs=1e-12)
+    inputs, target = batch_of(lossatlas.get_card(name), n=4)
+    values = subject.function(inputs, target)
+    if subject.on_embeddings:
+        ours = subject.at_50_digits(inputs.tolist(), target)
+        assert float(ours) == pytest.approx(values.mean().item(), rel=1e-12)
         if find_reference(name) is not None:
-            reference = reference_values(name, inputs, target, {}).flatten().tolist()
-            assert ours == pytest.approx(reference, rel=1e-13, abs=1e-14)
+            reference = reference_values(name, inputs, target, {}).mean().item()
+            assert float(ours) == pytest.approx(reference, rel=1e-13)
+        return
+    assert target is not None
+    assert subject.loss is not None
+    wrong = KINDS[subject.target].names == "wrong"  # which no class index is lifted to
+    if wrong or subject.loss.per == "batch":  # one value, which no single row has
+        whole = exact.evaluate(subject.loss.tried, inputs.tolist(), target)
+        ours, values = [float(one) for one in whole], values.reshape(-1)
+    else:
+        rows = zip(inputs.tolist(), target[:, None], strict=True)
+        ours = [float(subject.at_50_digits(s, y)) for s, y in rows]
+    assert ours == pytest.approx(values.tolist(), rel=1e-12, abs=1e-12)
+    if find_reference(name) is not None:
+        reference = reference_values(name, inputs, target, {}).flatten().tolist()
+        assert ours == pytest.approx(reference, rel=1e-13, abs=1e-14)

@@ -9,7 +9,7 @@ from torch import Tensor
 from lossatlas.theory.properties.margins import decreasing_in_score, dominates_zero_one
 from lossatlas.theory.subject import examine
 from theory import functions
-from theory.functions import bare, confirmed
+from theory.functions import bare, confirmed, found_of
 
 LOG_2 = math.log(2)
 
@@ -35,7 +35,7 @@ LOG_2 = math.log(2)
     ],
 )
 def test_price_of_a_mistake(name: str, constant: float) -> None:
-    finding = dominates_zero_one(examine(name))
+    finding = found_of(dominates_zero_one, name)
     assert finding.verdict == "not_refuted"
     assert finding.found["constant"] == pytest.approx(constant, rel=2e-3)
     assert finding.found["constant"] >= constant * (1 - 1e-5)
@@ -44,7 +44,7 @@ def test_price_of_a_mistake(name: str, constant: float) -> None:
 def test_mistakes_for_nothing() -> None:
     """NCE divides by a sum that grows without bound while two classes tie."""
     subject = examine("nce")
-    finding = dominates_zero_one(subject)
+    finding = found_of(dominates_zero_one, "nce")
     assert finding.verdict == "refuted"
     assert confirmed(subject, finding)
     assert dominates_zero_one(bare(functions.unhinged)).verdict == "refuted"
@@ -52,7 +52,7 @@ def test_mistakes_for_nothing() -> None:
 
 def test_cross_entropy_lies_between_two_logistic_curves() -> None:
     """softplus(-m) <= CE <= log(1 + (K - 1) e^-m), and both are attained."""
-    found = dominates_zero_one(examine("cross_entropy")).found
+    found = found_of(dominates_zero_one, "cross_entropy").found
     m = torch.tensor(found["margin"], dtype=torch.float64)
     least, most = torch.log1p(torch.exp(-m)), torch.log1p(3 * torch.exp(-m))
     assert found["least"] == pytest.approx(least.tolist(), rel=1e-5)
@@ -63,7 +63,7 @@ def test_cross_entropy_lies_between_two_logistic_curves() -> None:
 
 @pytest.mark.parametrize("name", ["crammer_singer_hinge", "set_margin_hinge"])
 def test_the_hinge_is_the_hinge(name: str) -> None:
-    found = dominates_zero_one(examine(name)).found
+    found = found_of(dominates_zero_one, name).found
     assert found["above"]["hinge"] == pytest.approx([0, 0], abs=1e-12)
     assert found["above"]["zero_one"][0] == pytest.approx(0, abs=1e-12)
 
@@ -88,7 +88,7 @@ def test_the_hinge_is_the_hinge(name: str) -> None:
     ],
 )  # fmt: skip
 def test_tails(name: str, found: dict[str, object]) -> None:
-    measured = decreasing_in_score(examine(name)).found
+    measured = found_of(decreasing_in_score, name).found
     for key, value in found.items():
         if isinstance(value, str):
             assert measured[key] == value
@@ -112,14 +112,14 @@ def test_tails_of_functions() -> None:
 @pytest.mark.parametrize("name", ["label_smoothing", "squared_error_logits", "logit_norm", "mbls"])
 def test_a_higher_score_can_cost_more(name: str) -> None:
     subject = examine(name)
-    finding = decreasing_in_score(subject)
+    finding = found_of(decreasing_in_score, name)
     assert finding.verdict == "refuted"
     assert confirmed(subject, finding)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "nce", "taylor_ce", "entmax15_loss", "ldam"])
 def test_a_higher_score_never_costs_more(name: str) -> None:
-    assert decreasing_in_score(examine(name)).verdict == "not_refuted"
+    assert found_of(decreasing_in_score, name).verdict == "not_refuted"
 
 
 def test_rounding_of_a_large_loss_is_no_rise() -> None:

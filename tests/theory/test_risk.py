@@ -23,8 +23,7 @@ from lossatlas.theory.properties.symmetry import asymmetric, symmetric_sum_const
 from lossatlas.theory.properties.weights import probability_only
 from lossatlas.theory.risks import decisions
 from lossatlas.theory.subject import Subject, examine
-from lossatlas.theory.verdict import Finding
-from theory.functions import confirmed
+from theory.functions import confirmed, found_of
 
 pytestmark = pytest.mark.xdist_group("risk")  # one worker, whose checks are cached
 
@@ -39,10 +38,7 @@ def examined(name: str) -> Subject:
     return examine(name)
 
 
-@cache
-def find(prop: Callable[[Subject], Finding], name: str) -> Finding:
-    """What the check finds of a registered loss; several tests look at each."""
-    return prop(examined(name))
+find = cache(found_of)  # several tests look at each
 
 
 def bare(values: Callable[[Tensor], Tensor], k: int = 4) -> Subject:

@@ -14,7 +14,7 @@ from lossatlas.theory.properties.slopes import (
     lipschitz,
 )
 from lossatlas.theory.subject import Subject, examine
-from theory.functions import confirmed
+from theory.functions import confirmed, found_of
 
 ROOT2 = math.sqrt(2)
 ALL = (
@@ -74,7 +74,7 @@ def test_the_published_constants_of_focal_loss() -> None:
     ],
 )  # fmt: skip
 def test_lipschitz_constants(name: str, constant: float) -> None:
-    finding = lipschitz(examine(name))
+    finding = found_of(lipschitz, name)
     assert finding.verdict == "not_refuted"
     assert finding.found["constant"] == pytest.approx(constant, rel=1e-5)
 
@@ -86,9 +86,9 @@ def test_a_constant_depends_on_the_number_of_classes() -> None:
 
 def test_the_normalised_loss_loses_its_slope_far_away() -> None:
     """The slope of NCE decays like one over the size of the scores: it underfits."""
-    found = lipschitz(examine("nce")).found
+    found = found_of(lipschitz, "nce").found
     assert found["exponent_at_infinity"] == pytest.approx(-1, abs=0.01)
-    assert lipschitz(examine("cross_entropy")).found["exponent_at_infinity"] == pytest.approx(
+    assert found_of(lipschitz, "cross_entropy").found["exponent_at_infinity"] == pytest.approx(
         0, abs=0.01
     )
 
@@ -96,7 +96,7 @@ def test_the_normalised_loss_loses_its_slope_far_away() -> None:
 @pytest.mark.parametrize("name", ["squared_error_logits", "weston_watkins_hinge(p=2)"])
 def test_slopes_that_grow_with_the_scores(name: str) -> None:
     subject = examine(name)
-    finding = lipschitz(subject)
+    finding = found_of(lipschitz, name)
     assert confirmed(subject, finding)
     assert finding.found["exponent_at_infinity"] == pytest.approx(1, abs=0.05)
     assert "constant" not in finding.found
@@ -114,7 +114,7 @@ def test_slopes_that_grow_towards_zero() -> None:
 
 def test_an_eps_far_down_bounds_the_slope() -> None:
     """logit_norm's slope is about 1 / (temperature |s|) until |s| is eps."""
-    found = lipschitz(examine("logit_norm")).found
+    found = found_of(lipschitz, "logit_norm").found
     by_radius = dict(zip(found["radius"], found["slope"], strict=True))
     assert by_radius[0.01] > 5 * by_radius[0.1]
     assert 8e8 < found["constant"] < 3e9
@@ -145,7 +145,7 @@ def test_overflow_is_growth() -> None:
 )  # fmt: skip
 def test_kinks_are_found(name: str) -> None:
     subject = examine(name)
-    assert confirmed(subject, differentiable_everywhere(subject))
+    assert confirmed(subject, found_of(differentiable_everywhere, name))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_kinks_are_found(name: str) -> None:
     ],
 )  # fmt: skip
 def test_smooth_losses_have_none(name: str) -> None:
-    finding = differentiable_everywhere(examine(name))
+    finding = found_of(differentiable_everywhere, name)
     assert finding.verdict == "not_refuted"
     assert finding.worst is not None
     assert finding.worst < 0.5
@@ -193,7 +193,7 @@ def test_a_rounded_corner_is_none() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_losses_of_the_atlas_have_right_gradients(name: str) -> None:
-    finding = gradient_correct(examine(name))
+    finding = found_of(gradient_correct, name)
     assert finding.verdict == "not_refuted"
     assert finding.n > 1000
     assert finding.worst is not None

@@ -11,7 +11,7 @@ from lossatlas.__main__ import main
 from lossatlas.training import pool
 
 TINY = [
-    "data=synthetic", "data.n_train=320", "data.n_test=100", "recipe=smoke",
+    "data=synthetic", "data.n_train=128", "data.n_test=50", "recipe=smoke",
     "recipe.batch_size=64", "recipe.epochs=1", "model.widths=[8,8,8]",
 ]  # fmt: skip
 # As many images and epochs as `recipe=smoke` has, from which something is learned.

@@ -1,4 +1,4 @@
-"""Workers killed at random, at least sixteen times, while they make sixteen runs."""
+"""Workers killed at random, at least eight times, while they make eight runs."""
 
 import os
 import random
@@ -9,10 +9,10 @@ from lossatlas import results
 from lossatlas.results import store, sweeps
 from training.commands import FINISHED, SHORT, TINY, living, start
 
-KILLS = 16
+KILLS = 8
 SWEEP = [
     "train", "-m", *TINY, *SHORT, "recipe.epochs=4", "launcher.workers=2",
-    "loss=cross_entropy,focal,crammer_singer_hinge,nt_xent", "seed=0,1,2,3",
+    "loss=cross_entropy,focal,crammer_singer_hinge,nt_xent", "seed=0,1",
 ]  # fmt: skip
 TIMES = ["started", "wall_s", "cpu_s", "train_s"]
 
@@ -38,7 +38,7 @@ def test_every_row_is_there_once_and_as_if_nothing_had_happened(command, tmp_pat
     process = start(*SWEEP, runs=hurt)
     kills, seen = 0, 0
     while process.poll() is None and kills < KILLS:
-        # An epoch more between two kills: at least 64 are to be made, so that 16 kills fit.
+        # An epoch more between two kills: at least 32 are to be made, so that 8 kills fit.
         target = seen + 1
         while process.poll() is None and (seen := epochs_made(hurt)) < target:
             time.sleep(0.01)
@@ -54,7 +54,7 @@ def test_every_row_is_there_once_and_as_if_nothing_had_happened(command, tmp_pat
     assert kills >= KILLS, f"only {kills} kills"
 
     tables = [results.load(root).set_index("run_id").sort_index() for root in (calm, hurt)]
-    assert len(tables[0]) == 16
+    assert len(tables[0]) == 8
     assert not tables[1].index.has_duplicates
     assert set(tables[1]["state"]) == {"done"}
     assert list(tables[0].index) == list(tables[1].index)

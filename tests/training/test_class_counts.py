@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(
     "overrides",
-    [(), ("scenario=ambiguous_pets",), ("holdout=60", "recipe.train_limit=200", "seed=3")],
+    [(), ("scenario=ambiguous_pets",), ("holdout=28", "recipe.train_limit=80", "seed=3")],
 )
 def test_counts_are_those_of_the_labels_in_training(overrides, make_cfg, own_loss):
     own_loss("counting", COUNTING, head=NEEDS)
@@ -32,7 +32,7 @@ def test_counts_are_those_of_the_labels_in_training(overrides, make_cfg, own_los
     labels = ImageData(cfg, "class_index", (), CPU).train.target
     seen = registry.get_class("counting").seen[0]
     assert seen.tolist() == [(labels == k).sum().item() for k in range(10)]
-    assert seen.sum() == len(labels) == (200 if overrides[1:] else 320)
+    assert seen.sum() == len(labels) == (80 if overrides[1:] else 128)
 
 
 def test_uncertain_labels_are_shared_out(make_cfg):

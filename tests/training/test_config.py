@@ -10,6 +10,7 @@ from lossatlas.errors import UserError
 from lossatlas.training import identity
 from lossatlas.training.config import Config, check_names, node, resolve
 from lossatlas.training.wording import our_words
+from training.commands import TINY
 
 
 def fields(schema, where=""):
@@ -29,6 +30,25 @@ def test_every_field_says_what_is_legal():
         assert rule.words, key
         junk = [object(), float("nan"), 10**400, "\n", "", [None], {"": None}, -1]
         assert not any(rule.fits(value) for value in junk if not isinstance(value, dict)), key
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("loss=focal", "loss.gamma=3", "seed=4", "runs=/elsewhere"),
+        ("scenario=long_tail", "scenario.imbalance=7", "model=resnet18", "model.widths=[8,8,8,8]"),
+    ],
+)
+def test_what_tests_compose_quickly_is_what_hydra_composes(more, make_cfg, compose):
+    ours, hydras = make_cfg(*more), compose(*TINY, "progress=false", *more)
+    assert OmegaConf.to_container(ours, resolve=False) == OmegaConf.to_container(
+        hydras, resolve=False
+    )
+    assert resolve(ours) == resolve(hydras)
+    ours.loss.name = "mae"
+    assert make_cfg(*more) == hydras  # each is a copy of its own
+    with pytest.raises(AttributeError):
+        ours.recipe.nonsense = 1
 
 
 @pytest.mark.parametrize(

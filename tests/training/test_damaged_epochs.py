@@ -8,13 +8,11 @@ import pytest
 from lossatlas.results import store
 from lossatlas.training import run
 
-TINY = ("recipe.train_limit=320", "recipe.epochs=4")
-
 
 @pytest.fixture
 def cut_off(cut):
     """A run cut off after its second epoch: its configuration and working folder."""
-    return cut(*TINY)
+    return cut("recipe.epochs=4")
 
 
 def other_seconds(path):

@@ -6,8 +6,6 @@ import torch
 from lossatlas.losses.likelihood.cross_entropy import CrossEntropy
 from lossatlas.training import machine, run
 
-TINY = ("recipe.epochs=1", "recipe.train_limit=256", "data.n_train=500", "data.n_test=100")
-
 INFO = """processor\t: 0
 vendor_id\t: AuthenticAMD
 cpu family\t: 25
@@ -76,7 +74,7 @@ def test_losses_are_computed_in_float32_whatever_the_network_is(make_cfg, monkey
 
     monkeypatch.setattr(CrossEntropy, "per_sample", watched)
     rows = [
-        run.execute(make_cfg(*TINY, f"recipe.precision={precision}"))
+        run.execute(make_cfg(f"recipe.precision={precision}"))
         for precision in ("bf16-mixed", "32-true")
     ]
     assert [row["precision"] for row in rows] == ["bf16-mixed", "32-true"]

@@ -45,7 +45,7 @@ def documented(own_scenario):
 
 
 def test_a_file_is_all_that_a_scenario_takes(documented, make_cfg):
-    limit = ("recipe.train_limit=null", "recipe.epochs=1")
+    limit = ("data.n_train=320", "recipe.train_limit=null")
     cfg = make_cfg("scenario=few_labels", "scenario.per_class=40", *limit)
     config = resolve(cfg)
     assert config["scenario"] == {"name": "few_labels", "per_class": 40}

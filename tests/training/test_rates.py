@@ -251,7 +251,7 @@ def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(loss, comma
     table = tuned.read(found)
     rows = results.load(tmp_path / "runs")
     assert len(rows) == len(table["trials"])
-    assert set(rows["holdout"]) == {32}
+    assert set(rows["holdout"]) == {12}
     assert set(rows["seed"]) == {0}
     code, _, err = command("train", "-m", *words)
     assert code == 0, err

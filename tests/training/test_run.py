@@ -16,42 +16,63 @@ from lossatlas.training import identity, run
 from lossatlas.training.config import resolve
 from training.commands import FINISHED, SMOKE
 
-# Images, steps and channels enough to learn something in two epochs.
+# Images, steps and channels enough to learn something in two epochs; and two epochs of two steps.
 SOME = [
-    "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
+    "data.n_train=320", "data.n_test=200", "recipe.batch_size=32", "recipe.epochs=2",
     "model.widths=[16,32,64]",
 ]  # fmt: skip
+FEW = [
+    "data.n_train=64", "data.n_test=50", "recipe.batch_size=32", "recipe.epochs=2",
+    "model.widths=[8,8,16]",  # a simplex of ten corners needs nine features
+]  # fmt: skip
 CIFAR10 = ["data=cifar10"]
-# The gambler's loss keeps all its money unless it has first seen the classes.
-# At the recipe's rate Barlow Twins stays at chance.
-LEFT = ["data.n_train=400", "recipe.train_limit=320"]  # for what learns from images held out
-SETTINGS = {"deep_gamblers": ["loss.pretrain=1"], "barlow_twins": ["recipe.lr=0.02"]}
-# Not above chance within two epochs at the recipe's rate, which is not theirs, or by so little that
-# processors disagree.
+HELD_OUT = {"data.n_train=320": ["data.n_train=400", "recipe.train_limit=320"]}
+HELD_OUT["data.n_train=64"] = ["data.n_train=100", "recipe.train_limit=64"]
+# Above chance within two epochs at the recipe's rate only by so little that processors disagree, or
+# not at all: they do not stand for others.
 SLOW = (
-    "large_margin_gaussian_mixture", "ramp_loss", "l_softmax", "aul", "negative_learning_nlnl",
-    "ece_kde", "negative_learning_complementary", "forward_complementary", "ure_complementary",
-    "pc_complementary", "sphereface",
-)  # fmt: skip
-# After so few steps these are not far enough above chance: they are given twice as many.
-LONG = (
-    "ael", "barlow_twins", "cores2", "crammer_singer_squared_hinge", "dca", "evidential_log",
-    "f_divergence_robust", "hard_topk_svm_berrada", "harmonic_loss", "influence_balanced", "lws",
-    "max_mahalanobis_center", "mmce_weighted", "nce", "nfl", "ovr_hinge", "perceptron_loss",
-    "proxy_anchor", "spherical_softmax_ce", "tilted_erm", "truncated_gce",
+    "ael", "barlow_twins", "cores2", "crammer_singer_squared_hinge", "dca", "deep_gamblers",
+    "ece_kde", "evidential_log", "forward_complementary", "harmonic_loss", "influence_balanced",
+    "l_softmax", "large_margin_gaussian_mixture", "lws", "max_mahalanobis_center", "mmce_weighted",
+    "negative_learning_complementary", "negative_learning_nlnl", "nfl", "ovr_hinge", "aul",
+    "pc_complementary", "perceptron_loss", "proxy_anchor", "ramp_loss", "ure_complementary",
+    "f_divergence_robust", "hard_topk_svm_berrada", "nce", "spherical_softmax_ce", "tilted_erm",
+    "truncated_gce", "sphereface",
 )  # fmt: skip
 ALONE = [name for name in list_losses() if "teacher_logits" not in get_loss(name).requires]
 
 
+def traits(name):
+    """What the runner does for a loss: its targets, views, values and needs."""
+    cls = registry.get_class(name)
+    return {cls.target, f"{cls.views} views", f"a value a {cls.per}", *cls.requires}
+
+
+def representatives():
+    """For every trait a loss that has it and learns quickly, if there is one."""
+    seen, found = set(), []
+    for name in sorted(ALONE, key=lambda name: name in SLOW):
+        if traits(name) - seen:
+            seen |= traits(name)
+            found.append(name)
+    return found
+
+
+LEARN = representatives()
+
+
 @pytest.mark.parametrize("name", ALONE)  # test_teacher trains with teachers
 def test_every_loss_trains(name, make_cfg, tmp_path):
-    card = registry.get_card(name)
-    own = SETTINGS.get(name, LEFT if "held_out" in card.requires else ())
+    """Four steps, and ten times as many for those from whose runs something must be learned.
+
+    That a loss leads somewhere is mathematics, for the contract; that the runner feeds it rightly
+    shows in one loss for each thing that the runner feeds.
+    """
+    card, sizes = registry.get_card(name), SOME if name in LEARN else FEW
+    own = HELD_OUT[sizes[0]] if "held_out" in card.requires else []
     wrong = KINDS[card.target].names == "wrong"
     scenario = "complementary" if wrong else "ambiguous_pets"
-    size = 640 if name in LONG else 320
-    images = f"data.n_train={size}"
-    row = run.execute(make_cfg(f"loss={name}", f"scenario={scenario}", *SOME, images, *own))
+    row = run.execute(make_cfg(f"loss={name}", f"scenario={scenario}", *sizes, *own))
     assert row["state"] == "done", row["reason"]
     folder = tmp_path / "runs" / row["run_id"]
     kept = {f.name for f in folder.glob("loss_*.py")}  # what the loss computes with
@@ -61,18 +82,20 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     assert (row["source"], len(row["behaviour"].split()) >= 6) == (source.digest(name), True)
     assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
     test = bundle.load(folder / "bundle.safetensors")
+    learns = name in LEARN and name not in SLOW
     if KINDS[row["target"]].on_embeddings:
         assert test.logits is None
-        assert 0.1 < row["knn_accuracy"] <= 1
-        assert 0.1 < row["probe_accuracy"] <= 1
-        assert 0 < row["knn_accuracy_untrained"] <= 1
+        for key in ("knn_accuracy", "probe_accuracy"):
+            assert (0.1 if learns else -1) < row[key] <= 1
+        assert 0 <= row["knn_accuracy_untrained"] <= 1
     else:
         assert row["test_accuracy"] == metrics.accuracy(test.logits, test.labels)
-        assert row["test_accuracy"] > (0 if name in SLOW else 0.15)  # chance is 0.1
+        assert row["test_accuracy"] > (0.15 if learns else -1)  # chance is 0.1
         assert row["best_test_accuracy"] >= row["test_accuracy"]
-    assert len(test.labels) == 200
+    images = {key: int(n) for key, n in (text.split("=") for text in sizes[:2])}
+    assert len(test.labels) == images["data.n_test"]
     train = bundle.load(folder / "bundle.safetensors", "train")
-    assert len(train.features) == size
+    assert len(train.features) == images["data.n_train"]
 
 
 def test_a_finished_run_is_not_made_again(make_cfg, monkeypatch):
@@ -184,7 +207,7 @@ def test_seeds_change_the_run_and_repeat_it(make_cfg, tmp_path):
         ("seed=-1", "seed must be a whole number in"),
         ("accelerator=tpu", "accelerator must be one of auto, cpu, gpu, not 'tpu'"),
         ("model.arch=vgg", "model.arch must be one of airnet, resnet18 or like"),
-        ("holdout=310", "only 10 training images are left"),
+        ("holdout=118", "only 10 training images are left"),
         ("logger.name=paper", "logger.name must be one of none, wandb, tensorboard"),
     ],
 )
@@ -204,7 +227,7 @@ def test_a_loss_on_embeddings_gets_its_views_and_the_wrong_labels(views, make_cf
         head=f"target = 'two_view_labelled'; views = {views}; seen = []",
     )
     noise = ["scenario=symmetric_noise", "scenario.probability=0.6"]
-    cfg = make_cfg("loss=supervised", *noise, "recipe.epochs=1")
+    cfg = make_cfg("loss=supervised", *noise, "data.n_train=320")
     row = run.execute(cfg)
     assert row["state"] == "done", row["reason"]
     assert row["effective_noise"] == pytest.approx(0.6, abs=0.01)

@@ -19,7 +19,7 @@ A = Dimension("loss.a", 2.0, Search(low=0.5, high=5, scale="linear"))
 B = Dimension("loss.b", 0.1, Search(low=0.01, high=0.4, scale="log"))
 C = Dimension("loss.c", 6.0, Search(low=2, high=6, scale="integer"))
 TINY = [
-    "data=synthetic", "data.n_train=640", "data.n_test=100", "recipe=smoke", "recipe.batch_size=64",
+    "data=synthetic", "data.n_train=256", "data.n_test=50", "recipe=smoke", "recipe.batch_size=64",
     "recipe.epochs=1", "model.widths=[8,8,8]", "holdout=128",
 ]  # fmt: skip
 

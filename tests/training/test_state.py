@@ -6,21 +6,21 @@ from lossatlas.results import store
 from lossatlas.training import run
 from lossatlas.training.journal import Journal
 
-SMALL = ("recipe.epochs=2", "recipe.train_limit=256", "recipe.test_limit=64", "recipe.lr=0.05")
+SMALL = ("recipe.epochs=2", "recipe.train_limit=96", "recipe.batch_size=32", "recipe.lr=0.05")
 LOSSES: dict[str, tuple[str, ...]] = {
     "elr": (), "forward_correction": (), "online_label_smoothing": (), "mmce": (), "cals": (),
     "adafocal": (),
     "deep_gamblers": ("loss.pretrain=1",), "ldam": ("scenario=long_tail", "scenario.imbalance=3"),
     "arcface": (), "supcon_out": (), "barlow_twins": (), "byol": (),
     "moco_infonce": ("loss.queue_size=100",), "proxy_anchor": (), "flooding": (),
-    "knowledge_distillation_kl": (), "grouped": ("recipe.batch_size=32",),
+    "knowledge_distillation_kl": (), "grouped": (),
 }  # fmt: skip
 
 
 def configured(loss, make_cfg):
     more = LOSSES[loss]
     if loss == "knowledge_distillation_kl":
-        teacher = run.execute(make_cfg("loss=cross_entropy", "keep_train=256", *SMALL))
+        teacher = run.execute(make_cfg("loss=cross_entropy", "keep_train=96", *SMALL))
         more = (f"teacher={teacher['run_id']}",)
     return make_cfg(f"loss={loss}", *SMALL, *more)
 

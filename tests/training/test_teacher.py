@@ -15,30 +15,30 @@ from lossatlas.training.data import ImageData
 from lossatlas.training.identity import place
 
 STUDENT = "loss=knowledge_distillation_kl"
-TINY = ("recipe.epochs=1", "recipe.train_limit=256", "data.n_train=500", "data.n_test=100")
+TINY = ("recipe.train_limit=96", "data.n_train=200")
 
 
 @pytest.fixture
 def taught(make_cfg):
     """A finished run of cross-entropy, and what makes a student's configuration."""
-    row = run.execute(make_cfg(*TINY, "keep_train=200"))
+    row = run.execute(make_cfg(*TINY, "keep_train=80"))
     return row["run_id"], lambda *more: make_cfg(STUDENT, *TINY, *more)
 
 
 def test_a_student_learns_from_the_logits_of_the_bundle(taught, make_cfg, monkeypatch):
     name, student = taught
-    with pytest.raises(UserError, match=r"kept the logits of 200 .* 56 of the 256 .* keep_train"):
+    with pytest.raises(UserError, match=r"kept the logits of 80 .* 16 of the 96 .* keep_train"):
         run.execute(student(f"teacher={name}"))
     root = store.runs_dir()
     assert not (root / store.RUNNING).exists() or not list((root / store.RUNNING).iterdir())
     few = student(f"teacher={name}")
     data = ImageData(few, "class_index", (), torch.device("cpu"))
     kept = bundle.load(root / name / "bundle.safetensors", "train")
-    order = torch.randperm(200)
+    order = torch.randperm(80)
     said = teacher.logits(name, root, kept.indices[order])
     assert torch.equal(said, kept.logits[order])
-    assert torch.equal(data.train.indices[:200], kept.indices)
-    whole = run.execute(make_cfg(*TINY, "keep_train=256"))["run_id"]
+    assert torch.equal(data.train.indices[:80], kept.indices)
+    whole = run.execute(make_cfg(*TINY, "keep_train=96"))["run_id"]
     row = run.execute(student(f"teacher={whole}"))
     assert (row["state"], row["teacher"]) == ("done", whole)
     assert place(resolve(student(f"teacher={whole}")))[1] != place(resolve(few))[1]

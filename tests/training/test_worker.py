@@ -23,7 +23,7 @@ def sweep(make_cfg, tmp_path):
     def write(*seeds, **more):
         plan = []
         for seed in seeds:
-            cfg = make_cfg(f"seed={seed}", "recipe.train_limit=320", "recipe.epochs=3")
+            cfg = make_cfg(f"seed={seed}", "recipe.epochs=3")
             config = resolve(cfg) | more
             plan.append(sweeps.Planned(identity.place(config)[1], config, "class_index", "given"))
         return sweeps.write(tmp_path / "runs", None, ["seed=0"], plan)
@@ -70,7 +70,7 @@ def test_a_mistake_that_shows_late_is_a_failed_run_and_stops_no_other(sweep, mak
 @pytest.fixture
 def cut_off(cut):
     """A run cut off after its second epoch: its configuration and working folder."""
-    return cut("recipe.train_limit=320", "recipe.epochs=4")
+    return cut("recipe.epochs=4")
 
 
 CALM = {}  # the row of the same run, not cut off
@@ -102,7 +102,7 @@ def test_a_corrupt_checkpoint_costs_time_but_no_run(
     row = run.execute(cfg)
     assert row["state"] == "done", row["reason"]
     if not CALM:
-        whole = make_cfg("recipe.train_limit=320", "recipe.epochs=4", f"runs={tmp_path / 'calm'}")
+        whole = make_cfg("recipe.epochs=4", f"runs={tmp_path / 'calm'}")
         CALM.update(run.execute(whole))
     assert row["weights_sha256"] == CALM["weights_sha256"]
     lines = (store.runs_dir() / row["run_id"] / "epochs.jsonl").read_text().splitlines()

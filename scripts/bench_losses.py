@@ -59,7 +59,7 @@ for the same formula, up to a factor, on the larger problem, in the same units. 
 costs to check the values of targets, on the smaller problem, in shares of the loss's own time; the
 runner checks its whole data set once and each step nothing.
 
-Most cards of losses that take over four say why under Traps.
+The card of each loss that takes over four on the larger problem says why under Traps.
 
 {table}
 """

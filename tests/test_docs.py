@@ -24,6 +24,7 @@ README = resources.CHECKOUT / "README.md"
 LOSSES = resources.CHECKOUT / "docs" / "losses.md"
 PYTHON = resources.CHECKOUT / "docs" / "python.md"
 PEERS = resources.CHECKOUT / "docs" / "peers.md"
+SPEED = resources.CHECKOUT / "docs" / "speed.md"
 
 
 def _packaged() -> list[registry.Entry]:
@@ -126,6 +127,16 @@ def test_the_code_runs(page, count, monkeypatch, tmp_path):
     notebook = ModuleType("docs")
     monkeypatch.setitem(sys.modules, "docs", notebook)  # so that its classes can be pickled
     exec("\n".join(blocks), vars(notebook))
+
+
+def test_a_loss_that_costs_much_says_why_on_its_card():
+    lines = [line.split("|") for line in SPEED.read_text().splitlines() if line.startswith("| `")]
+    costs = {cells[1].strip(" `"): float(cells[3].split()[0]) for cells in lines}
+    slow = [name for name, ratio in costs.items() if ratio > 4]
+    assert len(costs) > 100
+    assert slow
+    for name in slow:
+        assert re.search(r"\b[Ss]low with\b", registry.get_card(name).prose["Traps"]), name
 
 
 def test_the_readme_is_short():

@@ -71,8 +71,6 @@ Number = Annotated[float, BeforeValidator(_no_bool)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Keyword = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Settings = dict[Keyword, Number]
-
-
 Label = Annotated[int, BeforeValidator(_no_bool)]
 
 

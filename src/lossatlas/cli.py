@@ -362,7 +362,10 @@ def train(
     """Train: OVERRIDES such as loss=focal seed=1; -m sweeps; --help shows all options."""
     from lossatlas.training import app as application
 
-    words = application.command_line(context.args, plan, retry, only, since, max_failures)
+    states = None if retry is None else retry.split(",")
+    words = application.command_line(
+        context.args, plan=plan, retry=states, only=only, since=since, max_failures=max_failures
+    )
     application.main(words)
 
 
@@ -380,7 +383,8 @@ def tune(
 
     if not context.args:
         raise UserError("say what to find rates for, as in 'loss=focal recipe=quick' or sweep=NAME")
-    words = application.command_line(["-m", *context.args], plan, rates="only", tables=out)
+    tables = None if out is None else str(folder(out, "--out"))
+    words = application.command_line(["-m", *context.args], plan=plan, rates="only", tables=tables)
     application.main(words)
 
 
@@ -459,8 +463,7 @@ def adopt(
     from lossatlas.training.adopt import adopt as adopted
 
     root = _given(context, path)["path"] or store.runs_dir()
-    if not root.is_dir():
-        raise UserError(f"{root}: there is no such folder of runs; 'lossatlas train' makes runs")
+    store.check_folder(root)
     store.tell_earlier(root)
     counts: Counter[str] = Counter()
     for outcome in adopted(root.resolve()):

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple
 
 BACKEND = "MPLBACKEND"  # read by matplotlib when it is imported, which fails if it names none
@@ -87,11 +87,9 @@ class Picture(NamedTuple):
     data: str = ""
 
 
-@contextmanager
-def drawing() -> Iterator[None]:
+def drawing() -> AbstractContextManager[None]:
     """The style of all figures, in force inside a `with`."""
-    with styled(STYLE):
-        yield
+    return styled(STYLE)
 
 
 def svg(figure: Figure) -> str:

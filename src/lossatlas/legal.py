@@ -32,36 +32,42 @@ class Rule(NamedTuple):
 
 def number(interval: str, default: Any = MISSING, only: tuple[str, ...] | None = None) -> Any:
     """A field for a number in an interval; of an `int` field, a whole one."""
-    return _field(Rule(f"a number in {interval}", _within(interval), only), default)
+    return legal_if(f"a number in {interval}", Interval.parse(interval).__contains__, default, only)
 
 
 def numbers(
     interval: str, length: str, default: Any = MISSING, only: tuple[str, ...] | None = None
 ) -> Any:
     """A field for a list of numbers in an interval, of a length in another."""
-    fits, sizes = _within(interval), Interval.parse(length)
-    words = f"a list of numbers in {interval}, as many as {length}"
-    return _field(
-        Rule(words, lambda v: _is_list(v) and len(v) in sizes and all(map(fits, v)), only), default
-    )
+    values, sizes = Interval.parse(interval), Interval.parse(length)
+    return legal_if(
+        f"a list of numbers in {interval}, as many as {length}",
+        lambda found: isinstance(found, list)
+        and len(found) in sizes
+        and all(value in values for value in found),
+        default, only,
+    )  # fmt: skip
 
 
 def choice(*legal: str, default: Any = MISSING) -> Any:
     """A field for one of some words."""
-    return _field(Rule(f"one of {', '.join(legal)}", legal.__contains__), default)
+    return legal_if(f"one of {', '.join(legal)}", legal.__contains__, default)
 
 
 def file_name(default: Any = MISSING, only: tuple[str, ...] | None = None) -> Any:
     """A field for what becomes the name of a file (see `names.file_name`)."""
     words = "a name of letters, digits and _ (then also . - + and blanks inside), no number"
-    return _field(Rule(words, is_name, only), default)
+    return legal_if(words, is_name, default, only)
 
 
 def legal_if(
     words: str, fits: Callable[[Any], bool], default: Any = MISSING, only: Any = None
 ) -> Any:
     """A field with a test of its own."""
-    return _field(Rule(words, fits, only), default)
+    metadata = {"rule": Rule(words, fits, only)}
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: copy.copy(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def check(schema: Any, values: Any, where: str = "") -> None:
@@ -111,31 +117,8 @@ def of(each: Field[Any]) -> Rule:
     return found
 
 
-def _field(found: Rule, default: Any) -> Any:
-    metadata = {"rule": found}
-    if isinstance(default, list | dict):
-        return field(default_factory=lambda: copy.copy(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
 def _default(each: Field[Any]) -> Any:
     return each.default if each.default_factory is ABSENT else each.default_factory()
-
-
-def _within(interval: str) -> Callable[[Any], bool]:
-    parsed = Interval.parse(interval)
-
-    def fits(value: Any) -> bool:
-        try:
-            return value in parsed
-        except OverflowError:  # a whole number too large for a float
-            return False
-
-    return fits
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 def is_line(value: Any) -> bool:

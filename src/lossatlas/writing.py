@@ -5,8 +5,11 @@ from pathlib import Path
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file beside `path`, then rename it: no reader sees half of it. Raises OSError."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file beside `path`, then rename it: no reader sees half of it. Raises OSError.
+
+    A process that is killed in here leaves a file `*.part`.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(content if isinstance(content, bytes) else content.encode())
         beside.replace(path)

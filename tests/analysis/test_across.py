@@ -23,11 +23,6 @@ def summaries(found):
     return across.summaries([(c, arms.results(c)) for c in arms.conditions(found, [])])
 
 
-def test_ranks_agree_with_scipy():
-    values = np.array([[3.0, 1.0, 1.0, 2.0], [0.0, 0.0, 0.0, 5.0]])
-    np.testing.assert_array_equal(across.ranks(values), stats.rankdata(values, axis=1))
-
-
 def test_probability_of_better_is_mann_whitneys_u():
     generator = np.random.default_rng(0)
     a, b = generator.normal(size=5).round(1), generator.normal(size=7).round(1)

@@ -302,8 +302,23 @@ def test_broken_card_stops_neither_its_loss_nor_others(add_loss: AddLoss) -> Non
     assert not registry.has_card("score_carded")
     with pytest.raises(UserError, match=r"score_carded\.md: field 'name'"):
         lossatlas.get_card("score_carded")
-    (file.parents[2] / "papers" / registry.LEDGER).write_text("[]")
-    assert registry.status(registry.find("score_carded")) == "draft"
+    card = registry.find("score_carded").card
+    card.unlink()
+    card.symlink_to("/proc/self/mem")  # a plain file that cannot be read
+    assert "score_carded" in lossatlas.list_losses()
+    assert not registry.has_card("score_carded")
+    assert "cannot be read" in (registry.fault(registry.find("score_carded")) or "")
+
+
+def test_whatever_stands_in_a_ledger_a_loss_is_a_draft(add_loss: AddLoss) -> None:
+    file = add_loss("score_led")
+    ledger = add_card(file).parents[1] / registry.LEDGER
+    for text in ("[]", "null", "{}", '{"score_led": 5}', "[" * 100_000, '"x', "\0"):
+        ledger.write_text(text)
+        assert registry.status(registry.find("score_led")) == "draft"
+    ledger.unlink()
+    os.mkfifo(ledger)
+    assert registry.status(registry.find("score_led")) == "draft"
 
 
 def test_plugins_are_not_imported_and_stop_nobody(

@@ -45,3 +45,14 @@ def test_pages_from_before_there_were_manifests_are_replaced(tmp_path: Path) -> 
     (tmp_path / "results.csv").write_text("old")
     publish({"REPORT.md": mark("report"), "results.csv": "new"}, tmp_path, "report")
     assert (tmp_path / "results.csv").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "written", ["", "\n", f"{mark('card')}\n\n.\nfigures\na\0b\n{'x' * 300}\n", "junk\na.md\n"]
+)
+def test_whatever_stands_in_a_manifest_pages_are_written(tmp_path: Path, written: str) -> None:
+    publish({"a.md": PAGE, "figures/a.svg": "a"}, tmp_path, "card")
+    (tmp_path / MANIFEST).write_text(written)
+    publish({"a.md": PAGE + "new"}, tmp_path, "card")
+    assert (tmp_path / "a.md").read_text() == PAGE + "new"
+    assert (tmp_path / MANIFEST).read_text().splitlines()[0] == mark("card")

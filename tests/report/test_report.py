@@ -555,7 +555,7 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert f"Of 1 statement, made again from the runs of `{name}`: 1 {outcome}." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     [one] = build(here, tmp_path / "out", check=results).repeated
-    assert (one.label, one.conclusion, one.outcome) == ("focal", "higher", "holds")
+    assert (one.here.arm.label, one.here.conclusion, one.outcome) == ("focal", "higher", "holds")
 
 
 @pytest.fixture(scope="module")

@@ -109,10 +109,10 @@ def test_contrast_grows_with_the_logarithm_of_the_batch() -> None:
 
 @pytest.mark.parametrize("name", ["rotation_invariant", "collapse_is_minimal"])
 def test_only_for_embeddings(name: str) -> None:
-    assert CHECKS[name].applies(CONTRASTIVE)
-    assert not CHECKS[name].applies(examine("cross_entropy"))
-    assert CHECKS["bounded"].applies(CONTRASTIVE)
-    assert CHECKS["bounded"].applies(examine("mae"))
+    assert CHECKS[name].misfit(CONTRASTIVE) is None
+    assert CHECKS[name].misfit(examine("cross_entropy")) is not None
+    assert CHECKS["bounded"].misfit(CONTRASTIVE) is None
+    assert CHECKS["bounded"].misfit(examine("mae")) is None
 
 
 def test_complementary_labels_are_left_out() -> None:

@@ -50,9 +50,8 @@ def test_cards_tell_in_several_steps():
     assert not told(kl, subject._point("focal", {}))
 
 
-def test_the_page_and_the_frame_hold_them_all(found, monkeypatch):
+def test_the_page_holds_them_all(found, monkeypatch):
     monkeypatch.setattr(page, "identities", lambda compared: found)
     written = "".join(render.markdown(page.content(FEW), "card", "identities"))
     assert written.count("\n| ") == len(found) + 1
     assert "| mae | `2 * gce(q=1)` | **no** |" in written
-    assert list(page.frame(found)["equals"]) == [one.formula for one in found]

@@ -414,6 +414,9 @@ def test_no_such_file_or_loss(tmp_path):
         nearest.nearest(str(tmp_path / "mine.txt"))
     with pytest.raises(UserError, match="there is no loss 'focall'; did you mean focal"):
         nearest.nearest("focall")
+    for nothing in ("", " "):
+        with pytest.raises(UserError, match=r"^name the loss to compare: an id, an expr.* file$"):
+            nearest.nearest(nothing)
 
 
 OWN = """from lossatlas.losses.contrastive_two_view.nt_xent import NTXent
@@ -525,9 +528,9 @@ def test_a_ladder_stays_in_its_range_and_has_its_ends(text, default):
 
 def test_whole_numbers_and_mere_factors_are_recognised():
     taylor = Candidate("taylor_ce")
-    assert taylor.whole("t")
+    assert taylor.whole == {"t"}
     assert all(step.is_integer() for step in taylor.ladders["t"])
-    assert not Candidate("gce").whole("q")
+    assert not Candidate("gce").whole
     assert list(Candidate("focal").ladders) == ["gamma"]  # alpha_y only scales
     assert Candidate("rce").ladders == {}
 

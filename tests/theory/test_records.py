@@ -159,9 +159,11 @@ def test_record_of_another_checker_is_stale(own: Path, cache: Path) -> None:
 def test_unreadable_records_are_named(own: Path, cache: Path) -> None:
     records.check("score_of_label", ["shift_invariant"])
     (place,) = cache.iterdir()
-    place.write_text("{")
-    with pytest.raises(UserError, match=r"score_of_label-.*\.json: is no file of verdicts"):
-        records.check("score_of_label")
+    for text in ("{", "[]", "null", "[" * 100_000, '{"records": [5]}', '{"records": [{}]}',
+                 '{"records": [{"property": "bounded", "verdict": "proved"}]}'):  # fmt: skip
+        place.write_text(text)
+        with pytest.raises(UserError, match=r"score_of_label-.*\.json: is no file of verdicts"):
+            records.check("score_of_label")
 
 
 def test_an_edited_theorem_makes_stale_what_names_it_and_nothing_else(

@@ -100,6 +100,8 @@ def test_a_name_that_leads_nowhere_is_a_sentence(arch, says, make_cfg):
         ("", "has no function net"),
         ("net = 3", "has no function net"),
         ("def net(width): ...", "cannot be called without arguments: TypeError: "),
+        ("raise SystemExit(0)", "cannot be imported: SystemExit: 0"),
+        ("def net(): raise SystemExit(3)", "cannot be called without arguments: SystemExit: 3"),
         ("def net(): return 3", "returns a int, not a torch.nn.Module"),
         (
             "import torch\nnet = lambda: torch.nn.Linear(7, 7)",

@@ -124,6 +124,18 @@ def test_who_names_a_needless_pair_gets_it_and_one_that_cannot_be_made_ends_alon
     assert err.startswith("lossatlas: the sweep is empty: other: scenario clean: it gives no compl")
 
 
+def test_a_query_that_no_loss_fits_is_left_out_and_stops_no_other(command):
+    none = "all(family=margin,status=draft)"
+    code, out, err = command("train", "-m", *TINY, f"loss={none},mae", "--plan")
+    assert (code, err) == (0, "")
+    assert "1 planned" in out
+    assert f"left out: 0 runs\n  {none}: no draft loss fits; " in out
+    code, out, err = command("train", "-m", *TINY, f"loss={none}", "--plan")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"lossatlas: the sweep is empty: {none}: no draft loss fits; ")
+    assert len(err.splitlines()) == 1
+
+
 def test_a_plan_s_file_keeps_what_was_left_out(tmp_path):
     plan = [sweeps.Planned("a-b-c-s0-1", {}, "class_index", "")]
     left = [sweeps.LeftOut("nt_xent", "it sees no labels", 3)]

@@ -110,7 +110,7 @@ def test_a_corrupt_checkpoint_costs_time_but_no_run(
     assert (".ckpt is damaged" in capsys.readouterr().out) == told
 
 
-WRITTEN = ["start.json.part", "checkpoint.part", "bundle.safetensors"]
+WRITTEN = [f".start.json.{os.getpid()}.part", "checkpoint.part", "bundle.safetensors"]
 
 
 @pytest.fixture(params=[*WRITTEN, "epochs.jsonl"])
@@ -291,7 +291,7 @@ def test_what_killed_writers_left_behind_is_not_published(sweep):
     root, name = folder.parents[1], sweeps.read(folder)[0].run_id
     working = root / ".running" / name
     working.mkdir(parents=True)
-    for leftover in ("row.json.part", "checkpoint.part", "2-00ff.ckpt"):
+    for leftover in (".row.json.9.part", "checkpoint.part", "2-00ff.ckpt"):
         (working / leftover).write_bytes(b"half of it")
     assert worker.work(folder) == 0
     assert {path.name for path in (root / name).iterdir()} == FINISHED

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from lossatlas.analysis.arms import Condition, Found
 from lossatlas.analysis.measures import Measure
@@ -68,31 +69,19 @@ def _summary(conditions: Sequence[Condition]) -> Across | None:
     if len(conditions) < 2 or len(shared) < 2 or not set(shared) - names:
         return None
     means = np.array([[np.mean(one[label]) for label in shared] for one in held])
-    placed = ranks(-means if measure.higher_is_better else means)
+    # 1 for the best; equal means share their mean rank
+    placed = pd.DataFrame(means).rank(axis=1, ascending=not measure.higher_is_better).to_numpy()
     losses = []
     for i, label in enumerate(shared):
+        rank, rank_sd = float(placed[:, i].mean()), float(placed[:, i].std(ddof=1))
+        if label in names:  # beside itself
+            losses.append(Overall(label, rank, rank_sd, 0.5, 0.0, None, None))
+            continue
         cells = [(one[label], base) for one, base in zip(held, bases, strict=True)]
-        better = [p_better(*cell, higher=measure.higher_is_better) for cell in cells]
+        better = np.mean([p_better(*cell, higher=measure.higher_is_better) for cell in cells])
         low, high = interval(cells) or (None, None)
-        losses.append(
-            Overall(
-                label,
-                float(placed[:, i].mean()),
-                float(placed[:, i].std(ddof=1)),
-                float(np.mean(better)) if label not in names else 0.5,
-                gain(cells) if label not in names else 0.0,
-                low if label not in names else None,
-                high if label not in names else None,
-            )
-        )
+        losses.append(Overall(label, rank, rank_sd, float(better), gain(cells), low, high))
     return Across(conditions, sorted(losses, key=lambda one: (one.rank, one.label)), measure)
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis, 1 for the smallest; equal values share their mean rank."""
-    below = (values[..., None, :] < values[..., :, None]).sum(-1)
-    equal = (values[..., None, :] == values[..., :, None]).sum(-1)
-    return below + (equal + 1) / 2
 
 
 def p_better(ours: Sequence[float], theirs: Sequence[float], higher: bool = True) -> float:

@@ -3,8 +3,6 @@
 from typing import NamedTuple
 
 from lossatlas.analysis.arms import Condition, Found, Result
-from lossatlas.analysis.measures import Measure
-from lossatlas.analysis.statistics import Difference
 
 OUTCOMES = ("holds", "not confirmed", "turned over", "not there")
 SAYS = ("higher", "lower", "equivalent", "not resolved")  # conclusions that are statements
@@ -20,12 +18,8 @@ class Again(NamedTuple):
     """
 
     condition: Condition
-    label: str
-    measure: Measure
-    here: Difference
-    conclusion: str
-    there: Difference | None
-    other: str | None
+    here: Result
+    there: Result | None
     outcome: str
 
 
@@ -40,21 +34,10 @@ def compare(here: Found, there: Found) -> list[Again]:
     found = []
     for condition, results in here:
         for one in results:
-            if one.conclusion not in SAYS:
-                continue
-            other = others.get((_place(condition), one.arm.label))
-            found.append(
-                Again(
-                    condition,
-                    one.arm.label,
-                    condition.measure,
-                    one.difference,
-                    one.conclusion,
-                    None if other is None else other.difference,
-                    None if other is None else other.conclusion,
-                    "not there" if other is None else _outcome(one, other),
-                )
-            )
+            if one.conclusion in SAYS:
+                other = others.get((_place(condition), one.arm.label))
+                outcome = "not there" if other is None else _outcome(one, other)
+                found.append(Again(condition, one, other, outcome))
     return found
 
 

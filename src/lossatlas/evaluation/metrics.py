@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 BINS = 15
+DRAWS = 40  # of labels, for the floor of the ECE
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
@@ -58,19 +59,19 @@ def ece(logits: Tensor, labels: Tensor) -> float:
     return _gap(reliability(logits, labels))
 
 
-def ece_floor(logits: Tensor, replicates: int = 40, seed: int = 0) -> tuple[float, float]:
+def ece_floor(logits: Tensor) -> tuple[float, float]:
     """Mean and standard deviation of the ECE that a perfectly calibrated model would get.
 
-    Labels are drawn from the model's own probabilities, `replicates` times: with finitely many
+    Labels are drawn from the model's own probabilities, `DRAWS` times: with finitely many
     samples the ECE of such a model is above zero, and an ECE near this floor is no evidence of
     miscalibration.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     p = logits.double().softmax(1).cpu()
-    draws = torch.multinomial(p, replicates, replacement=True, generator=generator)
+    draws = torch.multinomial(p, DRAWS, replacement=True, generator=generator)
     confidence, predicted = p.max(1)
     hits = draws == predicted[:, None]
-    values = torch.tensor([_gap(_binned(confidence, hits[:, r])) for r in range(replicates)])
+    values = torch.tensor([_gap(_binned(confidence, hits[:, r])) for r in range(DRAWS)])
     return values.mean().item(), values.std().item()
 
 

@@ -134,12 +134,9 @@ def _dog_or_cat() -> Table:
         texts += [_number(number.item()).replace("-", "−") for number in numbers]
         body.append([value(text) for text in texts])
     head = [
-        "Scores (dog, cat, other, other)",
-        "margin of the set",
-        "its hinge",
-        "log loss of the set",
-    ]
-    head += ["KL to (½, ½, 0, 0)", "p of dog"]
+        "Scores (dog, cat, other, other)", "margin of the set", "its hinge", "log loss of the set",
+        "KL to (½, ½, 0, 0)", "p of dog",
+    ]  # fmt: skip
     return table("Dog and cat are both right: who is content?", head, body)
 
 

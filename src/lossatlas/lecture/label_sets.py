@@ -38,17 +38,8 @@ def set_hinge(sample: Sample) -> Iterator[Relation]:
     s, sets = sample.s, sample.sets
     margin, hinge = quantities.margin(s, sets), values("set_margin_hinge", s, sets)
     yield Relation(r"error of the set $\leq$ hinge of the set", (margin <= 0).double(), "<=", hinge)
-    each = torch.stack(
-        [
-            values("crammer_singer_hinge", s, torch.full_like(sample.y, k)).masked_fill(
-                ~sets[:, k], float("inf")
-            )
-            for k in range(sample.k)
-        ]
-    )
-    yield Relation(
-        "hinge of the set $\\leq$ smallest hinge of its classes", hinge, "<=", each.amin(0)
-    )
+    least = _cheapest("crammer_singer_hinge", s, sets)
+    yield Relation("hinge of the set $\\leq$ smallest hinge of its classes", hinge, "<=", least)
     alone = quantities.one_hot(sample.y, sample.k)
     yield Relation(
         "a set of one class: the two hinges agree",
@@ -74,7 +65,7 @@ def set_log_loss(sample: Sample) -> Iterator[Relation]:
         r"$-\log\sum_{k\in S}p_k=\text{LSE}(s)-\text{LSE}_S(s)$",
         -(p * sets).sum(1).log(), "==", loss, sample.size,
     )  # fmt: skip
-    best = _best_label(s, sets)
+    best = _cheapest("cross_entropy", s, sets)
     yield Relation("loss of the set $\\leq$ smallest log loss in it", loss, "<=", best, sample.size)
     yield Relation(
         r"smallest log loss $\leq$ loss of the set $+\log\mid S\mid$",
@@ -83,13 +74,14 @@ def set_log_loss(sample: Sample) -> Iterator[Relation]:
     tied = torch.where(sets, s.amax(1, keepdim=True), s)
     yield Relation(
         "a tie inside the set attains the second bound",
-        _best_label(tied, sets), "==", set_loss(tied, sets) + count.log(), sample.size,
+        _cheapest("cross_entropy", tied, sets), "==",
+        set_loss(tied, sets) + count.log(), sample.size,
     )  # fmt: skip
     others = sets & ~quantities.one_hot(sample.y, sample.k)
     single = torch.where(others, s - FAR, s)
     yield Relation(
         "one class alone attains the first",
-        _best_label(single, sets), "==", set_loss(single, sets), sample.size,
+        _cheapest("cross_entropy", single, sets), "==", set_loss(single, sets), sample.size,
     )  # fmt: skip
 
 
@@ -188,10 +180,8 @@ def _share_of_dog(p: Tensor) -> Tensor:
     return p[:, 0] / p[:, :2].sum(1)
 
 
-def _best_label(scores: Tensor, sets: Tensor) -> Tensor:
-    """The smallest log loss (N,) among the classes of each set."""
-    each = [
-        values("cross_entropy", scores, torch.full((len(scores),), k))
-        for k in range(scores.shape[1])
-    ]
+def _cheapest(loss: str, scores: Tensor, sets: Tensor) -> Tensor:
+    """The smallest value (N,) of a loss among the classes of each set."""
+    n, classes = scores.shape
+    each = [values(loss, scores, torch.full((n,), k)) for k in range(classes)]
     return torch.stack(each, 1).masked_fill(~sets, float("inf")).amin(1)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lossatlas.lecture.sample import FAR, Sample, at, values
+from lossatlas.lecture.sample import FAR, Sample, values
 from lossatlas.lecture.statement import Relation, statement
 from lossatlas.losses import quantities
+from lossatlas.losses.quantities import of_label
 
 
 def sandwich(margin: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -33,12 +34,14 @@ def smoothed_margin(sample: Sample) -> Iterator[Relation]:
     s, y = sample.s, sample.y
     deficit = (-quantities.margin(s, y)).relu()
     loss = values("cross_entropy", s, y)
-    yield Relation(r"$\max(0,-m)=\max_j s_j-s_y$", deficit, "==", s.amax(1) - at(s, y), sample.size)
+    yield Relation(
+        r"$\max(0,-m)=\max_j s_j-s_y$", deficit, "==", s.amax(1) - of_label(s, y), sample.size
+    )
     yield Relation(
         r"$\text{LSE}(s)-s_y$ is the log loss",
-        quantities.logsumexp(s) - at(s, y), "==", loss, sample.size,
+        quantities.logsumexp(s) - of_label(s, y), "==", loss, sample.size,
     )  # fmt: skip
-    p_y = at(quantities.softmax(s), y)
+    p_y = of_label(quantities.softmax(s), y)
     yield Relation(r"$-\log\,p_y$ is the log loss", -p_y.log(), "==", loss, sample.size)
     yield Relation(r"$\max(0,-m)\leq$ log loss", deficit, "<=", loss, sample.size)
     yield Relation(
@@ -61,15 +64,15 @@ def margin_band(sample: Sample) -> Iterator[Relation]:
     low, high = sandwich(margin, sample.k)
     yield Relation(r"$\log(1+e^{-m})\leq$ log loss", low, "<=", loss, sample.size)
     yield Relation(r"log loss $\leq\log(1+(K-1)e^{-m})$", loss, "<=", high, sample.size)
-    rivals = (at(s, y) - margin)[:, None].expand_as(s)
-    tied = rivals.scatter(1, y[:, None], at(s, y)[:, None])
+    rivals = (of_label(s, y) - margin)[:, None].expand_as(s)
+    tied = rivals.scatter(1, y[:, None], of_label(s, y)[:, None])
     yield Relation(
         "rivals that tie attain the upper end",
         values("cross_entropy", tied, y), "==", high, sample.size,
     )  # fmt: skip
     rival = (y + 1) % sample.k
     single = (rivals - FAR).scatter(1, rival[:, None], rivals[:, :1])
-    single = single.scatter(1, y[:, None], at(s, y)[:, None])
+    single = single.scatter(1, y[:, None], of_label(s, y)[:, None])
     yield Relation(
         "a single rival attains the lower end",
         values("cross_entropy", single, y), "==", low, sample.size,

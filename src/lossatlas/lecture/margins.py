@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import torch
 
-from lossatlas.lecture.sample import Sample, at, values
+from lossatlas.lecture.sample import Sample, values
 from lossatlas.lecture.statement import Relation, statement
 from lossatlas.losses import quantities
+from lossatlas.losses.quantities import of_label
 
 
 @statement("A shift of all scores changes no margin", r"m(s+c,\,y)=m(s,\,y)")
@@ -41,13 +42,13 @@ def hinge_bounds_error(sample: Sample) -> Iterator[Relation]:
     """
     s, y = sample.s, sample.y
     margin, hinge = quantities.margin(s, y), values("crammer_singer_hinge", s, y)
-    beaten = (s < at(s, y)[:, None]).sum(1) == sample.k - 1
+    beaten = (s < of_label(s, y)[:, None]).sum(1) == sample.k - 1
     yield Relation(
         "$m>0$ exactly when the label beats all others",
         (margin > 0).double(), "==", beaten.double(),
     )  # fmt: skip
     yield Relation(r"0-1 loss $\leq$ hinge", (margin <= 0).double(), "<=", hinge)
-    tied = s.scatter(1, y[:, None], (at(s, y) - margin)[:, None])
+    tied = s.scatter(1, y[:, None], (of_label(s, y) - margin)[:, None])
     one = torch.ones_like(margin)
     yield Relation(
         "equal at $m=0$: both are 1",

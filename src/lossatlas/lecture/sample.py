@@ -59,11 +59,6 @@ def _sample(k: int) -> Sample:
     return Sample(s, y, sets, q, shift)
 
 
-def at(scores: Tensor, y: Tensor) -> Tensor:
-    """Entry y of each row: (N,) from (N, K) and class indices (N,)."""
-    return scores.gather(1, y[:, None]).squeeze(1)
-
-
 def values(name: str, scores: Tensor, target: Tensor | None, **hyperparameters: float) -> Tensor:
     """The packaged loss `name`, one value per row."""
     from lossatlas.losses.registry import get_loss

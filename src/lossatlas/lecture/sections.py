@@ -2,14 +2,7 @@
 
 from typing import NamedTuple
 
-from lossatlas.lecture import (
-    label_sets,
-    log_loss,
-    margins,
-    smooth_maximum,
-    soft_labels,
-    two_views,
-)
+from lossatlas.lecture import label_sets, log_loss, margins, smooth_maximum, soft_labels, two_views
 from lossatlas.lecture.statement import Statement
 
 

@@ -23,9 +23,8 @@ SAMPLES = 12
 SCALES = (0.5, 2.0, 8.0, 30.0)  # of the logits, in turn: from near the origin to far saturated
 STEPS = 3  # calls in training mode, for what a loss remembers from one to the next
 TOLERANCE = 1e-6  # relative
-SMALLEST = (
-    1e-6  # of a number below it, the absolute difference counts: cancelled digits say nothing
-)
+# Of a number below it, the absolute difference counts: cancelled digits say nothing.
+SMALLEST = 1e-6
 
 
 def of(conf: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -72,6 +72,7 @@ class Facts(NamedTuple):
     requires: list[str]
     properties: dict[str, Any]
     purpose: str
+    ranges: dict[str, tuple[float, str]]  # default and range of each hyperparameter
 
 
 class Scan(NamedTuple):
@@ -282,7 +283,7 @@ def request(conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
     cls = get_class(name)
-    legal = list(inspect.signature(cls).parameters)
+    legal = _keywords(cls)
     for key in hyperparameters:
         if key not in legal:
             raise UserError(
@@ -311,6 +312,11 @@ def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
         raise UserError(f"{file}: the constructor must call super().__init__() first")
     loss.given = plain
     return loss
+
+
+@lru_cache(maxsize=1024)
+def _keywords(cls: type["Loss"]) -> list[str]:
+    return list(inspect.signature(cls).parameters)
 
 
 def _plain(value: Any) -> Any:
@@ -377,11 +383,13 @@ def facts(entry: Entry) -> Facts:
 
     Reading a card takes milliseconds, and a list has hundreds.
     """
-    if not entry.card.is_file() or entry.card.stat().st_size > yamls.MAX_BYTES:
+    content = b""
+    with suppress(OSError):
+        if entry.card.is_file() and entry.card.stat().st_size <= yamls.MAX_BYTES:
+            content = entry.card.read_bytes()
+    if not content:
         read_card(entry)  # says what is wrong
-    return Facts(
-        *memo.of(f"card {entry.family}/{entry.id}", entry.card.read_bytes(), lambda: _facts(entry))
-    )
+    return Facts(*memo.of(f"card {entry.family}/{entry.id}", content, lambda: _facts(entry)))
 
 
 def _facts(entry: Entry) -> Facts:
@@ -391,6 +399,7 @@ def _facts(entry: Entry) -> Facts:
         card.target, card.name, card.paper.citation, card.paper.year, card.paper.title,
         card.requires, {name: claim.value for name, claim in card.properties.items()},
         re.split(r"(?<=\.) (?=[A-Z])", prose, maxsplit=1)[0],
+        {key: (h.default, h.range) for key, h in card.hyperparameters.items()},
     )  # fmt: skip
 
 
@@ -419,13 +428,13 @@ def status(entry: Entry) -> str:
         stat = entry.ledger.stat()
         recorded = _ledger(entry.ledger, stat.st_mtime_ns, stat.st_size)[entry.id]
         return "verified" if recorded == digest(entry) else "draft"
-    except (OSError, ValueError, LookupError, TypeError, UserError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "draft"
 
 
 @lru_cache(maxsize=8)
 def _ledger(path: Path, _changed: int, _size: int) -> Any:
-    return json.loads(path.read_bytes())
+    return json.loads(yamls.text_of(path))  # a plain file: a pipe would wait for a writer
 
 
 def digest(entry: Entry) -> str:

@@ -39,7 +39,7 @@ def digest(arch: str) -> str:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         spec = None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _cannot(arch, "be imported", error) from error
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise UserError(
@@ -62,13 +62,13 @@ def build(arch: str, images: Tensor) -> nn.Module:
     module, _, name = arch.partition(":")
     try:
         function = getattr(importlib.import_module(module), name, None)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _cannot(arch, "be imported", error) from error
     if not callable(function):
         raise UserError(f"model.arch {arch}: module {module} has no function {name}")
     try:
         net = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _cannot(arch, "be called without arguments", error) from error
     if not isinstance(net, nn.Module):
         raise UserError(f"model.arch {arch}: returns a {type(net).__name__}, not a torch.nn.Module")
@@ -77,7 +77,7 @@ def build(arch: str, images: Tensor) -> nn.Module:
     try:
         with torch.no_grad():
             features = net(shown)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _cannot(arch, f"take images {tuple(shown.shape)}", error) from error
     net.train()
     is_features = isinstance(features, Tensor) and features.dtype == shown.dtype
@@ -93,6 +93,6 @@ def build(arch: str, images: Tensor) -> nn.Module:
     return net
 
 
-def _cannot(arch: str, what: str, error: Exception) -> UserError:
+def _cannot(arch: str, what: str, error: BaseException) -> UserError:
     said = " ".join(f"{type(error).__name__}: {error}".split())
     return UserError(f"model.arch {arch}: cannot {what}: {said[:300]}")

@@ -53,10 +53,14 @@ def publish(
 def _published(out: Path, command: str) -> set[str]:
     """The names of the files that are listed as written into the folder by the command."""
     path = out / MANIFEST
-    first, *names = path.read_text(encoding="utf-8").splitlines() if path.is_file() else [""]
+    first, *names = (path.read_text("utf-8") if path.is_file() else "").split("\n")
     if first != mark(command):
         return set()
-    return {name for name in names if (out / name).resolve().is_relative_to(out.resolve())}
+    return {name for name in names if name.isprintable() and _is_below(out, out / name)}
+
+
+def _is_below(out: Path, path: Path) -> bool:
+    return not path.is_dir() and path.resolve().is_relative_to(out.resolve())
 
 
 def _is_free(out: Path, name: str, command: str) -> bool:

@@ -5,7 +5,7 @@ Bayes rule, link and family that its sentence is true of; there are no opinions 
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from lossatlas.cards import FAMILIES, Card
 
@@ -175,12 +175,7 @@ def advice(
 
     The ground is a property; for what a loss was made for, the card's family.
     """
-    told: dict[Kind, list[tuple[str, str, str]]] = {
-        "made": [],
-        "use": [],
-        "avoid": [],
-        "warning": [],
-    }
+    told: dict[Kind, list[tuple[str, str, str]]] = {kind: [] for kind in get_args(Kind)}
     if card.family in MADE:
         told["made"].append((MADE[card.family], "family", card.family.replace("_", " ")))
     for rule in RULES:

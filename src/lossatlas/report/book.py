@@ -49,8 +49,9 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
         try:
             registry.get_card(name)
         except UserError as error:
+            if names is not None:
+                raise
             failed[name] = error
-    _raise_unless_a_book(names, failed)
     html = [f"{name}.html" for name in chosen] if names is not None else ["index.html"]
     content: dict[str, dict[str, Any]] = {}
     files: dict[str, Text] = {}
@@ -60,8 +61,9 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
             try:
                 content[name] = card_page.assemble(name, measured)
             except UserError as error:
+                if names is not None:
+                    raise
                 failed[name] = error
-        _raise_unless_a_book(names, failed)
         linked = content.keys() | {name for name in every if (out / f"{name}.html").is_file()}
         if names is None:
             linked = {*content, "index"}
@@ -85,11 +87,6 @@ def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
     return [out / name for name in html]
 
 
-def _raise_unless_a_book(names: Sequence[str] | None, failed: Mapping[str, UserError]) -> None:
-    if names is not None and failed:
-        raise next(iter(failed.values()))
-
-
 def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
     """What the index says: the map, and a table of verdicts for each kind of loss.
 
@@ -106,10 +103,11 @@ def index(chosen: Sequence[str], without: Sequence[str]) -> dict[str, Any]:
     ]
     against = [line for name in chosen for line in wording.contradictions([*found[name].values()])]
     against += [f"{name}: {fault}" for name in chosen for fault in examples.faults(name)]
+    places = atlas_map(chosen)
     return {
         "count": len(chosen),
         "legend": LEGEND,
-        "map": _map(chosen),
+        "map": atlas(places) if len(places) > 2 else None,
         "tables": [_matrix(title, mine, cards, found) for title, mine in kinds if mine],
         "without": without,
         "against": against,
@@ -151,11 +149,6 @@ def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
         "glyph": GLYPHS[record["verdict"]] + "!" * (record["agrees"] is False),
         "anchor": None if record["verdict"] == NOT else f"property-{prop}",
     }
-
-
-def _map(chosen: Sequence[str]) -> Picture | None:
-    table = atlas_map(chosen)
-    return atlas(table) if len(table) > 2 else None
 
 
 def _rendered(

@@ -64,13 +64,16 @@ def weight(subject: Subject, colour: str) -> Picture | Missing:
     x = np.log(table.index / (1 - table.index))
     ax.axhline(0, color=GREY, linewidth=0.6)
     ax.axhline(1, color=GREY, linewidth=1.4)
-    _lines(ax, x, table, colour)
+    for name, dash in zip(table, DASHES, strict=False):
+        ax.plot(x, table[name], dash, color=colour, linewidth=1.6, label=name)
+    if table.shape[1] > 1:
+        _legend(ax)
     ax.set_xticks([math.log(p / (1 - p)) for p in TICKS], [f"{p:g}" for p in TICKS])
-    told = []
-    for name in table:
-        w = table[name]
-        at = ", ".join(f"{w.iloc[i]:.2g} at p = {w.index[i]:.2g}" for i in (0, _near(w, 0.5), -1))
-        told.append(f"{name}: {at}")
+    middle = int(np.abs(table.index.to_numpy() - 0.5).argmin())
+    told = [
+        f"{name}: " + ", ".join(f"{w.iloc[i]:.2g} at p = {w.index[i]:.2g}" for i in (0, middle, -1))
+        for name, w in table.items()
+    ]
     caption = (
         "How strongly the label's score is pulled, relative to cross-entropy (grey, 1), over the "
         "label's probability; the other classes share the rest equally."
@@ -250,10 +253,6 @@ def _finite(table: pd.DataFrame) -> pd.DataFrame | None:
     return table if np.isfinite(table.to_numpy()).all() else None
 
 
-def _near(values: pd.Series, p: float) -> int:
-    return int(np.abs(values.index.to_numpy() - p).argmin())
-
-
 def _panel(title: str, x: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, HEIGHT))
     ax = figure.add_axes((0.17, 0.22, 0.77, 0.65))  # a layout engine would take half of the time
@@ -262,13 +261,6 @@ def _panel(title: str, x: str) -> tuple[Figure, Axes]:
     ax.margins(x=0.02)
     ax.locator_params(axis="y", nbins=5)
     return figure, ax
-
-
-def _lines(ax: Axes, x: np.ndarray, table: pd.DataFrame, colour: str) -> None:
-    for name, dash in zip(table, DASHES, strict=False):
-        ax.plot(x, table[name], dash, color=colour, linewidth=1.6, label=name)
-    if table.shape[1] > 1:
-        _legend(ax)
 
 
 def _legend(ax: Axes) -> None:

@@ -172,16 +172,16 @@ def _figures(
     subject: Subject, colour: str, found: Mapping[str, Any]
 ) -> tuple[list[Picture], list[card_figures.Missing]]:
     if subject.on_embeddings:
-        return [], [card_figures.Missing("curves over scores", "it is a loss of embeddings")]
-    if kinds.KINDS[subject.target].names == "wrong":
+        why = "it is a loss of embeddings"
+    elif kinds.KINDS[subject.target].names == "wrong":
         why = "its target does not say which class is right"
-        return [], [card_figures.Missing("curves over scores", why)]
-    if not subject.of_samples:
+    elif not subject.of_samples:
         why = "its value is no function of one sample's scores of the classes"
-        return [], [card_figures.Missing("curves over scores", why)]
-    if subject.k != CLASSES and (fault := subject.fault(2)):
-        return [], [card_figures.Missing("curves over scores", f"fails for two classes: {fault}")]
-    return card_figures.pictures(subject, colour, found)
+    elif subject.k != CLASSES and (fault := subject.fault(2)):
+        why = f"fails for two classes: {fault}"
+    else:
+        return card_figures.pictures(subject, colour, found)
+    return [], [card_figures.Missing("curves over scores", why)]
 
 
 def _links(paper: Paper) -> list[tuple[str, str]]:
@@ -222,12 +222,15 @@ def _against(card: Card, record: Mapping[str, Any]) -> dict[str, str]:
 
 def _misprints(card: Card, found: Mapping[str, Any]) -> list[dict[str, str]]:
     """Claims that a source prints wrongly, beside what the code shows."""
-    shown = []
-    for prop, claim in card.properties.items():
-        if claim.printed is not None and prop in found:
-            verdict = wording.SYMBOLS[found[prop]["verdict"]]
-            shown.append({"property": words(prop), "says": claim.printed, "shows": verdict})
-    return shown
+    return [
+        {
+            "property": words(prop),
+            "says": claim.printed,
+            "shows": wording.SYMBOLS[found[prop]["verdict"]],
+        }
+        for prop, claim in card.properties.items()
+        if claim.printed is not None and prop in found
+    ]
 
 
 def _limits(card: Card, record: Mapping[str, Any] | None) -> list[Any]:
@@ -365,7 +368,7 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
             from_ = f"[{source}](<{one.address}>)" if one.address else source
             notes = [f"From {from_}; compared by arms, Holm-corrected in each scenario."]
             shown.append(table(f"Last epoch: {judge.measure.name}", head, body, notes))
-            strips.append([(_where(c, r, c.setting), r.difference) for c, r in mine])
+            strips.append([(_where(r, c.setting), r.difference) for c, r in mine])
         measurements += [(c, r, one.source) for c, r in mine]
     axis = f"points above {against}"
     return {
@@ -376,7 +379,7 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
     }
 
 
-def _where(condition: Condition, one: Result, name: str) -> str:
+def _where(one: Result, name: str) -> str:
     return name + (f", {one.arm.label}" if one.arm.label != one.arm.loss else "")
 
 
@@ -388,7 +391,7 @@ def _measured(condition: Condition, one: Result) -> tuple[str, ...]:
     span = "" if d.low is None or d.high is None else f" [{points(d.low)}, {points(d.high)}]"
     spread = "" if one.cell.sd is None else f" ± {percent(one.cell.sd)}"
     return (
-        _where(condition, one, condition.title),
+        _where(one, condition.title),
         f"{percent(one.cell.mean)}{spread}",
         "the baseline" if one.arm is condition.baseline else points(d.mean) + span,
         str(one.cell.n),
@@ -401,10 +404,9 @@ def _told(condition: Condition, one: Result, source: str, against: str) -> str |
     """A sentence on a difference that the seeds resolve; None for all others."""
     if one.conclusion not in ("higher", "lower") or one.difference.mean is None:
         return None
-    where = _where(condition, one, condition.title)
     return (
-        f"{where}: {one.conclusion} than {against} by {points(abs(one.difference.mean))} points, "
-        f"{one.cell.n} seeds ({source})"
+        f"{_where(one, condition.title)}: {one.conclusion} than {against} by "
+        f"{points(abs(one.difference.mean))} points, {one.cell.n} seeds ({source})"
     )
 
 

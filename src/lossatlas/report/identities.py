@@ -3,16 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from lossatlas.theory.fingerprint import FAR
 from lossatlas.theory.fit import EXACT
-from lossatlas.theory.identities import FRESH, Identity, candidates, identities
-
-
-def frame(found: Sequence[Identity]) -> pd.DataFrame:
-    """A row an identity: loss, equals, other, setting, factor, residual, fresh, told."""
-    return pd.DataFrame([{**one._asdict(), "equals": one.formula} for one in found])
+from lossatlas.theory.identities import FRESH, candidates, identities
 
 
 def content(names: Sequence[str]) -> dict[str, Any]:

@@ -301,7 +301,7 @@ def across(told: Across) -> list[str]:
     if most.low is not None:
         span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
     return [
-        f"**{signed(most.iqm, m)}{f' {m.unit}'.rstrip()} ({span})** for {code(most.label)} "
+        f"**{_with_unit(most.iqm, m)} ({span})** for {code(most.label)} "
         f"{where}: the largest interquartile mean of differences to the baseline; a run of it is "
         f"better than one of the baseline with probability {most.better:.2f}.",
         rank,
@@ -325,9 +325,13 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
 
 def beside(one: Again) -> str:
     """A statement, here and there."""
-    here = f"{_effect(one.here, one.measure)}: {one.conclusion}"
-    there = "" if one.there is None else f"; there {_effect(one.there, one.measure)}: {one.other}"
-    return f"{one.outcome}: {place(one.condition)}, {code(one.label)}: here {here}{there}"
+    here, *there = (
+        f"{_effect(found.difference, one.condition.measure)}: {found.conclusion}"
+        for found in (one.here, one.there)
+        if found is not None
+    )
+    also = f"; there {there[0]}" if there else ""
+    return f"{one.outcome}: {place(one.condition)}, {code(one.here.arm.label)}: here {here}{also}"
 
 
 def place(condition: Condition) -> str:
@@ -356,7 +360,7 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
         )
     kinds = Counter(sorted(map(machine, filter(is_finished, runs))))
     if len(kinds) > 1:
-        told = "; ".join(f"{code(kind)} ({n} {_runs(n)})" for kind, n in kinds.items())
+        told = "; ".join(f"{code(kind)} ({n} run{'s' * (n != 1)})" for kind, n in kinds.items())
         said.append(
             f"**Rows of {len(kinds)} kinds of machine:** {told}. Runs of one id differ between "
             "kinds of processor, by up to about a point of accuracy; they are bit-identical on one "
@@ -435,19 +439,21 @@ def _word(text: str, d: Difference, m: Measure) -> str:
 
 def _effect(d: Difference, m: Measure) -> str:
     """A difference with its interval and the seeds on either side."""
-    unit = f" {m.unit}".rstrip()
     span = "no interval"
     if d.low is not None:
         span = f"95 % interval {signed(d.low, m)} to {signed(d.high, m)}"
-    return f"{signed(d.mean, m)}{unit} ({span}, n={d.n} against {d.m})"
+    return f"{_with_unit(d.mean, m)} ({span}, n={d.n} against {d.m})"
+
+
+def _with_unit(v: float | None, m: Measure) -> str:
+    return f"{signed(v, m)} {m.unit}".rstrip()
 
 
 def _fresh(one: Result, m: Measure) -> str:
     """What the seeds say that were made after the loss had been chosen as one of the best."""
     if one.fresh is None or one.fresh.mean is None:
         return ""
-    unit = f" {m.unit}".rstrip()
-    return f" (its {one.fresh.n} newest seeds alone: {signed(one.fresh.mean, m)}{unit})"
+    return f" (its {one.fresh.n} newest seeds alone: {_with_unit(one.fresh.mean, m)})"
 
 
 def _calibrated(measured: Sequence[Result]) -> list[str]:
@@ -460,10 +466,6 @@ def _calibrated(measured: Sequence[Result]) -> list[str]:
 
 def _unit(m: Measure) -> str:
     return " %" if m.unit == "points" else f" {m.unit}".rstrip()
-
-
-def _runs(n: int) -> str:
-    return "run" if n == 1 else "runs"
 
 
 def _ends(ascending: Sequence[str]) -> str:

@@ -104,17 +104,16 @@ def read(
     Raises:
         UserError: `place` is missing, has no such sweep or holds no such runs.
     """
-    if place.is_dir():
-        table = store.table(place)
-        found = travel.imported(place, table)
-        rows = travel.Rows(found.runs, None, found.commands, found.rates)
-        first = len(table)  # of the rows that were imported
-        table = travel.beside(table, travel.frame(found.runs), pd.DataFrame(found.damaged))
-    elif place.suffix == travel.SUFFIX:
+    if place.suffix == travel.SUFFIX and not place.is_dir():
         rows, first = travel.read(place), 0
         table = travel.frame(rows.runs)
     else:
-        raise UserError(f"{place}: there is no such folder of runs; 'lossatlas train' makes runs")
+        store.check_folder(place)
+        own = store.table(place)
+        table, found = travel.with_imported(place, own)
+        rows = travel.Rows(found.runs, None, found.commands, found.rates)
+        first = len(own)  # of the rows that were imported
+        table = travel.beside(table, pd.DataFrame(found.damaged))
     if only is not None:
         table = table[selection.fits(table, only)]
     asked, unmade = rows.sweep, rows.unmade
@@ -193,8 +192,7 @@ def export(
     Raises:
         UserError: as `read` and `travel.write` do; or no run has ended.
     """
-    if not runs.is_dir():
-        raise UserError(f"{runs}: there is no such folder of runs; 'lossatlas train' makes runs")
+    store.check_folder(runs)
     source = read(runs, only, sweep, held_out=True)
     found: list[travel.Run] = []
     said: list[str] = []
@@ -209,12 +207,12 @@ def export(
     commands = {}
     for name in source.planned:
         try:
-            commands[name] = source.commands(name)
+            if (lines := source.commands(name)) is not None:
+                commands[name] = lines
         except Damaged as error:
             said.append(str(error))
-    known = {name: lines for name, lines in commands.items() if lines is not None}
     asked = source.planned[0] if sweep is not None else None
-    travel.write(path, travel.Rows(found, asked, known, source.rates(), source.unmade))
+    travel.write(path, travel.Rows(found, asked, commands, source.rates(), source.unmade))
     return len(found), said
 
 

@@ -217,18 +217,15 @@ def machines_table(told: Sequence[Between]) -> Table | None:
 
 def checked_table(repeated: Sequence[Again], name: str) -> Table:
     """Statements beside those of other runs."""
-    body = []
-    for one in repeated:
-        body.append(
-            [
-                value(f"{one.label}, {one.condition.title}"),
-                value(_spanned(one.here, one.measure), one.here.mean),
-                value(SIGN[one.conclusion]),
-                value(_spanned(one.there, one.measure), one.there.mean if one.there else None),
-                value("–" if one.other is None else SIGN[one.other]),
-                value(one.outcome),
-            ]
-        )
+    body = [
+        [
+            value(f"{one.here.arm.label}, {one.condition.title}"),
+            *_stated(one.here, one.condition.measure),
+            *_stated(one.there, one.condition.measure),
+            value(one.outcome),
+        ]
+        for one in repeated
+    ]
     head = ["Statement", "here [95 % interval]", "conclusion", "there", "conclusion there"]
     notes = [
         "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
@@ -436,10 +433,16 @@ def _interval(low: float | None, high: float | None, form: Callable[[float], str
     return "–" if low is None or high is None else f"[{form(low)}, {form(high)}]"
 
 
-def _spanned(d: statistics.Difference | None, measure: Measure) -> str:
+def _stated(one: Result | None, measure: Measure) -> list[dict[str, Any]]:
+    """The cells of a difference and of what is concluded from it."""
+    if one is None:
+        return [value("–"), value("–")]
+    d = one.difference
+    return [value(_spanned(d, measure), d.mean), value(SIGN[one.conclusion])]
+
+
+def _spanned(d: statistics.Difference, measure: Measure) -> str:
     """A difference with its interval."""
-    if d is None:
-        return "–"
     return f"{signed(d.mean, measure)} {_interval(d.low, d.high, partial(signed, measure=measure))}"
 
 

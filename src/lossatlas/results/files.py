@@ -10,7 +10,6 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, Self
 
@@ -324,7 +323,7 @@ def fitting(found: Any, schema: type[_Schema], where: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Damaged(f"{where}: is no mapping of fields to values")
     try:
-        _validator(schema).validate_python(found)
+        schema.model_validate(found)
     except ValidationError as error:
         raise Damaged(f"{where}: {_first(error)}") from None
     return found
@@ -337,11 +336,6 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"field {twice!r} is there twice")
     return found
-
-
-@cache
-def _validator(schema: type[_Schema]) -> Any:
-    return schema.__pydantic_validator__
 
 
 def _first(error: ValidationError) -> str:

@@ -123,14 +123,13 @@ def load(path: str | Path | None = None) -> pd.DataFrame:
     if place.suffix == travel.SUFFIX and not place.is_dir():
         return _tidy(travel.frame(travel.read(place).runs))
     damaged: list[Mapping[str, Any]] = []
-    own = store.table(place, damaged)
-    brought = travel.imported(place, own)
+    table, brought = travel.with_imported(place, store.table(place, damaged))
     if (sentence := store.earlier(place)) is not None:
         warnings.warn(sentence, stacklevel=2)
     if damaged := [*damaged, *brought.damaged]:
         told = "; ".join(row["reason"] for row in damaged)
         warnings.warn(f"{len(damaged)} damaged runs are left out: {told}", stacklevel=2)
-    return _tidy(travel.beside(own, travel.frame(brought.runs)))
+    return _tidy(table)
 
 
 def load_epochs(path: str | Path | None = None) -> pd.DataFrame:

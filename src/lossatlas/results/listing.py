@@ -67,11 +67,9 @@ def lines(listing: Listing) -> list[str]:
     """State, id, and main numbers or reason of each run; how many are in each state; the sweeps."""
     table = listing.table
     columns = ("state", "run_id", "reason", IMPORTED, *store.HEADLINES)
-    shown = [c for c in columns if c in table]
-    values = zip(*(table[column].tolist() for column in shown), strict=True)
     rows = [
         [row["state"], row["run_id"], (store.headline(row) or _text(row["reason"])) + _from(row)]
-        for row in (dict(zip(shown, each, strict=True)) for each in values)
+        for row in table[[c for c in columns if c in table]].to_dict("records")
     ]
     ours = table[table[IMPORTED].isna()] if IMPORTED in table else table
     counts = ours["state"].value_counts()

@@ -197,7 +197,7 @@ def describe(sweep: list[Member], costs: Costs, now: float, workers: int) -> str
 
 def duration(seconds: float) -> str:
     """`45 s`, `12.5 min`, `3.2 h` or `4.1 days`."""
-    for size, unit in ((86400 * 1.5, "days"), (5400, "h"), (90, "min")):
-        if seconds >= size:
-            return f"{seconds / {'days': 86400, 'h': 3600, 'min': 60}[unit]:.1f} {unit}"
+    for least, size, unit in ((129_600, 86_400, "days"), (5400, 3600, "h"), (90, 60, "min")):
+        if seconds >= least:
+            return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"

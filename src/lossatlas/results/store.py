@@ -34,6 +34,7 @@ from lossatlas.results.files import Damaged
 from lossatlas.results.lease import Lease, Lost, acquire, holder
 from lossatlas.results.table import collect, damaged_row, is_earlier, read_row
 from lossatlas.terminal import printable
+from lossatlas.writing import write
 
 # What may change without changing the experiment: where it is written, who watches, what computes.
 VOLATILE = ("runs", "logger", "launcher", "accelerator", "progress", "data.path")
@@ -59,6 +60,12 @@ def runs_dir(path: str | Path | None = None) -> Path:
     if path is None:
         path = os.path.expanduser(os.environ.get("LOSSATLAS_RUNS") or "runs")
     return Path(os.path.realpath(path))  # a loop of links, at which Path.resolve raises, stays one
+
+
+def check_folder(root: Path) -> None:
+    """Raise UserError unless there is a folder of runs."""
+    if not root.is_dir():
+        raise UserError(f"{root}: there is no such folder of runs; 'lossatlas train' makes runs")
 
 
 def earlier(root: Path) -> str | None:
@@ -202,10 +209,8 @@ def _replace(final: Path, folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON beside `path`, then rename, so that a reader never sees half of it."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    """Write a value as JSON, whole or not at all."""
+    write(path, json.dumps(value, indent=1) + "\n")
 
 
 def keep_source(folder: Path, files: Sequence[Path]) -> None:
@@ -267,12 +272,10 @@ def read_epochs(folder: Path) -> list[dict[str, Any]]:
 def keep_epochs(folder: Path, epochs: list[dict[str, Any]]) -> None:
     """Let `epochs.jsonl` hold these and nothing else."""
     path = folder / "epochs.jsonl"
-    if not epochs:
+    if epochs:
+        write(path, "".join(json.dumps(epoch) + "\n" for epoch in epochs))
+    else:
         delete(path)
-        return
-    beside = folder / "epochs.part"
-    beside.write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs), encoding="utf-8")
-    beside.replace(path)
 
 
 def delete(path: Path) -> None:
@@ -355,14 +358,9 @@ def unfinished(folder: Path) -> dict[str, Any] | None:
         return None
     if by is not None:
         minutes = (time.time() - row.get("started", time.time())) / 60
-        who = "a process whose lease is damaged"
-        if by:
-            who = f"process {by['pid']} on {by['host']}"
-        return {
-            **row,
-            "state": "running",
-            "reason": f"{made} epochs after {minutes:.1f} min, {who}",
-        }
+        who = f"process {by['pid']} on {by['host']}" if by else "a process whose lease is damaged"
+        reason = f"{made} epochs after {minutes:.1f} min, {who}"
+        return {**row, "state": "running", "reason": reason}
     reason = f"cut off after {made} epochs; start it again to go on"
     if wrong is not None:
         what = str(wrong).replace(f"{root}/", "")

@@ -11,6 +11,7 @@ A sweep's name ends in a digest of its runs' ids: the same runs make the same sw
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -129,15 +130,18 @@ def ids(folder: Path) -> list[str]:
 def limit_failures(folder: Path, most: int | None) -> None:
     """Begin to count the failed runs of a sweep: after `most` no worker begins another (None: all
     do). Who joins the sweep later is bound by it, too."""
-    (folder / FAILURES).unlink(missing_ok=True)
+    path = folder / FAILURES
+    if path.is_dir() and not path.is_symlink():
+        raise Damaged(f"{path}: is no plain file")
+    path.unlink(missing_ok=True)
     if most is not None:
-        (folder / FAILURES).write_text(f"{most}\n")
+        path.write_text(f"{most}\n")
 
 
 def note_failure(folder: Path, run_id: str) -> None:
     """Count a run that failed, if failures are counted."""
-    with suppress(FileNotFoundError):
-        number = os.open(folder / FAILURES, os.O_WRONLY | os.O_APPEND)
+    with suppress(OSError):  # there is none, or `stopped` says what is wrong with it
+        number = os.open(folder / FAILURES, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK)
         try:
             os.write(number, f"{run_id}\n".encode())  # one write: workers do not mix their lines
         finally:
@@ -146,10 +150,15 @@ def note_failure(folder: Path, run_id: str) -> None:
 
 def stopped(folder: Path) -> str | None:
     """Why no further run of the sweep is begun, or None."""
+    path = folder / FAILURES
     try:
-        most, *failed = (folder / FAILURES).read_text().split()
-    except (FileNotFoundError, ValueError):
+        most, *failed = files.text(path).split() or [""]
+    except FileNotFoundError:
         return None
+    except Damaged as error:
+        return f"{error}: no other run was begun"
+    if re.fullmatch(r"[0-9]{1,18}", most) is None:
+        return f"{path}: does not begin with a number of runs: no other run was begun"
     if len(set(failed)) < int(most):
         return None
     return f"{len(set(failed))} runs failed, and --max-failures is {most}: no other was begun"

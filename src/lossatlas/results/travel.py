@@ -297,13 +297,19 @@ def keys(found: pd.DataFrame) -> set[Key]:
     return set(map(key, found.reindex(columns=list(SAME)).to_dict("records")))
 
 
+def with_imported(root: Path, own: pd.DataFrame) -> tuple[pd.DataFrame, Imported]:
+    """The table `own` of a store, then the runs that it has imported; and all that it has."""
+    brought = imported(root, own)
+    return beside(own, frame(brought.runs)), brought
+
+
 def frame(runs: Iterable[Run]) -> pd.DataFrame:
     """Their rows as a table."""
     return pd.DataFrame([one.row for one in runs])
 
 
-def beside(own: pd.DataFrame, *more: pd.DataFrame) -> pd.DataFrame:
-    """The table of a store, then others, with an index from 0; empty ones change no type."""
-    held = [one for one in (own, *more) if len(one)]
+def beside(own: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """The table of a store, then another, with an index from 0; empty ones change no type."""
+    held = [one for one in (own, more) if len(one)]
     found = pd.concat(held, ignore_index=True) if held else own
     return found.reindex(columns=[*own, *(c for c in found if c not in own)])

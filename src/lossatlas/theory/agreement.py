@@ -47,11 +47,11 @@ def points(k: int) -> Tensor:
     return torch.cat(rows)
 
 
-def few(k: int, n: int = 100) -> Tensor:
-    """About n of the points, of all sizes, for what is slow to evaluate."""
+def few(k: int) -> Tensor:
+    """100 of the points, of all sizes, for what is slow to evaluate."""
     every = points(k)
     order = torch.randperm(len(every), generator=design.generator(k))
-    return every[order[:n]]
+    return every[order[:100]]
 
 
 def apart(subject: Subject, logits: Tensor, code: Tensor, formula: Tensor) -> Tensor:

@@ -37,10 +37,6 @@ class Check(NamedTuple):
             return None
         return f"a property of losses on {self.on}"
 
-    def applies(self, subject: Subject) -> bool:
-        """Whether the property is about this kind of loss at all."""
-        return self.misfit(subject) is None
-
 
 CHECKS: dict[str, Check] = {}
 

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lossatlas.losses.quantities import one_hot
+from lossatlas.losses.quantities import of_label, one_hot
 from lossatlas.theory.subject import CLASSES, Subject
 
 LOW, HIGH = torch.logit(torch.tensor([0.001, 0.99], dtype=torch.float64))
@@ -41,7 +41,7 @@ def weights(subject: Subject, p: Sequence[float] = GRID) -> pd.DataFrame:
     columns = {}
     for name, label in _labels(subject).items():
         logits, labels = _tied(lead, subject.k, label)
-        pull = -subject.gradient(logits, labels).gather(1, labels[:, None])[:, 0]
+        pull = -of_label(subject.gradient(logits, labels), labels)
         columns[name] = (pull / (1 - share)).tolist()
     return pd.DataFrame(columns, index=pd.Index(share.tolist(), name="p"))
 
@@ -66,7 +66,7 @@ def margins(subject: Subject, m: Sequence[float] | None = None) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(lead.tolist(), name="m"))
 
 
-def field(subject: Subject, side: int = SIDE) -> pd.DataFrame:
+def field(subject: Subject) -> pd.DataFrame:
     """Steepest descent on three classes, seen in the probabilities: dp = (diag p - p p') (-grad l).
 
     Points lie inside the simplex on a triangular grid, and s = log p; the label is class 0.
@@ -74,10 +74,9 @@ def field(subject: Subject, side: int = SIDE) -> pd.DataFrame:
     Returns:
         A table with columns p0, p1, p2 (summing to one) and d0, d1, d2 (to zero), a row a point.
     """
-    rows = [
-        (i, j, side - i - j) for i in range(1, side) for j in range(1, side - i)
-    ]  # all three shares at least 1 / side
-    p = torch.tensor(rows, dtype=torch.float64) / side
+    # All three shares are at least 1 / SIDE.
+    rows = [(i, j, SIDE - i - j) for i in range(1, SIDE) for j in range(1, SIDE - i)]
+    p = torch.tensor(rows, dtype=torch.float64) / SIDE
     logits = torch.log(p)
     logits = logits - logits.mean(1, keepdim=True)
     step = -subject.at(3).gradient(logits, torch.zeros(len(p), dtype=torch.long))
@@ -91,7 +90,7 @@ def tied(logits: Tensor, labels: Tensor) -> Tensor:
     k = logits.shape[1]
     is_label = one_hot(labels, k)
     rest = torch.logsumexp(logits.masked_fill(is_label, -torch.inf), 1)
-    lead = logits.gather(1, labels[:, None]).squeeze(1) - rest + math.log(k - 1)
+    lead = of_label(logits, labels) - rest + math.log(k - 1)
     return torch.cat([lead[:, None], torch.zeros(len(logits), k - 1, dtype=logits.dtype)], 1)
 
 

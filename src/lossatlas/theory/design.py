@@ -18,15 +18,15 @@ def generator(seed: int = SEED) -> Generator:
     return Generator().manual_seed(seed)
 
 
-def gaussian(k: int, each: int = 1500, seed: int = SEED) -> Tensor:
-    """Normal logits (7 * each, k) float64, at seven scales from 0.01 to 30."""
-    g = generator(seed)
-    return torch.cat([s * torch.randn(each, k, generator=g, dtype=torch.float64) for s in SCALES])
+def gaussian(k: int) -> Tensor:
+    """Normal logits (10500, k) float64, at seven scales from 0.01 to 30."""
+    g = generator()
+    return torch.cat([s * torch.randn(1500, k, generator=g, dtype=torch.float64) for s in SCALES])
 
 
-def ties(k: int, each: int = 60, seed: int = SEED) -> Tensor:
+def ties(k: int, each: int = 60) -> Tensor:
     """Logits (N, k) where 2 to k classes tie, exactly and nearly, and the rest lag by a gap."""
-    g = generator(seed)
+    g = generator()
     rows = []
     for tied in range(2, k + 1):
         for gap in GAPS:
@@ -39,12 +39,12 @@ def ties(k: int, each: int = 60, seed: int = SEED) -> Tensor:
     return torch.cat(rows)
 
 
-def margins(k: int, n: int = 400, reach: float = 40.0) -> Tensor:
-    """Logits (4 n, k): class 0 leads by m in [-reach, reach]; rivals tie, or one of them leads."""
-    m = torch.linspace(-reach, reach, n, dtype=torch.float64)
+def margins(k: int) -> Tensor:
+    """Logits (1600, k): class 0 leads by m in [-40, 40]; rivals tie, or one of them leads."""
+    m = torch.linspace(-40, 40, 400, dtype=torch.float64)
     rows = []
     for lag in (0.0, 1.0, 5.0, 50.0):
-        s = torch.full((n, k), -lag, dtype=torch.float64)
+        s = torch.full((len(m), k), -lag, dtype=torch.float64)
         s[:, 0] = m
         s[:, 1] = 0
         rows.append(s)

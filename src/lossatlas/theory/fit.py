@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.intervals import Interval
 from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
+from lossatlas.theory import kept
 from lossatlas.theory.fingerprint import (
     CLASSES,
     FAR,
@@ -36,7 +36,7 @@ SMALL = range(11)  # whole numbers that are all tried
 DECADES = (1, 2, 3, 4, 5)
 NEAR_LIMIT = 1e-3
 STARTS = 3  # of pairs refined: hinges have local minima
-REFINED = 0.3  # residual of the gradients from which they may be equal at a setting nearby
+REFINED = 0.3  # residual from which losses may be equal at a setting nearby
 HOPELESS = 0.6  # residual on the ladders, beyond which nothing is refined and no pair tried
 GOES_ON = 0.1  # residual after a few steps from which a fit is made to the last digit
 WORTH = 0.9  # a hyperparameter leaves its default only if that lowers the residual to this share
@@ -59,7 +59,10 @@ class View(NamedTuple):
 
     def difference(self, found: Fingerprint | None) -> np.ndarray:
         """target - a x at the best a >= 0; the target itself where there is no fingerprint."""
-        return self.target if found is None else self.target - self._share(found) * self.of(found)
+        if found is None:
+            return self.target
+        x = self.of(found)
+        return self.target - self._share(x) * x
 
     def residual(self, found: Fingerprint | None) -> float:
         """Length of the difference: the sine of the angle, or one beyond a right angle."""
@@ -67,7 +70,7 @@ class View(NamedTuple):
 
     def scale(self, found: Fingerprint) -> float:
         """The best a >= 0 for which the subject is about a times `found`."""
-        return self.length * self._share(found)
+        return self.length * self._share(self.of(found))
 
     def cosine(self, found: Fingerprint) -> float:
         """Cosine of the angle between the two vectors."""
@@ -75,8 +78,7 @@ class View(NamedTuple):
         length = float(np.linalg.norm(x))
         return min(1.0, float(self.target @ x) / length) if length else 0.0
 
-    def _share(self, found: Fingerprint) -> float:
-        x = self.of(found)
+    def _share(self, x: np.ndarray) -> float:
         square = float(x @ x)
         return max(float(self.target @ x), 0.0) / square if square else 0.0
 
@@ -197,8 +199,17 @@ def _ready(name: str, setting: Setting) -> tuple[Function, str, int]:
     return loss, loss.target, getattr(loss, "views", 2)
 
 
+class Hyperparameter(NamedTuple):
+    """What a card says of a hyperparameter as far as it is fitted."""
+
+    default: float
+    range: Interval
+
+
 class Candidate:
     """A registered loss at any setting of its hyperparameters; remembers its fingerprints.
+
+    Those on its ladders are remembered from one process to the next, too.
 
     Raises:
         Incomparable: it has no fingerprint at its defaults.
@@ -210,13 +221,20 @@ class Candidate:
         self.at_any_length = measure is not known  # far out, once for what is equal on the design
         entry = registry.find(name)
         # A draft without a card has no ranges: it is compared at its defaults.
-        card = cards.read(entry.card) if entry.card.is_file() else None
-        self.ranges = dict(card.hyperparameters) if card else {}
-        self._seen: dict[tuple[tuple[str, float], ...], Fingerprint | None] = {}
-        self.default = measure(name, {})
+        ranges = registry.facts(entry).ranges if entry.card.is_file() else {}
+        self.ranges = {
+            key: Hyperparameter(default, Interval.parse(text))
+            for key, (default, text) in ranges.items()
+        }
+        self.whole = {key for key in self.ranges if self._takes_whole_numbers(key)}
+        self._seen = kept.read(entry) if measure is known else {}
+        before = len(self._seen)
+        self.default = self._seen.get(()) or measure(name, {})
         self._seen[()] = self.default
-        self.ladders = {key: self._ladder(key) for key in self.ranges}
-        self.ladders = {k: v for k, v in self.ladders.items() if self._matters(k)}
+        ladders = {key: self._ladder(key) for key in self.ranges}
+        self.ladders = {key: steps for key, steps in ladders.items() if self._matters(steps, key)}
+        if measure is known and len(self._seen) > before:
+            kept.write(entry, self._seen)
 
     def at(self, setting: Setting) -> Fingerprint | None:
         """The fingerprint at a setting; None where the loss refuses or is not finite."""
@@ -242,14 +260,13 @@ class Candidate:
         found = [(setting, self.at(setting)) for setting in changes]
         return [(setting, one) for setting, one in found if one is not None]
 
-    def whole(self, key: str) -> bool:
-        """Whether a hyperparameter takes whole numbers only: the loss refuses those between."""
-        h = self.ranges[key]
-        interval = Interval.parse(h.range)
+    def _takes_whole_numbers(self, key: str) -> bool:
+        """Whether its range or the loss itself refuses what lies between whole numbers."""
+        default, interval = self.ranges[key]
         if interval.whole:
             return True
-        between = next((x for x in (h.default + 0.5, h.default - 0.5) if x in interval), None)
-        if between is None or not float(h.default).is_integer():
+        between = next((x for x in (default + 0.5, default - 0.5) if x in interval), None)
+        if between is None or not float(default).is_integer():
             return False
         try:
             registry.get_loss(self.name, "none", **{key: between})
@@ -258,17 +275,16 @@ class Candidate:
         return False
 
     def _ladder(self, key: str) -> list[float]:
-        h = self.ranges[key]
-        steps = ladder(Interval.parse(h.range), h.default)
-        if self.whole(key):
+        default, interval = self.ranges[key]
+        steps = ladder(interval, default)
+        if key in self.whole:
             steps = sorted({float(round(x)) for x in steps} | {float(n) for n in SMALL})
         return [x for x in steps if self.at({key: x}) is not None]
 
-    def _matters(self, key: str) -> bool:
+    def _matters(self, steps: list[float], key: str) -> bool:
         """Whether a hyperparameter does more than scale the gradient."""
-        assert self.default is not None
         view = gradients_of(self.default)
-        return any(view.residual(self.at({key: x})) > EXACT for x in self.ladders[key])
+        return any(view.residual(self.at({key: x})) > EXACT for x in steps)
 
 
 def ladder(interval: Interval, default: float) -> list[float]:
@@ -298,7 +314,7 @@ def fit(candidate: Candidate, view: View, thorough: bool = True) -> Fit:
     """The setting of `candidate` that is closest to the view's target.
 
     Args:
-        thorough: also search pairs and limits; otherwise one hyperparameter at a time.
+        thorough: also search pairs and limits; otherwise exact fits by one hyperparameter.
     """
     default = _fit_at(candidate, view, {})
     if default.residual <= EXACT:
@@ -307,7 +323,8 @@ def fit(candidate: Candidate, view: View, thorough: bool = True) -> Fit:
         _best(_fit_at(candidate, view, {key: x}) for x in steps)
         for key, steps in candidate.ladders.items()
     ]
-    singles = [_refine(candidate, view, start) for start in starts]
+    near = HOPELESS if thorough else REFINED
+    singles = [_refine(candidate, view, start, near) for start in starts]
     # A special case at an end of a range holds at all logits; one at a large margin, say, may hold
     # only as far as the design goes.
     at_ends = [one for one in starts if one.residual <= EXACT and not _inside(candidate, one)]
@@ -362,12 +379,12 @@ def _thinned(steps: list[float]) -> list[float]:
     return sorted({*steps[::3], steps[-1]})
 
 
-def _refine(candidate: Candidate, view: View, start: Fit) -> Fit:
+def _refine(candidate: Candidate, view: View, start: Fit, near: float = HOPELESS) -> Fit:
     """Least squares within the ladder, steps of whole numbers; what is at an end stays there."""
-    if start.residual > HOPELESS and not candidate.at_any_length:
+    if start.residual > near and not candidate.at_any_length:
         return start
     start = _stepped(candidate, view, start)
-    free = {k: x for k, x in _inside(candidate, start).items() if not candidate.whole(k)}
+    free = {k: x for k, x in _inside(candidate, start).items() if k not in candidate.whole}
     if not free:
         return start
     low, high = zip(
@@ -402,7 +419,7 @@ def _stepped(candidate: Candidate, view: View, start: Fit) -> Fit:
     The ladder skips most of them: steps of half the way to its neighbours, then half of that.
     """
     best = start
-    for key in (k for k in start.setting if k in candidate.ladders and candidate.whole(k)):
+    for key in (k for k in start.setting if k in candidate.ladders and k in candidate.whole):
         steps = [x for x in candidate.ladders[key] if x != start.setting[key]]
         step = max((abs(x - start.setting[key]) for x in _around(steps, start.setting[key])),
                    default=0.0) // 2  # fmt: skip
@@ -423,11 +440,7 @@ def _around(steps: list[float], x: float) -> list[float]:
 
 def _inside(candidate: Candidate, found: Fit) -> dict[str, float]:
     """The part of a setting that is at no end of its range."""
-    return {
-        key: x
-        for key, x in found.setting.items()
-        if x not in Interval.parse(candidate.ranges[key].range)[:2]
-    }
+    return {key: x for key, x in found.setting.items() if x not in candidate.ranges[key].range[:2]}
 
 
 def _rounded(candidate: Candidate, view: View, found: Fit) -> Fit:
@@ -435,7 +448,7 @@ def _rounded(candidate: Candidate, view: View, found: Fit) -> Fit:
     for digits in range(2, 12):
         for shorten in (lambda v, d: round(v, d), lambda v, d: float(f"{v:.{d}g}")):
             setting = {k: shorten(v, digits) for k, v in found.setting.items()}
-            if all(v in Interval.parse(candidate.ranges[k].range) for k, v in setting.items()):
+            if all(v in candidate.ranges[k].range for k, v in setting.items()):
                 shorter = _fit_at(candidate, view, setting)
                 if shorter.residual <= max(EXACT, 1.001 * found.residual):
                     return shorter
@@ -446,11 +459,11 @@ def _limits(candidate: Candidate, view: View, pair: Fit) -> list[Fit]:
     """Ends outside the range that are approached: the residual falls to zero, decade by decade."""
     found = []
     for key in candidate.ladders:
-        h = candidate.ranges[key]
+        default, interval = candidate.ranges[key]
         others = {k: v for k, v in pair.setting.items() if k != key}
-        for end, ways in _open_ends(Interval.parse(h.range), h.default).items():
+        for end, ways in _open_ends(interval, default).items():
             for rest in ({}, others) if others else ({},):
-                steps = [{**rest, key: x} for x in ways if x in Interval.parse(h.range)]
+                steps = [{**rest, key: x} for x in ways if x in interval]
                 residuals = [view.residual(candidate.at(step)) for step in steps]
                 falls = all(b < 0.5 * a for a, b in itertools.pairwise(residuals[-3:]))
                 if len(residuals) > 2 and falls and residuals[-1] < NEAR_LIMIT:

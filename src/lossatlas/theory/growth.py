@@ -75,12 +75,12 @@ class Ladder(NamedTuple):
         return None
 
 
-def climb(height: Height, points: Tensor, targets: Tensor, rounds: int = 18) -> Peak:
+def climb(height: Height, points: Tensor, targets: Tensor) -> Peak:
     """The largest height near the best of some points: a random search of shrinking steps.
 
     Needs no derivative of the height. Points (N, k) and targets (N,) are where it starts.
     """
-    kept, tries = 8, 24
+    kept, tries, rounds = 8, 24, 18
     values = height(points, targets).nan_to_num(nan=-math.inf, posinf=-math.inf)
     best = values.topk(min(kept, len(values))).indices
     s, y, top = points[best], targets[best], values[best]

@@ -49,9 +49,9 @@ def labels_of(subject: Subject, samples: int = SAMPLES) -> Tensor | None:
     return labels if labels is None else labels % facts.get("num_classes", samples)
 
 
-def embeddings(subject: Subject, n: int = 12, seed: int = design.SEED) -> Tensor:
-    """Batches (n, V, B, D): normal, with partners close to each other, and close to collapse."""
-    views = getattr(subject.loss, "views", 2)
+def embeddings(subject: Subject, seed: int = design.SEED) -> Tensor:
+    """Batches (12, V, B, D): normal, with partners close to each other, and close to collapse."""
+    n, views = 12, getattr(subject.loss, "views", 2)
     g = design.generator(seed)
     shape = (n, views, SAMPLES, DIMENSIONS)
     noise = torch.randn(shape, generator=g, dtype=torch.float64)

@@ -7,6 +7,7 @@ differences over steps down to 1e-12 at 50 digits, so that a rounded corner is n
 Jumps of the value itself are closed in on in the same way, at last at 50 digits.
 """
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -58,15 +59,9 @@ def jump_exactly(subject: Subject, s: Tensor, v: Tensor, target: Any, h: float) 
     Raises:
         exact.Unsupported: the code uses a function that has no 50-digit form.
     """
-    y = _as_target(target, s.dtype)
     with mpmath.workdps(DIGITS):
-        step = mpmath.mpf(h)
-        pairs = list(zip(s.tolist(), v.tolist(), strict=True))
-        ahead, here, behind = (
-            subject.at_50_digits([mpmath.mpf(x) + t * mpmath.mpf(d) for x, d in pairs], y)
-            for t in (step, 0, -step)
-        )
-        return float(abs(ahead - 2 * here + behind) / step)
+        value, step = _on_line(subject, s, v, target), mpmath.mpf(h)
+        return float(abs(value(step) - 2 * value(0) + value(-step)) / step)
 
 
 def jump_terms(s: Tensor, v: Tensor, target: Any, h: float, weight: float) -> list[Term]:
@@ -162,29 +157,26 @@ def persists(
     target = what.target(int(near.targets[0]))
     try:
         with mpmath.workdps(DIGITS):
-            inner, outer = (
-                _difference(subject, centre, away, target, mpmath.mpf(10) ** -e, order)
-                for e in (18, 12)
-            )
+            value = _on_line(subject, centre, away, target)
+            inner, outer = (_difference(value, mpmath.mpf(10) ** -e, order) for e in (18, 12))
             return bool(inner > 2 * outer)
     except Unsupported:
         return True
 
 
-def _difference(
-    subject: Subject, centre: Tensor, away: Tensor, target: Any, r: Any, order: int
-) -> Any:
-    """The difference quotient of the first or second order at distance r, along the ray."""
-    y = _as_target(target, centre.dtype)
-    pairs = list(zip(centre.tolist(), away.tolist(), strict=True))
-
-    def value(t: Any) -> Any:
-        return subject.at_50_digits([mpmath.mpf(x) + t * mpmath.mpf(v) for x, v in pairs], y)
-
+def _difference(value: Callable[[Any], Any], r: Any, order: int) -> Any:
+    """The difference quotient of the first or second order at distance r."""
     h = r / 100
     if order == 1:
         return abs(value(r + h) - value(r - h)) / (2 * h)
     return abs(value(r + h) - 2 * value(r) + value(r - h)) / h**2
+
+
+def _on_line(subject: Subject, s: Tensor, v: Tensor, target: Any) -> Callable[[Any], Any]:
+    """The loss at 50 digits as a function of t, at scores s + t v (k,)."""
+    y = _as_target(target, s.dtype)
+    pairs = [(mpmath.mpf(x), mpmath.mpf(d)) for x, d in zip(s.tolist(), v.tolist(), strict=True)]
+    return lambda t: subject.at_50_digits([x + t * d for x, d in pairs], y)
 
 
 def _as_target(target: Any, dtype: torch.dtype) -> Any:

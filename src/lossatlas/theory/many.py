@@ -41,7 +41,7 @@ def _or_none(name: str, *how: Any) -> list[Record]:
 
 
 def _tell(records: list[Record], done: int, of: int) -> None:
-    if of > 1 and sys.stderr.isatty() and records:
+    if sys.stderr.isatty() and records:
         print(f"\r{done}/{of} {records[0]['loss']:<30}", end="", file=sys.stderr, flush=True)
         if done == of:
             print(file=sys.stderr)

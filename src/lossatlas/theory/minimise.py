@@ -54,7 +54,6 @@ def minimise(
     box: float = BOX,
     starts: int = STARTS,
     warm: Tensor | None = None,
-    seed: int = design.SEED,
 ) -> Minima:
     """Minimise sum_k q_k l(s, k) over s in [-box, box]^k, for each row of q.
 
@@ -67,7 +66,7 @@ def minimise(
     """
     p, k = q.shape
     lead = torch.full((p,), FREE) if lead is None else lead
-    points = _starts(q, starts, seed)
+    points = _starts(q, starts)
     if warm is not None:
         points = torch.cat([points, warm], 1)
     n = points.shape[1]
@@ -238,11 +237,11 @@ def _finite(value: Tensor, gradient: Tensor) -> Tensor:
     return value.isfinite() & gradient.isfinite().all(1)
 
 
-def _starts(q: Tensor, n: int, seed: int) -> Tensor:
+def _starts(q: Tensor, n: int) -> Tensor:
     """Scores (P, n, k): near zero, log q, one-hot at the two likeliest classes and at the least
     likely one (negative), then normal ones at scales 1 to 10."""
     p, k = q.shape
-    g = design.generator(seed)
+    g = design.generator()
     noise = torch.randn(p, n, k, generator=g, dtype=q.dtype)
     order = q.argsort(1, descending=True)
     eye = torch.eye(k, dtype=q.dtype)

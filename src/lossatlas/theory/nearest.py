@@ -49,6 +49,7 @@ from lossatlas.threads import one_thread
 
 TWIN = 0.99  # cosine of two gradient fields from which losses are called near twins
 PAIRS = 200  # of losses whose sum looks like the proposal, tried to the last digit
+BLOCK = 128  # rows of the products of all pairs at a time, so that they stay in the cache
 ALMOST = 1e-3  # residual up to which a clamp or a small constant may be all that differs
 FAR_EXACT = 1e-6  # residual at each scale far out up to which losses are equal there
 Relation = Literal[
@@ -174,6 +175,8 @@ def proposal(text: str) -> Proposal:
     Raises:
         UserError: there is no such loss or file, or the file defines no loss.
     """
+    if not text.strip():
+        raise UserError("name the loss to compare: an id, an expression or a Python file")
     known = text in registry.index()
     if not known and (text.endswith(".py") or Path(text).exists()):
         return Proposal(text, _from_file(Path(text)), "class_index")
@@ -337,21 +340,25 @@ class _Asked:
         pool.sort(key=lambda one: len(one[1]))
         vectors = np.array([view.of(found) for _, _, found in pool])
         lengths = np.linalg.norm(vectors, axis=1)
-        units = vectors / np.where(lengths, lengths, 1.0)[:, None]
         # A third of the points finds the pairs, all judge them: the products are the work here.
         points, width = self.mine.gradients.shape
         some = np.random.default_rng(0).permutation(points)[: -(-points // 3)]
-        few = units.reshape(-1, points, width)[:, some].reshape(len(units), -1)
+        few = vectors.reshape(-1, points, width)[:, some].reshape(len(vectors), -1)
         asked = view.target.reshape(points, width)[some].ravel()
-        few = few / np.maximum(np.linalg.norm(few, axis=1), 1e-300)[:, None]
-        gram, along = few @ few.T, few @ asked / (np.linalg.norm(asked) or 1.0)
-        # Of losses that differ by a factor the first speaks for all.
-        alike = np.tril(np.abs(gram) > 1 - 1e-12, -1).any(1) | (lengths == 0)
-        rest = np.maximum(1 - gram**2, 1e-9)
-        explained = (along[:, None] ** 2 + along**2 - 2 * gram * along[:, None] * along) / rest
-        explained[alike] = explained[:, alike] = 0
-        close = np.argwhere(np.triu(explained > 1 - 1e-6, 1))
-        simplest = sorted(close.tolist(), key=lambda pair: sum(len(pool[at][1]) for at in pair))
+        few /= np.maximum(np.linalg.norm(few, axis=1), 1e-300)[:, None]
+        along = few @ asked / (np.linalg.norm(asked) or 1.0)
+        alike = lengths == 0
+        close: list[list[int]] = []
+        for top in range(0, len(few), BLOCK):
+            here, after = along[top : top + BLOCK, None], along[top:]
+            gram = few[top : top + BLOCK] @ few[top:].T
+            # Of losses that differ by a factor the first speaks for all.
+            alike[top:] |= np.triu(np.abs(gram) > 1 - 1e-12, 1).any(0)
+            rest = np.maximum(1 - gram**2, 1e-9)
+            explained = (here**2 + after**2 - 2 * gram * here * after) / rest
+            close += (top + np.argwhere(np.triu(explained > 1 - 1e-6, 1))).tolist()
+        close = [pair for pair in close if not alike[pair].any()]
+        simplest = sorted(close, key=lambda pair: sum(len(pool[at][1]) for at in pair))
         for i, j in simplest[:PAIRS]:
             columns = vectors[[i, j]].T
             weights = np.linalg.lstsq(columns, view.target, rcond=None)[0]
@@ -377,7 +384,9 @@ class _Asked:
         scale = (
             _snapped_to(view, theirs) if by_values or relation == "equal" else view.scale(theirs)
         )
-        scales = self._scales([(scale, candidate.name, found.last)], by_values)
+        scales = None
+        if by_values or relation not in ("near twin", "different"):
+            scales = self._scales([(scale, candidate.name, found.last)], by_values)
         rest = self.mine.values - scale * theirs.values
         tolerance = 1e-8 * (1 + float(np.abs(self.mine.values).max()))
         centre = _means(self.mine._replace(values=rest))

@@ -31,6 +31,7 @@ from lossatlas.theory.purity import impurity
 from lossatlas.theory.subject import Subject, blame, comes_from, examine, examine_anywhere
 from lossatlas.theory.verdict import (
     Finding,
+    Verdict,
     Witness,
     as_json,
     confirm,
@@ -171,15 +172,19 @@ def _read(name: str, place: Path | None) -> dict[str, Record]:
         return {}
     try:
         stored = json.loads(place.read_text())
-        records = {record["property"]: record for record in stored["records"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = {
+            record["property"]: (record["checker"], record)
+            for record in stored["records"]
+            if record["verdict"] in get_args(Verdict)
+        }
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise UserError(f"{place}: is no file of verdicts ({error!r}); delete it") from None
     if stored.get("source") != source_digest(name):
         return {}
     return {
         prop: record
-        for prop, record in records.items()
-        if prop in _checks() and record["checker"] == _digest(CHECKS[prop].run.__module__)
+        for prop, (checker, record) in found.items()
+        if prop in _checks() and checker == _digest(CHECKS[prop].run.__module__)
     }
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import hydra
@@ -13,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from lossatlas import resources
 from lossatlas.errors import UserError, tell
-from lossatlas.names import folder
 from lossatlas.results.store import headline
 from lossatlas.terminal import printable
 from lossatlas.training import arguments, query, tuned
@@ -40,30 +38,21 @@ def task(cfg: DictConfig) -> None:
         sys.exit(1)
 
 
-def command_line(
-    words: Sequence[str],
-    plan: bool = False,
-    retry: str | None = None,
-    only: str | None = None,
-    since: str | None = None,
-    max_failures: int | None = None,
-    rates: str | None = None,
-    tables: Path | None = None,
-) -> list[str]:
+def command_line(words: Sequence[str], **asked: Any) -> list[str]:
     """The command line for Hydra: options of a sweep, `sweep=FILE.yaml` and a query of losses as
     overrides of its sweeper.
+
+    Args:
+        words: what the user typed, but for the options of sweeps.
+        asked: those, by the fields of `sweeper.ResumableSweeperConf`; None and False count as not
+            given.
 
     Raises:
         UserError: a word that is wrong (see `arguments`), or an option of sweeps without -m.
     """
     options, overrides = arguments.read(words)
     file, overrides = arguments.sweep(options, overrides)
-    given = {
-        "plan": plan or None, "retry": None if retry is None else retry.split(","),
-        "only": only, "since": since, "max_failures": max_failures, "rates": rates,
-        "tables": None if tables is None else str(folder(tables, "--out")),
-    }  # fmt: skip
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value not in (None, False)}
     for name in given:
         if "--multirun" not in options:
             raise UserError(f"--{name.replace('_', '-')} is for sweeps; give -m as well")

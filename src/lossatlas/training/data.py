@@ -56,9 +56,7 @@ class ImageData(pl.LightningDataModule):
         limit = len(rest) if cfg.recipe.train_limit is None else cfg.recipe.train_limit
         self.unused = self._unused(pool, rest[limit:][:UNUSED])
         rest = rest[:limit].sort().values
-        labels = pool.labels[rest].cpu()
-        kept = scenarios.rows(cfg.scenario, labels, self.classes, cfg.seed)
-        rest = rest[kept.to(device)]
+        rest = self._left(pool, rest)
         if len(rest) < cfg.recipe.batch_size:
             raise UserError(
                 f"recipe.batch_size is {cfg.recipe.batch_size}, but only {len(rest)} training "
@@ -82,10 +80,15 @@ class ImageData(pl.LightningDataModule):
 
     def _unused(self, pool: Images, rows: Tensor) -> Images | None:
         with suppress(UserError):  # too few for the scenario
-            labels = pool.labels[rows].cpu()
-            kept = scenarios.rows(self.cfg.scenario, labels, self.classes, self.cfg.seed)
-            return pool.take(rows[kept.to(rows.device)]) if len(kept) else None
+            left = self._left(pool, rows)
+            return pool.take(left) if len(left) else None
         return None
+
+    def _left(self, pool: Images, rows: Tensor) -> Tensor:
+        """Which of some rows (N,) of the training images the scenario leaves, (M,) int64."""
+        labels = pool.labels[rows].cpu()
+        kept = scenarios.rows(self.cfg.scenario, labels, self.classes, self.cfg.seed)
+        return rows[kept.to(rows.device)]
 
     def _images(self, source: Dataset, split: str, device: torch.device) -> Images:
         images = getattr(source, split)

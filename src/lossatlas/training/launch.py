@@ -1,11 +1,14 @@
 """From a planned sweep to its rows: start workers, look on, and tell how it ended."""
 
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lossatlas import resources
 from lossatlas.errors import UserError
-from lossatlas.results import progress, store, sweeps
+from lossatlas.results import files, progress, store, sweeps
+from lossatlas.results.files import Damaged
 from lossatlas.results.progress import Costs
 from lossatlas.results.sweeps import Planned
 from lossatlas.terminal import console, printable
@@ -52,10 +55,12 @@ def launch(
 
 def _not_made(folder: Path) -> dict[str, str]:
     """Why runs of a sweep have no row, by their ids: the last word on it in its workers' logs."""
-    reasons = {}
-    logs = [*folder.glob("worker-*.log"), *folder.glob("slurm/*.out")]
-    for log in sorted(logs, key=lambda log: log.stat().st_mtime):
-        for line in log.read_text(errors="replace").splitlines():
+    reasons, said = {}, []
+    for log in (*folder.glob("worker-*.log"), *folder.glob("slurm/*.out")):
+        with suppress(OSError, Damaged), files.opened(log) as file:
+            said.append((os.fstat(file.fileno()).st_mtime, file.read().decode(errors="replace")))
+    for _, text in sorted(said):
+        for line in text.splitlines():
             run, mark, reason = line.partition(NOT_MADE)
             if mark:
                 reasons[run] = reason

@@ -65,12 +65,12 @@ def describe(device: torch.device) -> dict[str, str]:
     """
     first = _first_processor()
     name = first.get("model name") or platform.processor() or platform.machine()
-    cuda = device.type == "cuda"
+    cuda, cores = device.type == "cuda", os.cpu_count()
     parts = [f"{key} {first[key]}" for key in ("cpu family", "model", "stepping") if key in first]
     capability = torch.backends.cpu.get_cpu_capability()
     changed = [f"{key}={os.environ[key]}" for key in VARIABLES if os.environ.get(key)]
     return {
-        "hardware": torch.cuda.get_device_name(device) if cuda else _cores(name),
+        "hardware": torch.cuda.get_device_name(device) if cuda else f"{name}, {cores} cores",
         "cpu": ", ".join([first.get("vendor_id", platform.machine()), *parts]),
         "cpu_capability": ", ".join([capability, *changed]),
     }
@@ -82,10 +82,6 @@ def joined(before: Mapping[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     return now | {
         key: "; ".join(dict.fromkeys([*machines, now[key]])) for key, machines in held.items()
     }
-
-
-def _cores(name: str) -> str:
-    return f"{name}, {os.cpu_count()} cores"
 
 
 def _first_processor() -> dict[str, str]:

@@ -30,11 +30,13 @@ _LOSS = re.compile(r"\+{0,2}loss=(.*)", re.DOTALL)
 
 class Asked(NamedTuple):
     """Ids of losses, each once: those named (by a pattern, too), and what queries found beside;
-    `contenders` says whether those of finished runs are asked for, who must find them."""
+    `contenders` says whether those of finished runs are asked for, who must find them, and
+    `without` are the queries that no loss fits, each with the reason."""
 
     named: list[str]
     found: list[str]
-    contenders: bool = False
+    contenders: bool
+    without: list[tuple[str, str]]
 
 
 def value_of(overrides: list[str]) -> str | None:
@@ -58,11 +60,11 @@ def read(value: str) -> Asked:
     """The losses that a value of `loss=` asks for.
 
     Raises:
-        UserError: a word that no query knows, or a query that no loss fits.
+        UserError: a word that no query knows, or a pattern that no loss fits.
     """
     named: dict[str, None] = {}
     found: dict[str, None] = {}
-    contenders = False
+    contenders, missing = False, []
     for part in map(str.strip, _parts(value)):
         if not part:
             raise UserError(f"loss={short(value)}: a name is missing beside a comma")
@@ -75,8 +77,10 @@ def read(value: str) -> Asked:
                 raise UserError(f"{short(part)}: {CONTENDERS} takes nothing between its brackets")
             contenders = True
         else:
-            found |= dict.fromkeys(_fitting(part, call[1], call[2]))
-    return Asked(list(named), [name for name in found if name not in named], contenders)
+            fitting, why = _fitting(part, call[1], call[2])
+            found |= dict.fromkeys(fitting)
+            missing += [(part, why)] if why else []
+    return Asked(list(named), [name for name in found if name not in named], contenders, missing)
 
 
 def _parts(value: str) -> list[str]:
@@ -92,8 +96,8 @@ def _parts(value: str) -> list[str]:
     return parts
 
 
-def _fitting(call: str, name: str, inside: str) -> list[str]:
-    """The losses that fit a query, of which only those of one status count."""
+def _fitting(call: str, name: str, inside: str) -> tuple[list[str], str]:
+    """The losses that fit a query, of which only those of one status count; or why none does."""
     words = list(filter(None, map(str.strip, inside.split(","))))
     if name == "family":
         words = [word if "=" in word else f"family={word}" for word in words]
@@ -109,25 +113,20 @@ def _fitting(call: str, name: str, inside: str) -> list[str]:
             hint = meant(value, FILTERS[key]) or f"legal: {', '.join(FILTERS[key])}"
             raise UserError(f"{call}: there is no {key} {short(value)}; {hint}")
         wanted.setdefault(key, []).append(value)
-    status, usable = wanted.pop("status", ["verified"]), _of_targets(wanted.get("target"))
+    status = wanted.get("status", ["verified"])
+    usable = [n for one in wanted.get("target", [None]) for n in registry.list_losses(target=one)]
     fitting = [
         entry
         for entry in registry.index().values()
         if entry.family in wanted.get("family", cards.FAMILIES) and entry.id in usable
     ]
-    found = [entry.id for entry in fitting if registry.status(entry) in status]
-    if not found:
-        drafts = f"; {len(fitting)} of another status, which status=... asks for" if fitting else ""
-        there = dict.fromkeys(e.family for e in registry.index().values())
-        legal = f"; families with losses: {', '.join(there)}"
-        raise UserError(f"{call}: no {' or '.join(status)} loss fits{drafts or legal}")
-    return found
-
-
-def _of_targets(targets: list[str] | None) -> list[str]:
-    if targets is None:
-        return registry.list_losses()
-    return [name for one in targets for name in registry.list_losses(target=one)]
+    if found := [entry.id for entry in fitting if registry.status(entry) in status]:
+        return found, ""
+    there = dict.fromkeys(e.family for e in registry.index().values())
+    why = f"families with losses: {', '.join(there)}"
+    if fitting:
+        why = f"{len(fitting)} of another status, which status=... asks for"
+    return [], f"no {' or '.join(status)} loss fits; {why}"
 
 
 def _matching(call: str) -> list[str]:

@@ -61,8 +61,7 @@ class Search:
         recipe = config["recipe"]
         self.short = min(IMAGES, self.n - self.held)
         own = min(recipe["train_limit"] or self.n, self.n - self.held) * recipe["epochs"]
-        steepness = registry.get_card(cell.loss).steepness if registry.has_card(cell.loss) else 1
-        usual = -round(math.log(steepness, FACTOR))
+        usual = -round(math.log(tuned.steepness(cell.loss), FACTOR))
         self.stages = ("short", "full") if own > 2 * self.short else ("full",)
         self.first: Sequence[int] = (usual - 1, usual, usual + 1)
         self.near = usual  # what decides between rates that score alike at the recipe's length
@@ -125,19 +124,15 @@ class Search:
 
     def protocol(self) -> str:
         """How the rate was found."""
-        first, near = (
-            (
+        first = "the recipe at its own length, outwards until the best rate has both neighbours"
+        near = "first in the middle"
+        if "short" in self.stages:
+            first = (
                 f"first one epoch of {self.short:,} training images in batches of {BATCH}, "
                 "outwards until the best rate has both neighbours; then the recipe at its own "
-                "length, from the best and the next larger one, in the same way",
-                "best of the one epoch",
+                "length, from the best and the next larger one, in the same way"
             )
-            if "short" in self.stages
-            else (
-                "the recipe at its own length, outwards until the best rate has both neighbours",
-                "first in the middle",
-            )
-        )
+            near = "best of the one epoch"
         return (
             f"rates {MIDDLE} x {FACTOR:g}^k; {first}; seed 0, scored on {self.held:,} other "
             "training images with the scenario's own labels: share whose predicted class is in "

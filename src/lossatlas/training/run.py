@@ -38,6 +38,19 @@ class Killed(RuntimeError):
     """Every process that tried to make the run was killed, or ended without a word."""
 
 
+class _Job(NamedTuple):
+    """A run that is to be made: what it is, what makes it, where, and how its row begins."""
+
+    cfg: Config
+    config: dict[str, Any]
+    loss: Loss
+    device: torch.device
+    root: Path
+    start: dict[str, Any]
+
+
+@disk.room()
+@stop.listening()
 def execute(
     cfg: Config,
     lr_source: str = "given",
@@ -59,24 +72,6 @@ def execute(
         NoSpace: the disk is full.
         Lost: another process took the run over.
     """
-    with disk.room(), stop.listening():
-        return _execute(cfg, lr_source, sweep, chosen_on)
-
-
-class _Job(NamedTuple):
-    """A run that is to be made: what it is, what makes it, where, and how its row begins."""
-
-    cfg: Config
-    config: dict[str, Any]
-    loss: Loss
-    device: torch.device
-    root: Path
-    start: dict[str, Any]
-
-
-def _execute(
-    cfg: Config, lr_source: str, sweep: str | None, chosen_on: str | None
-) -> dict[str, Any]:
     config = resolve(cfg)
     loss = build_loss(config["loss"])
     root, run = place(config, loss)

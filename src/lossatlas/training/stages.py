@@ -27,8 +27,7 @@ def choose(config: dict[str, Any], seeds: set[int]) -> Chosen:
     that were imported count.
     """
     shared, root = ground(config), Path(config["runs"] or store.runs_dir())
-    own = store.table(root)
-    table = travel.beside(own, travel.frame(travel.imported(root, own).runs))
+    table, _ = travel.with_imported(root, store.table(root))
     rows = [
         row
         for row in arms.rows(table)

@@ -95,20 +95,18 @@ class Setting(NamedTuple):
 class ResumableSweeper(Sweeper):
     """See the module; the fields are those of `ResumableSweeperConf`."""
 
-    def __init__(
-        self, grids: list[str], file: str | None, study: str | None, plan: bool,
-        retry: list[str], only: str | None, since: str | None, max_failures: int | None,
-        losses: str | None, rates: str | None, tables: str | None,
-    ) -> None:  # fmt: skip
-        self.grids, own = read_file(Path(file)) if file else (list(grids), None)
-        rates = rates or own
-        self.plan_only, self.retry, self.only = plan, list(retry), only
-        self.since = 0.0 if since is None else parse_since(since)
-        self.study = study or (Path(file).stem if file else None)
-        self.max_failures, self.losses = max_failures, losses
-        self.rates, self.tables = rates, tables
-        if rates not in (None, "missing", "only"):
-            raise UserError(f"{file or 'rates'}: rates must be missing or only, not {short(rates)}")
+    def __init__(self, **given: Any) -> None:
+        conf = ResumableSweeperConf(**given)
+        file = Path(conf.file) if conf.file else None
+        self.grids, rates = read_file(file) if file else (list(conf.grids), None)
+        self.plan_only, self.retry, self.only = conf.plan, list(conf.retry), conf.only
+        self.since = 0.0 if conf.since is None else parse_since(conf.since)
+        self.study = conf.study or (file.stem if file else None)
+        self.max_failures, self.losses = conf.max_failures, conf.losses
+        self.rates, self.tables = conf.rates or rates, conf.tables
+        if self.rates not in (None, "missing", "only"):
+            where = conf.file or "rates"
+            raise UserError(f"{where}: rates must be missing or only, not {short(self.rates)}")
         for state in self.retry:
             if state not in RETRIED:
                 raise UserError(f"--retry takes {' and '.join(RETRIED)}, not {state!r}")
@@ -260,6 +258,7 @@ class ResumableSweeper(Sweeper):
                 chosen = self._contenders(words) if asked.contenders else None
                 if chosen is not None and chosen.reason is not None:
                     left_out[query.CONTENDERS, chosen.reason] = 0
+                left_out |= dict.fromkeys(asked.without, 0)
                 asked.found.extend(chosen.losses if chosen else [])
                 if not (names := dict.fromkeys(asked.named + asked.found)):
                     continue
@@ -286,15 +285,12 @@ class ResumableSweeper(Sweeper):
                         if setting.lacks is not None:
                             self._cells.setdefault(setting.lacks, setting.overrides)
         left = [LeftOut(loss, reason, n) for (loss, reason), n in left_out.items()]
-        if not plan and left and self.only is None:
-            more = f"; and {len(left) - 1} more such" if left[1:] else ""
-            raise UserError(f"the sweep is empty: {left[0].loss}: {left[0].reason}{more}")
+        if not plan and self.only is not None:
+            raise UserError(f"no run of the sweep fits {short(self.only)}")
         if not plan:
-            raise UserError(
-                "the sweep is empty"
-                if self.only is None
-                else f"no run of the sweep fits {short(self.only)}"
-            )
+            more = f"; and {len(left) - 1} more such" if left[1:] else ""
+            why = f": {left[0].loss}: {left[0].reason}{more}" if left else ""
+            raise UserError(f"the sweep is empty{why}")
         return Plan(root, list(plan.values()), left)
 
     def _contenders(self, words: list[str]) -> "Chosen":

@@ -56,7 +56,12 @@ def default(lr: float, *, _root_: DictConfig) -> float:
     where = cell(_root_)
     if (found := find(where, store_of(_root_))) is not None:
         return found
-    return lr / (registry.get_card(where.loss).steepness if registry.has_card(where.loss) else 1)
+    return lr / steepness(where.loss)
+
+
+def steepness(loss: str) -> float:
+    """What the card of a loss says of the size of its gradients; 1 without a card."""
+    return registry.get_card(loss).steepness if registry.has_card(loss) else 1
 
 
 def store_of(cfg: DictConfig) -> Path:

@@ -121,6 +121,17 @@ def by_class(labels: Tensor, num_classes: int, generator: Generator) -> list[Ten
     return found
 
 
+def partly(
+    share: float, other: Tensor, labels: Tensor, num_classes: int, generator: Generator
+) -> Tensor:
+    """Labels (N,) int64, of which this share of each class, rounded down, is as in `other` (N,)."""
+    found = labels.clone()
+    for rows in by_class(labels, num_classes, generator):
+        chosen = rows[: floor(share * len(rows))]
+        found[chosen] = other[chosen]
+    return found
+
+
 def floor(x: float) -> int:
     """The floor of what `x` is up to rounding: 0.29 * 100 is 28.999999999999996 in floats."""
     return math.floor(x + 1e-9)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from lossatlas.data.scenarios import by_class, floor, lift
+from lossatlas.data.scenarios import lift, partly
 from lossatlas.legal import number
 
 CONFUSED = {
@@ -30,8 +30,5 @@ def targets(
 ) -> Tensor:
     """A larger share changes more of the same labels."""
     other = torch.tensor([classes.index(CONFUSED.get(name, name)) for name in classes])[labels]
-    wrong = labels.clone()
-    for rows in by_class(labels, len(classes), generator):
-        rows = rows[: floor(probability * len(rows))]
-        wrong[rows] = other[rows]
+    wrong = partly(probability, other, labels, len(classes), generator)
     return lift(wrong, kind, len(classes))

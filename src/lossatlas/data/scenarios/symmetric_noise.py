@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from lossatlas.data.scenarios import by_class, floor, lift
+from lossatlas.data.scenarios import lift, partly
 from lossatlas.legal import number
 
 
@@ -23,9 +23,6 @@ def targets(
     labels: Tensor, kind: str, classes: Sequence[str], generator: Generator, *, probability: float
 ) -> Tensor:
     """A larger share changes more of the same labels."""
-    k, wrong = len(classes), labels.clone()
+    k = len(classes)
     other = (labels + torch.randint(1, k, labels.shape, generator=generator)) % k
-    for rows in by_class(labels, k, generator):
-        rows = rows[: floor(probability * len(rows))]
-        wrong[rows] = other[rows]
-    return lift(wrong, kind, k)
+    return lift(partly(probability, other, labels, k, generator), kind, k)

@@ -1,23 +1,7 @@
 """One file per group of properties; importing this package registers every check."""
 
-from lossatlas.theory.properties import (
-    bounds,
-    calibration,
-    contracts,
-    curvature,
-    embeddings,
-    integrability,
-    invariance,
-    margins,
-    noise,
-    precision,
-    properness,
-    slopes,
-    symmetry,
-    weights,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "bounds", "calibration", "contracts", "curvature", "embeddings", "integrability", "invariance",
-    "margins", "noise", "precision", "properness", "slopes", "symmetry", "weights",
-]  # fmt: skip
+for _group in iter_modules(__path__):
+    import_module(f"{__name__}.{_group.name}")

@@ -111,11 +111,7 @@ def nonnegative(subject: Subject) -> Finding:
     near, value, chosen = _descend(subject, points, target)
     if value < least - 1e-12 * inputs.unit(subject):
         least, at, y = value, near, chosen
-    found = {
-        "infimum": plain(least + 0.0),
-        "at": plain(at),
-        "target": y,
-    }
+    found = {"infimum": plain(least + 0.0), "at": plain(at), "target": y}
     method = "random inputs, rays out to 1e9, and descent from the lowest"
     tolerance = NEGATIVE * inputs.unit(subject)
     facts: dict[str, Any] = {"worst": -least, "tolerance": tolerance, "n": n}

@@ -16,14 +16,7 @@ from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject, examine
-from lossatlas.theory.verdict import (
-    Finding,
-    Term,
-    confirm,
-    not_applicable,
-    refute,
-    signed,
-)
+from lossatlas.theory.verdict import Finding, Term, confirm, not_applicable, refute, signed
 
 ROUNDING = 1e-12  # relative to the values compared, beside a limit's own tolerance
 TOLERANCE = 1e-9  # relative to the loss's typical size plus its values

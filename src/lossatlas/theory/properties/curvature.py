@@ -11,15 +11,7 @@ from lossatlas.theory.certificates import Certificate
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
 from lossatlas.theory.inputs import steepness
-from lossatlas.theory.kinks import (
-    FINE,
-    FINEST,
-    STEP,
-    jump,
-    jump_exactly,
-    jump_terms,
-    suspects,
-)
+from lossatlas.theory.kinks import FINE, FINEST, STEP, jump, jump_exactly, jump_terms, suspects
 from lossatlas.theory.risks import plain
 from lossatlas.theory.steepest import CONSTANT, largest, unbounded
 from lossatlas.theory.subject import Subject

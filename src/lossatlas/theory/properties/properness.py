@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossatlas.losses.quantities import of_label
 from lossatlas.theory.checks import check
 from lossatlas.theory.curves import weights
 from lossatlas.theory.minimise import Minima, minimise, scale
@@ -140,8 +141,7 @@ def _inverse(subject: Subject, meant: Tensor) -> Tensor | None:
     log_p = subject.loss.log_probabilities
 
     def surprise(s: Tensor, y: Tensor) -> Tensor:
-        values: Tensor = -log_p(s).gather(1, y[:, None])[:, 0]
-        return values
+        return -of_label(log_p(s), y)
 
     link = Subject(subject.name, surprise, k=subject.k)
     s = minimise(link, meant).point

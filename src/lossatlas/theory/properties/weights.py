@@ -87,11 +87,9 @@ def _shape(w: Tensor) -> str:
     else:
         words = f"largest at p = {GRID[int(w.argmax())]:.2g}"
     negative = w < -small
-    return (
-        f"{words}, negative from p = {GRID[int(negative.double().argmax())]:.2g}"
-        if (negative.any())
-        else words
-    )
+    if negative.any():
+        words += f", negative from p = {GRID[int(negative.double().argmax())]:.2g}"
+    return words
 
 
 def _effect(subject: Subject, name: str, facts: Hyperparameter, before: Any) -> str:

@@ -58,15 +58,15 @@ def write(entry: registry.Entry, seen: Mapping[Point, Fingerprint | None]) -> No
         return
     found = [one for one in seen.values() if one is not None]
     content = io.BytesIO()
-    np.savez(
-        content,
-        digest=_digest(entry),
-        settings=json.dumps([(setting, one is not None) for setting, one in seen.items()]),
-        labels=found[0].labels,
-        values=np.array([one.values for one in found]),
-        gradients=np.array([one.gradients for one in found]),
-    )
-    with suppress(OSError):
+    with suppress(OSError):  # a full disk; a draft without a card has no digest
+        np.savez(
+            content,
+            digest=_digest(entry),
+            settings=json.dumps([(setting, one is not None) for setting, one in seen.items()]),
+            labels=found[0].labels,
+            values=np.array([one.values for one in found]),
+            gradients=np.array([one.gradients for one in found]),
+        )
         place.parent.mkdir(parents=True, exist_ok=True)
         write_file(place, content.getvalue())
 

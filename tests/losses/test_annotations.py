@@ -1,8 +1,11 @@
 """The types of hyperparameters, however a constructor writes them."""
 
 import inspect
-from typing import Annotated, Any, ForwardRef, Optional, Union
+from enum import Enum
+from numbers import Integral, Real
+from typing import Annotated, Any, Final, ForwardRef, NewType, Optional, Union
 
+import numpy as np
 import pytest
 
 from lossatlas.losses.annotations import field_type
@@ -17,6 +20,9 @@ from lossatlas.losses.annotations import field_type
         (Union[int, float], float),  # noqa: UP007
         (int | float | None, float | None),
         (Annotated[float, "(0, 1]"], float), (ForwardRef("float"), float),
+        (NewType("Share", float), float), (Final[float], float), ("Final[float]", float),
+        (np.float64, float), (np.float32, float), (np.int64, int), (Real, float), (Integral, int),
+        (Enum("Way", "a", type=str), Any), (Enum("Way", "a", type=int), Any),
         ("float", float), (" float | None ", float | None), ("None | float", float | None),
         ("Optional[float]", float | None), ("typing.Optional[int]", int | None),
         ("Union[int, float, None]", float | None), ("'float'", float),

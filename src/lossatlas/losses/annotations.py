@@ -5,8 +5,10 @@ Without a type `q=1` and `q=1.0` would be two experiments.
 
 import ast
 import inspect
+from enum import Enum
+from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, ForwardRef, Union, get_args, get_origin
+from typing import Annotated, Any, Final, ForwardRef, Union, get_args, get_origin
 
 PLAIN: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
@@ -15,9 +17,9 @@ def field_type(annotation: Any, default: Any = inspect.Parameter.empty) -> Any:
     """int, float, bool or str, `T | None` of one of them, or Any.
 
     Args:
-        annotation: a type, a union with None or of int and float (then float), or these as text,
-            as `from __future__ import annotations` leaves them; `inspect.Parameter.empty` if the
-            constructor has none.
+        annotation: a type (of NumPy and of `numbers`, too), a union with None or of int and float
+            (then float), or these as text, as `from __future__ import annotations` leaves them;
+            `inspect.Parameter.empty` if the constructor has none.
         default: its default, whose type counts if there is no annotation and it is no whole
             number, which says too little.
     """
@@ -46,9 +48,13 @@ def _names(annotation: Any) -> set[str]:
         return {"None"}
     if get_origin(annotation) in (Union, UnionType):
         return set[str]().union(*map(_names, get_args(annotation)))
-    if get_origin(annotation) is Annotated:
+    if get_origin(annotation) in (Annotated, Final):
         return _names(get_args(annotation)[0])
-    return {next((name for name, kind in PLAIN.items() if annotation is kind), "?")}
+    annotation = getattr(annotation, "__supertype__", annotation)  # of a NewType
+    if not isinstance(annotation, type) or issubclass(annotation, Enum):
+        return {"?"}
+    kinds: dict[str, type] = {"bool": bool, "str": str, "int": Integral, "float": Real}
+    return {next((name for name, kind in kinds.items() if issubclass(annotation, kind)), "?")}
 
 
 def _read(node: ast.expr) -> set[str]:
@@ -67,6 +73,6 @@ def _read(node: ast.expr) -> set[str]:
                 return _read(parts[0]) | {"None"}
             if outer == "Union":
                 return set[str]().union(*map(_read, parts))
-            if outer == "Annotated":
+            if outer in ("Annotated", "Final"):
                 return _read(parts[0])
     return {"?"}

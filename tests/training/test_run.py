@@ -82,16 +82,16 @@ def test_every_loss_trains(name, make_cfg, tmp_path):
     assert (row["source"], len(row["behaviour"].split()) >= 6) == (source.digest(name), True)
     assert [e["epoch"] for e in store.read_epochs(folder)] == [1, 2]
     test = bundle.load(folder / "bundle.safetensors")
-    learns = name in LEARN and name not in SLOW
     if KINDS[row["target"]].on_embeddings:
         assert test.logits is None
-        for key in ("knn_accuracy", "probe_accuracy"):
-            assert (0.1 if learns else -1) < row[key] <= 1
-        assert 0 <= row["knn_accuracy_untrained"] <= 1
+        reached, chance = [row["knn_accuracy"], row["probe_accuracy"]], 0.1
+        assert all(0 <= share <= 1 for share in (*reached, row["knn_accuracy_untrained"]))
     else:
+        reached, chance = [row["test_accuracy"]], 0.15  # and what so few images add to it
         assert row["test_accuracy"] == metrics.accuracy(test.logits, test.labels)
-        assert row["test_accuracy"] > (0.15 if learns else -1)  # chance is 0.1
         assert row["best_test_accuracy"] >= row["test_accuracy"]
+    if name in LEARN and name not in SLOW:
+        assert min(reached) > chance
     images = {key: int(n) for key, n in (text.split("=") for text in sizes[:2])}
     assert len(test.labels) == images["data.n_test"]
     train = bundle.load(folder / "bundle.safetensors", "train")

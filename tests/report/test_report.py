@@ -54,7 +54,13 @@ def markdown(report: Path) -> str:
 
 
 @pytest.fixture
-def few(runs: Path, tmp_path: Path) -> Path:
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are composed but not drawn, nine tenths of the work: for what is not in them."""
+    monkeypatch.setattr(figures, "svg", lambda _: '<svg xmlns="http://www.w3.org/2000/svg"></svg>')
+
+
+@pytest.fixture
+def few(runs: Path, tmp_path: Path, undrawn: None) -> Path:
     """One run of cross-entropy alone, quick to build from."""
     kept = "cross_entropy-clean-quick-s0-00000000000d"
     shutil.copytree(runs / kept, tmp_path / "runs" / kept)
@@ -96,6 +102,7 @@ def test_links_of_the_pages_resolve(report):
     assert dead_links(report) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("changes", [{}, {"lr_source": "default"}, {"lr": 1.125}])
 def test_rates_are_shown_of_the_runs_that_have_them_from_the_table(tuned, tmp_path, changes):
     add_run(tmp_path / "runs", "cross_entropy", "clean", 0, **changes)
@@ -113,6 +120,7 @@ def test_rates_are_shown_of_the_runs_that_have_them_from_the_table(tuned, tmp_pa
     assert (again / "REPORT.md").read_text() == markdown
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_synthetic_and_smoke_runs_carry_a_banner(tmp_path):
     for loss in ("cross_entropy", "focal"):
         for seed in (0, 1):
@@ -134,6 +142,7 @@ def test_tables_have_captions_and_scoped_headings(html):
     assert all(a.get("scope") in ("col", "row") for t, a in tags if t == "th")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_table_over_conditions_has_its_caption_once(tmp_path):
     for loss in ("cross_entropy", "focal"):
         add_run(tmp_path / "runs", loss, "clean", 0)
@@ -377,6 +386,7 @@ def test_output_that_cannot_be_written_is_refused(few, tmp_path):
     assert (tmp_path / "file").read_text() == "a file, not a folder"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_some_runs_is_that_of_a_store_of_those(runs, tuned, tmp_path):
     kept = [path for path in runs.iterdir() if path.match("[cf]*-clean-quick-s[01]-*")]
     assert len(kept) == 6
@@ -390,6 +400,7 @@ def test_a_report_of_some_runs_is_that_of_a_store_of_those(runs, tuned, tmp_path
         assert (found / name).read_bytes() == (expected / name).read_bytes(), name
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_one_sweep_has_what_it_planned_whoever_made_it(tmp_path):
     root, line = tmp_path / "runs", "loss=focal 'model.widths=[8, 8]' seed=0 runs=/a/folder"
     made = [
@@ -418,6 +429,7 @@ def test_a_report_of_one_sweep_has_what_it_planned_whoever_made_it(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_only_the_runs_of_the_report_are_opened(runs, tmp_path, monkeypatch):
     opened = []
     for name in ("_config", "_scores", "read_epochs"):
@@ -449,6 +461,7 @@ def test_a_configuration_read_by_groups_is_the_whole_one(tmp_path):
     assert source._config(tmp_path / "nowhere") == {}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch):
     for loss in ("cross_entropy", "focal", "label_smoothing", "crammer_singer_hinge", "gce"):
         changes = {"test_accuracy": 0.1} if loss == "cross_entropy" else {}
@@ -538,6 +551,7 @@ BASE = [0.700, 0.702, 0.699, 0.701, 0.700, 0.703, 0.698, 0.701]
 HERE = {"cross_entropy": BASE, "focal": [0.75, 0.751, 0.749]}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
     here, results = with_results
     for name, focal, outcome in (

@@ -237,7 +237,7 @@ def test_a_card_s_steepness_is_that_of_the_gradient():
 
 @pytest.mark.parametrize("loss", ["focal", "nt_xent"])  # a classifier and an embedder
 def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(loss, command, tmp_path):
-    words = [*TINY, f"loss={loss}", "seed=3"]
+    words = [*TINY, "data.n_train=320", f"loss={loss}", "seed=3"]
     code, out, err = command("tune", "--plan", *words)
     assert (code, err) == (0, "")
     assert out.startswith("rates to be found first: 1, ")
@@ -251,7 +251,7 @@ def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(loss, comma
     table = tuned.read(found)
     rows = results.load(tmp_path / "runs")
     assert len(rows) == len(table["trials"])
-    assert set(rows["holdout"]) == {12}
+    assert set(rows["holdout"]) == {32}
     assert set(rows["seed"]) == {0}
     code, _, err = command("train", "-m", *words)
     assert code == 0, err
@@ -265,7 +265,7 @@ def test_rates_are_found_from_the_command_line_and_used_by_the_sweep(loss, comma
 
 def test_a_sweep_finds_what_is_missing_before_it_starts(command, tmp_path):
     file = tmp_path / "mine.yaml"
-    line = " ".join([*TINY, "loss=focal"])
+    line = " ".join([*TINY, "data.n_train=320", "loss=focal"])
     file.write_text(yaml.safe_dump({"rates": "missing", "grids": [line]}))
     code, _, err = command("train", "-m", f"sweep={file}")
     assert code == 0, err

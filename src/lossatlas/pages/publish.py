@@ -4,6 +4,7 @@ What a command wrote stands in `files.txt`, a name a line, so that the next publ
 it no longer writes, and nothing else.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -51,16 +52,13 @@ def publish(
 
 
 def _published(out: Path, command: str) -> set[str]:
-    """The names of the files that are listed as written into the folder by the command."""
+    """The names of the files there that are listed as written by the command."""
     path = out / MANIFEST
     first, *names = (path.read_text("utf-8") if path.is_file() else "").split("\n")
     if first != mark(command):
         return set()
-    return {name for name in names if name.isprintable() and _is_below(out, out / name)}
-
-
-def _is_below(out: Path, path: Path) -> bool:
-    return not path.is_dir() and path.resolve().is_relative_to(out.resolve())
+    there = {name for name in names if os.path.isfile(out / name)}  # which raises for no name
+    return {name for name in there if (out / name).resolve().is_relative_to(out.resolve())}
 
 
 def _is_free(out: Path, name: str, command: str) -> bool:

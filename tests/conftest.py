@@ -44,6 +44,6 @@ SLOWEST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Processes first, single calls last, so that no worker is left waiting at the end."""
+    """Processes first, calls last, so that no worker of the suite is left waiting at the end."""
     order = {name: i for i, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -115,7 +115,7 @@ def test_the_id_is_of_the_experiment_not_of_its_spelling(make_cfg):
         ("loss=focal",),
         ("recipe.lr=0.2",),
         ("threads=2",),
-        ("holdout=100",),
+        ("holdout=10",),
     ]
     assert len({id_of(*o) for o in others}) == len(others)
 

@@ -196,6 +196,36 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert sure.endswith("; all with recipe `quick`, model `airnet`, data `cifar10`.")
 
 
+def test_the_answer_names_what_cannot_be_told_from_the_best_and_what_is_higher_but_not_shown():
+    near = survey(
+        cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.752, 0.749, 0.75], mae=[0.72] * 3
+    )
+    condition, found = only(near)
+    first, _ = sentences.headline([(condition, list(found.values()))], [])
+    assert first.startswith("In `clean`: **`gce` +")
+    assert "the best of 3 losses; not told from it: `focal`; the others: 2 higher." in first
+    wide = survey(cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.90, 0.60, 0.90])
+    condition, found = only(wide)
+    first, _ = sentences.headline([(condition, list(found.values()))], [])
+    assert first.startswith("In `clean`: **`focal` +")
+    assert "the best of 2 losses by what is shown (`gce` has +9.95 points (95 % interval" in first
+    assert first.endswith("not resolved); not told from it: `gce`; the others: 1 not resolved.")
+
+
+def test_with_a_long_tail_the_answer_says_what_rare_classes_gain_and_frequent_ones_pay():
+    def tail(loss, s, accuracy, few, many):
+        return row(loss, s, test_accuracy=accuracy, test_few_accuracy=few, test_many_accuracy=many)
+
+    runs = [tail("cross_entropy", s, 0.46 + 0.001 * s, 0.02, 0.88) for s in range(8)]
+    runs += [tail("ldam", s, 0.62 + 0.001 * s, 0.55, 0.74) for s in range(3)]
+    condition, found = only(runs)
+    first, _ = sentences.headline([(condition, list(found.values()))], [])
+    assert (
+        "; classes with few images 55.00 % against 2.00 %, classes with many images 74.00 % "
+        "against 88.00 %." in first
+    )
+
+
 def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
     condition, found = only(survey(cross_entropy=BASE, gce=[0.72, 0.68, 0.73, 0.67], mae=[0.5] * 3))
     first, _ = sentences.headline([(condition, list(found.values()))], [])

@@ -276,6 +276,21 @@ def best_probabilities(condition: Condition) -> Result | None:
     return min(better, key=lambda one: one.difference.mean or 0, default=None)
 
 
+def level(condition: Condition, top: Arm) -> list[Arm]:
+    """The losses that cannot be told from `top`: 0 lies in the 95 % interval of the difference.
+
+    It is corrected for nothing: of losses that are not among them nothing is said.
+    """
+    told, metric = _prior(condition), condition.measure.field
+    found = []
+    for arm in condition.arms:
+        d = statistics.by_arms(arm.values(metric), top.values(metric), told)
+        others = arm is not top and arm is not condition.baseline
+        if others and d.low is not None and d.high is not None and d.low <= 0 <= d.high:
+            found.append(arm)
+    return found
+
+
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:
     """Loss `a` minus loss `b`, each by its arm of most seeds; None where one of them is missing.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
-from lossatlas.analysis.arms import TRIALS, Condition, Found, Result, Row, is_finished
+from lossatlas.analysis.arms import TRIALS, Arm, Condition, Found, Result, Row, is_finished
 from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
@@ -143,6 +143,13 @@ def _best(
     if shown:
         said += f", better than {against}{base}"
         said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
+        if top is not ordered[0]:
+            first = ordered[0]
+            said += (
+                f" by what is shown ({code(first.arm.label)} has {_effect(first.difference, m)}, "
+                f"{first.conclusion})"
+            )
+        said += _level(condition, top, ordered) + _by_size(top.arm, condition.baseline)
         if clean is not None and clean[0] is not condition:
             cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
             if cost is not None and cost.difference.mean is not None:
@@ -160,6 +167,26 @@ def _best(
         f"{said}{rank}, against {against}{base}: {word}, so that none is shown to be better"
         f"{reach}{others}."
     )
+
+
+def _level(condition: Condition, top: Result, ordered: Sequence[Result]) -> str:
+    """Which losses cannot be told from the best."""
+    level = arms.level(condition, top.arm)
+    names = [code(one.arm.label) for one in ordered if one.arm in level]
+    if len(names) > MOST_NAMED:
+        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+    return f"; not told from it: {', '.join(names)}" if names else ""
+
+
+def _by_size(ours: Arm, baseline: Arm | None) -> str:
+    """What rare classes gain and frequent ones pay, where the scenario has such."""
+    parts = []
+    for size in ("few", "many"):
+        field = f"test_{size}_accuracy"
+        if baseline is not None and ours.values(field) and baseline.values(field):
+            share, other = (percent(arm.cell(field).mean) for arm in (ours, baseline))
+            parts.append(f"classes with {size} images {share} % against {other} %")
+    return f"; {', '.join(parts)}" if parts else ""
 
 
 def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None:

@@ -215,8 +215,8 @@ def machines_table(told: Sequence[Between]) -> Table | None:
     return table(name, [*head, "largest difference"], body, notes, words=True) if body else None
 
 
-def checked_table(repeated: Sequence[Again], name: str) -> Table:
-    """Statements beside those of other runs."""
+def checked_table(repeated: Sequence[Again], name: str) -> Table | None:
+    """Statements beside those of other runs, as far as these make them; None if none of them."""
     body = [
         [
             value(f"{one.here.arm.label}, {one.condition.title}"),
@@ -225,11 +225,14 @@ def checked_table(repeated: Sequence[Again], name: str) -> Table:
             value(one.outcome),
         ]
         for one in repeated
+        if one.there is not None
     ]
+    if not body:
+        return None
     head = ["Statement", "here [95 % interval]", "conclusion", "there", "conclusion there"]
     notes = [
         "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
-        "confirmed: one of the two."
+        "confirmed: one of the two. What the other runs do not have is left out."
     ]
     return table(f"Made again from {name}", [*head, "outcome"], body, notes)
 

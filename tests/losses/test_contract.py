@@ -4,7 +4,8 @@
 as the package's own are. Every law of every loss is tried here in one of its cases, those of every
 eighth loss in all. All cases of all losses are tried by `lossatlas test --all --record`, which
 writes the ledger; `test_ledger_is_current` guarantees that no code of a loss and no card has
-changed since.
+changed since. What shows in other cases only after an edit of `losses/base.py`, the laws or a
+reference, `lossatlas test --all` finds.
 """
 
 import json

@@ -113,7 +113,7 @@ def test_a_corrupt_checkpoint_costs_time_but_no_run(
 WRITTEN = [f".start.json.{os.getpid()}.part", "checkpoint.part", "bundle.safetensors"]
 
 
-@pytest.fixture(params=[*WRITTEN, "epochs.jsonl"])
+@pytest.fixture(params=[*WRITTEN, "epochs.jsonl"], ids=["start", "checkpoint", "bundle", "epochs"])
 def full_disk(request, sweep, monkeypatch):
     """A sweep on a disk that is full when that file is written, and what makes room on it."""
     folder, name = sweep(0, 1), request.param

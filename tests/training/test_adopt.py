@@ -91,7 +91,8 @@ def test_it_goes_on_where_it_was_killed(made, tmp_path, monkeypatch):
     shutil.copytree(root / row["run_id"], kept)
     _, new = edited(LOSS.replace("scaled", "s"))
     shutil.copytree(kept, root / row["run_id"])  # as if killed before the old one was removed
-    assert [o.what for o in adopt.adopt(root)] == ["adopted", "unchanged"]
+    outcomes = {o.run: o.what for o in adopt.adopt(root)}
+    assert outcomes == {row["run_id"]: "adopted", new: "unchanged"}
     assert [name for name in store.names(root) if name != store.RUNNING] == [new]
 
 

@@ -1,6 +1,6 @@
 """Does the scale of the logits favour some losses, once the learning rate is chosen for it?
 
-    python scripts/study_head_scale.py FOLDER    # 250 short runs, some 40 CPU minutes; goes on
+    python scripts/study_head_scale.py FOLDER    # 200 short runs, some 30 CPU minutes; goes on
 
 Each loss is trained with each scale of the head: one epoch of 10,000 images in batches of 64, the
 short stage of the rule for rates. The rate is the best of a lattice that grows until the best has

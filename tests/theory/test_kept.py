@@ -6,7 +6,7 @@ import pytest
 from lossatlas import memo
 from lossatlas.losses import registry
 from lossatlas.theory import fit, kept
-from lossatlas.theory.fit import Candidate
+from lossatlas.theory.fit import Candidate, both_of
 
 OWN = """from lossatlas.losses.likelihood.brier import Brier
 from lossatlas.losses.registry import register
@@ -36,6 +36,7 @@ def measured(monkeypatch):
 def test_a_second_look_measures_nothing_and_sees_the_same(measured):
     first = Candidate("taylor_ce")
     assert len(measured) > 10
+    first.keep()
     measured.clear()
     again = Candidate("taylor_ce")
     assert measured == []
@@ -45,6 +46,19 @@ def test_a_second_look_measures_nothing_and_sees_the_same(measured):
         for mine, theirs in zip(one, two, strict=True):
             assert mine.dtype == theirs.dtype
             assert np.array_equal(mine, theirs)
+
+
+def test_grids_and_ways_to_limits_are_kept_and_what_one_search_alone_asked_for_is_not(measured):
+    asked = both_of(fit.known("taylor_ce", {"t": 3}))
+    first = Candidate("agce")
+    found = fit.fit(first, asked)
+    first.keep()
+    kept_settings = set(kept.read(registry.find("agce")))
+    assert first._lasting == kept_settings < set(first._seen)
+    assert any(len(setting) == 2 for setting in kept_settings)
+    measured.clear()
+    assert fit.fit(Candidate("agce"), asked) == found
+    assert len(measured) == len(set(first._seen) - kept_settings)
 
 
 def test_a_setting_that_a_loss_refuses_is_kept_as_one_without_a_fingerprint():
@@ -67,7 +81,7 @@ def test_a_setting_that_a_loss_refuses_is_kept_as_one_without_a_fingerprint():
     ids=["cut", "text", "empty", "keys", "loss", "measure"],
 )
 def test_what_is_damaged_or_of_other_code_is_measured_again(harm, measured, monkeypatch):
-    Candidate("brier")
+    Candidate("brier").keep()
     [file] = (memo.folder() / kept.FOLDER).iterdir()
     assert file.name == "brier.npz"
     harm(file, monkeypatch)
@@ -82,7 +96,7 @@ def test_a_loss_of_the_user_s_own_is_measured_each_time(measured, tmp_path, monk
     (folder / "own_brier.py").write_text(OWN)
     monkeypatch.setenv("LOSSATLAS_PATH", str(tmp_path))
     for _ in range(2):
-        Candidate("own_brier")
+        Candidate("own_brier").keep()
     assert measured == [{}, {}]
     assert not (memo.folder() / kept.FOLDER).exists()
 
@@ -90,6 +104,6 @@ def test_a_loss_of_the_user_s_own_is_measured_each_time(measured, tmp_path, monk
 def test_without_a_place_to_keep_it_all_goes_on(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(memo.CACHE_VARIABLE, str(tmp_path / "file"))
-    assert Candidate("brier").default.gradients.any()
+    Candidate("brier").keep()
     monkeypatch.setattr(memo, "folder", lambda: None)
-    assert Candidate("brier").default.gradients.any()
+    Candidate("brier").keep()

@@ -209,7 +209,8 @@ class Hyperparameter(NamedTuple):
 class Candidate:
     """A registered loss at any setting of its hyperparameters; remembers its fingerprints.
 
-    Those on its ladders are remembered from one process to the next, too.
+    Those of the package's losses that every search asks for, on ladders, on grids of two and on the
+    way to limits, are remembered from one process to the next, too (see `keep`).
 
     Raises:
         Incomparable: it has no fingerprint at its defaults.
@@ -228,18 +229,28 @@ class Candidate:
         }
         self.whole = {key for key in self.ranges if self._takes_whole_numbers(key)}
         self._seen = kept.read(entry) if measure is known else {}
-        before = len(self._seen)
+        self._kept, self._lasting = set(self._seen), {(), *self._seen}
         self.default = self._seen.get(()) or measure(name, {})
         self._seen[()] = self.default
         ladders = {key: self._ladder(key) for key in self.ranges}
         self.ladders = {key: steps for key, steps in ladders.items() if self._matters(steps, key)}
-        if measure is known and len(self._seen) > before:
-            kept.write(entry, self._seen)
 
-    def at(self, setting: Setting) -> Fingerprint | None:
-        """The fingerprint at a setting; None where the loss refuses or is not finite."""
+    def keep(self) -> None:
+        """Remember for other processes what was measured where every search asks."""
+        if not self.at_any_length and self._lasting > self._kept:
+            lasting = {key: one for key, one in self._seen.items() if key in self._lasting}
+            kept.write(registry.find(self.name), lasting)
+
+    def at(self, setting: Setting, lasting: bool = False) -> Fingerprint | None:
+        """The fingerprint at a setting; None where the loss refuses or is not finite.
+
+        Args:
+            lasting: the setting is one that other searches ask for, too.
+        """
         changed = {k: v for k, v in setting.items() if v != self.ranges[k].default}
         key = tuple(sorted(changed.items()))
+        if lasting:
+            self._lasting.add(key)
         if key not in self._seen:
             try:
                 self._seen[key] = self._measure(self.name, changed)
@@ -279,7 +290,7 @@ class Candidate:
         steps = ladder(interval, default)
         if key in self.whole:
             steps = sorted({float(round(x)) for x in steps} | {float(n) for n in SMALL})
-        return [x for x in steps if self.at({key: x}) is not None]
+        return [x for x in steps if self.at({key: x}, lasting=True) is not None]
 
     def _matters(self, steps: list[float], key: str) -> bool:
         """Whether a hyperparameter does more than scale the gradient."""
@@ -358,8 +369,8 @@ def _best(fits: Iterable[Fit]) -> Fit:
     return min(fits, key=lambda one: one.residual)
 
 
-def _fit_at(candidate: Candidate, view: View, setting: Setting) -> Fit:
-    return Fit(setting, view.residual(candidate.at(setting)), "", setting)
+def _fit_at(candidate: Candidate, view: View, setting: Setting, lasting: bool = False) -> Fit:
+    return Fit(setting, view.residual(candidate.at(setting, lasting)), "", setting)
 
 
 def _pair(candidate: Candidate, view: View) -> Fit:
@@ -369,7 +380,7 @@ def _pair(candidate: Candidate, view: View) -> Fit:
         grid = itertools.product(
             _thinned(candidate.ladders[one]), _thinned(candidate.ladders[other])
         )
-        fits += [_fit_at(candidate, view, {one: x, other: y}) for x, y in grid]
+        fits += [_fit_at(candidate, view, {one: x, other: y}, lasting=True) for x, y in grid]
     fits.sort(key=lambda one: one.residual)
     return _best(_refine(candidate, view, start) for start in fits[:STARTS])
 
@@ -464,7 +475,7 @@ def _limits(candidate: Candidate, view: View, pair: Fit) -> list[Fit]:
         for end, ways in _open_ends(interval, default).items():
             for rest in ({}, others) if others else ({},):
                 steps = [{**rest, key: x} for x in ways if x in interval]
-                residuals = [view.residual(candidate.at(step)) for step in steps]
+                residuals = [view.residual(candidate.at(step, not rest)) for step in steps]
                 falls = all(b < 0.5 * a for a, b in itertools.pairwise(residuals[-3:]))
                 if len(residuals) > 2 and falls and residuals[-1] < NEAR_LIMIT:
                     found.append(Fit(rest, residuals[-1], f"{key} -> {end:g}", steps[-1]))

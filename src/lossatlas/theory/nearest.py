@@ -206,6 +206,7 @@ def compare(subject: Proposal, mine: Fingerprint, far_out: list[Fingerprint]) ->
             if candidate is None:
                 continue
             match, by_values = asked.match(candidate), asked.by_values(candidate)
+            candidate.keep()
         except (UserError, Incomparable) as error:
             left_out[name] = str(error)
             continue

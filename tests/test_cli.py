@@ -229,6 +229,16 @@ def test_a_store_of_the_earlier_version_is_named_and_left_alone(command, tmp_pat
     assert old not in (tmp_path / "page" / "REPORT.md").read_text()
 
 
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_tune_tells_of_itself(option, command):
+    code, out, err = command("tune", option)
+    assert (code, err) == (0, "")
+    assert "lossatlas tune" in out
+    assert "--plan" in out
+    assert "--out" in out
+    assert "lossatlas train" not in out
+
+
 def test_train_help_shows_groups_and_losses(command):
     code, out, _ = command("train", "--help")
     assert code == 0

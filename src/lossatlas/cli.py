@@ -45,7 +45,7 @@ PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
 Runs = Annotated[Path | None, typer.Option("--runs", **PATH, help="Folder of runs.")]
 Pages = Annotated[Path, typer.Option("-o", "--out", **PATH, help="Folder for the pages.")]
 Only = Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")]
-HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+OVERRIDES: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def main() -> None:
@@ -346,7 +346,7 @@ def verify() -> None:
         print(md5, file)
 
 
-@app.command(context_settings=HYDRA)
+@app.command(context_settings=OVERRIDES | {"help_option_names": []})  # Hydra tells of them all
 def train(
     context: typer.Context,
     plan: Annotated[bool, typer.Option("--plan", help="Show a sweep's runs; start none.")] = False,
@@ -369,7 +369,7 @@ def train(
     application.main(words)
 
 
-@app.command(context_settings=HYDRA)
+@app.command(context_settings=OVERRIDES | {"help_option_names": ["-h", "--help"]})
 def tune(
     context: typer.Context,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cost; start nothing.")] = False,

@@ -3,9 +3,10 @@
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, FunctionType
 
 CODE = 130
 
@@ -37,6 +38,16 @@ def answer(_: int, frame: FrameType | None) -> None:
             os._exit(CODE)
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def by_signal(error: BaseException) -> bool:
+    """Whether Ctrl-C or a SIGTERM raised an error, and not code that raises by itself what is
+    raised then. Where Python's own handler answers, which leaves no trace, Ctrl-C is supposed."""
+    answers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    if isinstance(error, KeyboardInterrupt) and signal.default_int_handler in answers:
+        return True
+    codes = {handler.__code__ for handler in answers if isinstance(handler, FunctionType)}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _tell() -> None:

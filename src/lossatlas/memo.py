@@ -58,10 +58,16 @@ def of(kind: str, content: bytes, find: Callable[[], Any]) -> Any:
 @cache
 def _known() -> dict[str, Any]:
     place = _place()
-    with suppress(OSError, ValueError, RecursionError):
-        if place is not None and isinstance(known := json.loads(place.read_bytes()), dict):
-            return known
+    with suppress(OSError):
+        if place is not None and place.is_file():
+            digest, _, known = place.read_bytes().partition(b"\n")
+            if digest == _sealed(known):  # so it is what was written
+                return dict(json.loads(known))
     return {}
+
+
+def _sealed(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 @cache
@@ -81,4 +87,5 @@ def _save() -> None:
     held = _known() | _used
     with suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
-        write(place, json.dumps(held if len(held) <= MOST else _used))
+        content = json.dumps(held if len(held) <= MOST else _used).encode()
+        write(place, _sealed(content) + b"\n" + content)

@@ -5,7 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,8 @@ AddLoss = Callable[..., Path]
 
 
 @pytest.fixture
-def add_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddLoss:
+def add_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddLoss]:
     """Write a loss file into a root of the user's own and put that root on the path."""
-    monkeypatch.setattr(registry, "_classes", dict(registry._classes))
 
     def add(name: str, family: str = "margin", code: str = LOSS, root: str = "root") -> Path:
         file = tmp_path / root / "losses" / family / f"{name}.py"
@@ -62,7 +61,10 @@ def add_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddLoss:
         registry.forget()
         return file
 
-    return add
+    yield add
+    for name, cls in [*registry._classes.items()]:
+        if not cls.__module__.startswith("lossatlas.losses."):
+            del registry._classes[name]
 
 
 def add_card(code: Path, family: str = "margin") -> Path:
@@ -256,7 +258,10 @@ def with_default(text: str) -> str:
         (with_default("1, name='x'"), "hyperparameter 'name' has a name that runs use themselves"),
         (with_default("1, **more"), r"Mine: '\*\*more' is no hyperparameter"),
         (with_default("1").replace("super().__init__()", "pass"), r"must call super\(\).__init__"),
-        (with_default("1").replace("super().__init__()", "raise SystemExit"), "built: SystemExit"),
+        *(
+            (with_default("1").replace("super().__init__()", f"raise {e}"), f"cannot be built: {e}")
+            for e in ("SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException")
+        ),
         (
             with_default("1").replace("super().__init__()", "[][1]"),
             "cannot be built: IndexError: l",
@@ -276,6 +281,18 @@ def test_who_names_a_loss_meets_its_fault(add_loss: AddLoss, code: str, says: st
     assert set(lossatlas.list_losses()) == before
     assert lossatlas.get_loss("score_sound").target == "class_index"
     assert Path.cwd() == folder
+
+
+def test_what_a_broken_file_imports_can_be_used_afterwards(
+    add_loss: AddLoss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = lossatlas.get_loss("ovr_hinge").__module__
+    monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(registry._classes, "ovr_hinge")
+    add_loss("score_broken", code=f"import {module}\n1 / 0\n")
+    with pytest.raises(UserError, match="cannot be imported: ZeroDivisionError"):
+        lossatlas.get_loss("score_broken")
+    assert lossatlas.get_loss("ovr_hinge").target == "class_index"
 
 
 @pytest.mark.parametrize("name", ["My-Loss", "Upper", "on", "null", "class", "sum", "b" * 65, "é"])

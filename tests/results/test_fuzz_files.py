@@ -1,8 +1,9 @@
-"""Whatever is done to one file of a store, every command ends in a sentence, and names it.
+"""Whatever is done to one file that is read back, every command ends in a sentence.
 
-The store has two finished runs of one sweep; the seeded mutations are those of a disk, a careless
-hand and a hostile one. `python -m pytest tests/results/test_fuzz_files.py` runs a few of each kind
-of file.
+There is a store of two finished runs of one sweep, with what lies beside them; a folder of pages;
+and a loss of a user's own with what is recorded of it. The seeded mutations are those of a disk, a
+careless hand and a hostile one. `python -m pytest tests/results/test_fuzz_files.py` runs two of
+each kind of file.
 """
 
 import base64
@@ -23,8 +24,11 @@ from safetensors.torch import save_file
 
 from lossatlas import cli
 from lossatlas.evaluation import bundle
-from lossatlas.results import store, sweeps, table
-from lossatlas.training import launch, pool
+from lossatlas.losses import registry
+from lossatlas.pages.render import mark
+from lossatlas.results import store, sweeps, table, travel
+from lossatlas.theory import records
+from lossatlas.training import pool, tuned, worker
 from rows import whole
 
 SWEEP = ["data=synthetic", "recipe=smoke", "loss=cross_entropy", "seed=0,1"]
@@ -41,19 +45,86 @@ CONTENTS: list[bytes] = [
 ]  # fmt: skip
 
 
+# A folder for each kind of file; what is in `runs` is the store.
+OWN = "own/losses/margin/score_here.py"
+CARD = "own/papers/margin/score_here.md"
+LEDGER, VERDICTS = "own/papers/verified.json", "own/papers/verdicts/score_here.json"
+PAGES = "pages/files.txt"
+CODE = """from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.registry import register
+
+@register
+class Here(LogitLoss):
+    target = "class_index"
+
+    def per_sample(self, logits, target):
+        return logits.gather(1, target[:, None]).squeeze(1)
+"""
+WRITTEN = """---
+id: score_here
+name: The score
+family: margin
+target: class_index
+paper: {title: A Paper, authors: [Ada Lovelace], venue: Somewhere, year: 2024}
+formula: s_y
+evidence: {level: C, checked: derived}
+---
+"""
+PAGE = f"{mark('card')}\n# A\n\nIt is.\n"
+CHECK = ["check", "score_here", "--property", "nonnegative"]
+
+
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs of one sweep, with all their files, and the cache of their rows."""
-    root = tmp_path_factory.mktemp("pristine") / "runs"
+    """Two finished runs of one sweep, with all that is read back, and what lies beside them."""
+    base = tmp_path_factory.mktemp("pristine")
+    root = base / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "launch", lambda *_: None)
-        patch.setattr(pool, "prepare", lambda _: None)
+        without_workers(patch)
         call(patch, root, "train", "-m", *SWEEP)
-    (sweep,) = sweeps.folders(root)
-    for seed, run in enumerate(sweeps.read(sweep)):
-        make(root / run.run_id, run, sweep.name, seed)
-    table._keep(root, pd_table(root))
-    return root
+        (sweep,) = sweeps.folders(root)
+        for seed, run in enumerate(sweeps.read(sweep)):
+            make(root / run.run_id, run, sweep.name, seed)
+        table._keep(root, pd_table(root))
+        sweeps.limit_failures(sweep, 2)
+        sweeps.note_failure(sweep, "another")
+        (sweep / "worker-vm-1.log").write_text(f"{run.run_id}{worker.NOT_MADE}it is late\n")
+        cell = tuned.Cell("smoke", "clean", "airnet_s", "synthetic", "focal")
+        trial = {"loss": "focal", "stage": "short", "lr": 0.1, "score": 0.5, "state": "done"}
+        rate = {"trials": [trial | {"cpu_s": 1.0}], "chosen": 0.1, "said": "best"}
+        tuned.write(root / store.TUNED, cell, "one", {"focal": rate})
+        row = store.read_row(root / run.run_id) | {"run_id": "far-clean-smoke-s0-0123456789ab"}
+        travel.write(base / "far.parquet", travel.Rows([travel.run(row, [], {})]))
+        travel.bring(root, base / "far.parquet")
+        for name, text in ((OWN, CODE), (CARD, WRITTEN), ("pages/a/README.md", PAGE)):
+            (base / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / name).write_text(text)
+        (base / "pages/a/index.html").write_text(PAGE)
+        call(patch, root, "pages", str(base / "pages"))
+        patch.setenv(registry.PATH_VARIABLE, str(base / "own"))
+        registry.forget()
+        entry = registry.find("score_here")
+        entry.ledger.write_text(json.dumps({"score_here": registry.digest(entry)}))
+        records.check("score_here", ["nonnegative"], keep=True)
+    forget()
+    for name in (PAGES, LEDGER, VERDICTS):
+        assert (base / name).is_file(), name
+    return base
+
+
+def without_workers(patch: pytest.MonkeyPatch) -> None:
+    """The workers of a sweep read what they read, here, and make nothing."""
+    patch.setattr(pool, "prepare", lambda _: None)
+    patch.setattr(worker, "_is_held", lambda *_: False)
+    patch.setattr(pool, "work", lambda folder, *_: [] if worker.work(folder) == 0 else ["full"])
+
+
+def forget() -> None:
+    """Know nothing of the loss that lies in the folder."""
+    registry._classes.pop("score_here", None)
+    registry._ledger.cache_clear()
+    registry._card.cache_clear()
+    registry.forget()
 
 
 def pd_table(root: Path) -> Any:
@@ -91,20 +162,24 @@ def call(patch: pytest.MonkeyPatch, root: Path, *arguments: str) -> int:
     return 0
 
 
-def mutations(root: Path, rng: random.Random) -> Iterator[tuple[str, Callable[[], None]]]:
+def mutations(base: Path, rng: random.Random) -> Iterator[tuple[str, Callable[[], None]]]:
     """Endlessly: the path of a file, and what is done to it."""
+    root = base / "runs"
     (sweep,) = sweeps.folders(root)
-    run = sorted(p.name for p in root.iterdir() if p.name.startswith("cross"))[0]
+    run = root_runs(root)[0]
+    (brought,) = (root / travel.IMPORTED).iterdir()
     kinds = [
         f"{run}/row.json", f"{run}/epochs.jsonl", f"{run}/config.yaml", f"{run}/bundle.safetensors",
         f".running/{run}/start.json", f".running/{run}/epochs.jsonl", f".running/{run}/lease.0",
         f".running/{run}/00001-0123456789abcdef.ckpt", f".running/{run}",
-        f".sweeps/{sweep.name}/plan.jsonl", f".sweeps/{sweep.name}/sweep.yaml", ".rows.parquet",
+        f".sweeps/{sweep.name}/plan.jsonl", f".sweeps/{sweep.name}/sweep.yaml",
+        f".sweeps/{sweep.name}/failures", f".sweeps/{sweep.name}/worker-vm-1.log",
+        ".tuned/smoke/clean.yaml", f".imported/{brought.name}", ".rows.parquet",
         run, ".running", ".sweeps",
     ]  # fmt: skip
     while True:
-        for name in kinds:
-            yield name, lambda name=name: mutate(root, root / name, rng)
+        for name in (*(f"runs/{kind}" for kind in kinds), PAGES, LEDGER, VERDICTS, CARD):
+            yield name, lambda name=name: mutate(root, base / name, rng)
 
 
 def mutate(root: Path, path: Path, rng: random.Random) -> None:
@@ -116,6 +191,8 @@ def mutate(root: Path, path: Path, rng: random.Random) -> None:
             shutil.copy(seed, path)
             if rng.random() < 0.5:
                 shutil.rmtree(root / path.parent.name)  # and not finished either
+    if path.name in ("failures", "worker-vm-1.log"):  # which are read where runs are missing
+        shutil.rmtree(root / root_runs(root)[0])
     how = rng.choice(("write", "instead", "bytes", "field", "field", "field"))
     if how == "instead" or path.is_dir():
         instead(path, rng)
@@ -133,7 +210,7 @@ def mutate(root: Path, path: Path, rng: random.Random) -> None:
         odd = {"run_id": [1, 2], "junk": [[1], [2]], '"state"': ["done", "x"], '"seed"': ["a", "b"]}
         key = rng.choice([*odd])
         old = pd.read_parquet(path)
-        old.assign(**{key: odd[key]}).to_parquet(path)
+        old.assign(**{key: odd[key][: len(old)]}).to_parquet(path)
     else:
         fields(path, rng)
 
@@ -172,7 +249,12 @@ def fields(path: Path, rng: random.Random) -> None:
     try:
         found = json.loads(lines[number])
     except ValueError:
-        path.write_text(lines[0].replace("loss", json.dumps(rng.choice(VALUES))))
+        number = rng.randrange(len(lines))
+        words = lines[number].split() or [""]
+        word = rng.choice(words)
+        other = json.dumps(rng.choice(VALUES), ensure_ascii=rng.random() < 0.5)
+        lines[number] = lines[number].replace(word, other)
+        path.write_text("\n".join(lines), errors="surrogatepass")
         return
     inner = found
     while isinstance(inner, dict) and inner:
@@ -192,10 +274,11 @@ def fields(path: Path, rng: random.Random) -> None:
 
 
 def trial(
-    patch: pytest.MonkeyPatch, capsys: Any, root: Path, name: str, do: Callable[[], None],
+    patch: pytest.MonkeyPatch, capsys: Any, base: Path, name: str, do: Callable[[], None],
     commands: list[list[str]],
 ) -> list[str]:  # fmt: skip
     """Mutate, run the commands, and say what is wrong with how they end."""
+    root = base / "runs"
     before, other = said(patch, capsys, root, "runs")[1], root_runs(root)[1]
     (line,) = [line for line in before.splitlines() if other in line]
     do()
@@ -209,14 +292,11 @@ def trial(
             continue
         if code not in (0, 1, 2) or "Traceback" in err:
             problems.append(f"{name}: {command[:2]}: code {code}, {err[:200]}")
-        if (
-            command == ["runs"]
-            and name != ".sweeps"
-            and " ".join(line.split()) not in " ".join(out.split())
-        ):
+        shown = " ".join(line.split()) in " ".join(out.split())
+        if command == ["runs"] and not name.endswith(".sweeps") and not shown:
             problems.append(f"{name}: the other run is not shown: {out[:300]}")
-        if command == ["runs"] and not set(out) <= {*map(chr, range(32, 127)), "\n", "…", "é"}:
-            problems.append(f"{name}: prints {set(out) - set(map(chr, range(32, 127)))}")
+        if odd := set(out + err) - {*map(chr, range(32, 127)), "\n", *"…é–"}:
+            problems.append(f"{name}: {command[:2]} prints {odd}")
     signal.alarm(0)
     return problems
 
@@ -231,29 +311,38 @@ def root_runs(root: Path) -> list[str]:
     return sorted(p.name for p in root.iterdir() if p.name.startswith("cross"))
 
 
-@pytest.fixture
-def commands(pristine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """The commands that read a store, but for what trains."""
-    monkeypatch.setattr(launch, "launch", lambda *_: None)
-    monkeypatch.setattr(pool, "prepare", lambda _: None)
+def reading(name: str, base: Path, i: int) -> list[list[str]]:
+    """The commands that read a file, but for what trains; those that take long in turn."""
+    if name == PAGES:
+        return [["pages", str(base / "pages")]]
+    if not name.startswith("runs/"):
+        shown = [["list", "score_here"], ["show", "score_here"]]
+        return [*shown, CHECK] if name == VERDICTS else shown
+    sweep = sweeps.folders(base / "runs")[0].name
+    plan, report = ["train", "-m", *SWEEP], ["report", "-o", str(base / "report")]
+    if ".tuned" in name:
+        return [plan, report]
+    more = {3: ["runs", "export", str(base / "rows.parquet")], 4: plan, 5: report}.get(i % 6)
+    asked = [["runs"], ["runs", "--sweep", sweep], ["runs", "--json"], ["work", sweep]]
+    return [*asked, more] if more else asked
+
+
+TRIALS = 46
+
+
+def test_no_mutation_of_a_file_ends_in_a_traceback(pristine, tmp_path, monkeypatch, capsys):
+    without_workers(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    name = sweeps.folders(pristine)[0].name
-    return [
-        ["runs"], ["runs", "--sweep", name], ["runs", "--json"], ["work", name],
-        ["train", "-m", *SWEEP], ["report", "-o", str(tmp_path / "report")],
-    ]  # fmt: skip
-
-
-def test_no_mutation_of_a_file_ends_in_a_traceback(
-    pristine, commands, tmp_path, monkeypatch, capsys
-):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     rng = random.Random(11)
     problems = []
-    for i in range(45):
-        root = tmp_path / f"runs-{i}"
-        shutil.copytree(pristine, root, symlinks=True)
-        name, do = next(m for j, m in enumerate(mutations(root, rng)) if j == i % 15)
-        asked = [c for j, c in enumerate(commands) if j < 4 or i % 6 == j]
-        problems += trial(monkeypatch, capsys, root, name, do, asked)
-        shutil.rmtree(root)
+    for i in range(TRIALS):
+        base = tmp_path / f"trial-{i}"
+        shutil.copytree(pristine, base, symlinks=True)
+        monkeypatch.setenv(registry.PATH_VARIABLE, str(base / "own"))
+        forget()
+        name, do = next(m for j, m in enumerate(mutations(base, rng)) if j == i % 23)
+        problems += trial(monkeypatch, capsys, base, name, do, reading(name, base, i))
+        shutil.rmtree(base)
+    forget()
     assert problems == []

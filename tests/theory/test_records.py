@@ -150,20 +150,37 @@ def test_other_properties_stay_when_one_is_added(own: Path) -> None:
 def test_record_of_another_checker_is_stale(own: Path, cache: Path) -> None:
     records.check("score_of_label", ["shift_invariant"])
     (place,) = cache.iterdir()
-    text = place.read_text()
-    checker = json.loads(text)["records"][0]["checker"]
-    place.write_text(text.replace(checker, "0" * 16))
+    stored = json.loads(place.read_text())
+    stored["records"][0]["checker"] = "0" * 16
+    sealed = records._sealed("score_of_label", stored["source"], stored["records"])
+    place.write_text(json.dumps(stored | {"digest": sealed}))
     assert records.current("score_of_label") == {}
 
 
 def test_unreadable_records_are_named(own: Path, cache: Path) -> None:
     records.check("score_of_label", ["shift_invariant"])
     (place,) = cache.iterdir()
-    for text in ("{", "[]", "null", "[" * 100_000, '{"records": [5]}', '{"records": [{}]}',
-                 '{"records": [{"property": "bounded", "verdict": "proved"}]}'):  # fmt: skip
+    for text in ("{", "[]", "null", "[" * 100_000, '{"records": []}', "5"):
         place.write_text(text)
         with pytest.raises(UserError, match=r"score_of_label-.*\.json: is no file of verdicts"):
             records.check("score_of_label")
+
+
+def test_verdicts_that_were_changed_in_their_file_are_not_believed(own: Path, cache: Path) -> None:
+    records.check("score_of_label", ["shift_invariant"])
+    (place,) = cache.iterdir()
+    text = place.read_text()
+    changes = {
+        "refuted": "proved", '"n": ': '"n": 1', '"says"': '"sighs"', '"source": "': '"source": "0',
+        '"shift_invariant"': '"bounded"',
+    }  # fmt: skip
+    for old, new in changes.items():
+        assert old in text
+        place.write_text(text.replace(old, new))
+        with pytest.raises(UserError, match=r"score_of_label-.*\.json: does not hold the verdicts"):
+            records.check("score_of_label")
+    place.write_text(text.replace('"digest": "', '"digest": null, "": "'))
+    assert records.current("score_of_label") == {}
 
 
 def test_an_edited_theorem_makes_stale_what_names_it_and_nothing_else(

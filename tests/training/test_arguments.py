@@ -47,6 +47,8 @@ def test_a_path_that_hydra_understands_is_left_alone(value):
         (["hydra.run.dir=/tmp"], "changes Hydra itself"),
         (["+hydra/launcher=x"], "changes Hydra itself"),
         (["seed=" + "9" * 400], "a number of too many digits"),
+        (["model.widths=" + "[" * 2000 + "]" * 2000], "is nested deeper than 32 levels"),
+        (["-m", "seed=" + "sort(" * 33 + "1" + ")" * 33], "is nested deeper than 32 levels"),
         (["loss=null"], "loss is chosen by a name, not by 'null'"),
         (["loss=NaN"], "loss is chosen by a name"),
         (["loss=[]"], "loss is chosen by a name"),

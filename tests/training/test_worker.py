@@ -237,6 +237,21 @@ def test_a_loss_that_raises_what_ends_processes_is_a_failed_run(make_cfg, own_lo
         assert (tmp_path / "runs" / rows.loc[name, "run_id"] / "error.txt").is_file()
 
 
+def test_a_loss_that_tells_of_a_full_disk_between_epochs_is_a_failed_run(
+    make_cfg, own_loss, tmp_path
+):
+    body = "return torch.nn.functional.cross_entropy(logits, target, reduction='none')"
+    methods = {"ends": "end_epoch", "keeps": "get_extra_state"}
+    for name, method in methods.items():
+        head = f"target = 'class_index'\n\n    def {method}(self):\n        {RAISED['fills'][0]}"
+        own_loss(name, body, head=head)
+    plan = planned(make_cfg, *methods, "cross_entropy")
+    assert worker.work(sweeps.write(tmp_path / "runs", None, [], plan)) == 0
+    rows = results.load().set_index("loss")
+    assert dict(rows["state"]) == dict.fromkeys(methods, "failed") | {"cross_entropy": "done"}
+    assert set(rows.loc[[*methods], "reason"]) == {RAISED["fills"][1]}
+
+
 ENDS = {
     "leaves": "import os; os._exit(0)",
     "kills": "import os; os.kill(os.getpid(), 9)",

@@ -17,6 +17,7 @@ from lossatlas.cards import Card, Claim
 from lossatlas.contract.inputs import declared
 from lossatlas.contract.laws import LAWS
 from lossatlas.errors import UserError
+from lossatlas.interrupt import by_signal
 from lossatlas.losses import registry
 from lossatlas.threads import one_thread
 from lossatlas.writing import write
@@ -125,7 +126,9 @@ def _test(name: str) -> Outcome:
     for case in found:
         try:
             case.check()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if by_signal(error):
+                raise
             kind = "" if isinstance(error, AssertionError | UserError) else type(error).__name__
             parts = (f"[{case.id}]" if case.id else "", kind, str(error))
             says = " ".join(" ".join(parts).split())

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossatlas.interrupt import by_signal
 from lossatlas.losses import process, registry
 from lossatlas.losses.base import Loss
 from lossatlas.losses.examples import batch, ready
@@ -69,7 +70,9 @@ def _at(conf: Mapping[str, Any], k: int) -> list[str]:
             loss.train()
             found += [number for _ in range(STEPS) for number in _measure(loss, k, draw)]
         return [f"{number:.8g}" for number in found]
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if by_signal(error):
+            raise
         return [type(error).__name__]
 
 

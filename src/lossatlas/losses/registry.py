@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError, meant
+from lossatlas.interrupt import by_signal
 from lossatlas.losses import expression, needs, source
 from lossatlas.losses.annotations import field_type
 from lossatlas.losses.kinds import KINDS
@@ -209,7 +210,6 @@ def get_class(name: str) -> type["Loss"]:
     if name in _classes:
         return _classes[name]
     entry = find(name)
-    known = dict(_classes)
     try:
         _import(entry)
         if name not in _classes:
@@ -217,9 +217,7 @@ def get_class(name: str) -> type["Loss"]:
         if (wrong := _misfit(_classes[name])) is not None:
             raise UserError(f"{entry.code}: {wrong}")
     except UserError:
-        # A class defined above the failing line must not stay registered.
-        _classes.clear()
-        _classes.update(known)
+        _classes.pop(name, None)  # of a class above the line that fails, or one that is no loss
         raise
     return _classes[name]
 
@@ -297,17 +295,13 @@ def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
             raise UserError(f"{name}: {error}") from error
         loss.given = plain
         return loss
-    from lossatlas.losses import process
-
     file = file_of(cls) or Path(f"<{cls.__name__}>")
     try:
-        with process.kept() as changed:
-            loss = cls(**plain)
-    except ValueError as error:
-        raise UserError(f"{name}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise UserError(_cannot(file, "be built", error)) from error
-    _note(file, changed)
+        loss = _guarded(file, "be built", lambda: cls(**plain))
+    except UserError as error:
+        if isinstance(error.__cause__, ValueError):
+            raise UserError(f"{name}: {error.__cause__}") from error.__cause__
+        raise
     if not isinstance(getattr(loss, "_buffers", None), dict):
         raise UserError(f"{file}: the constructor must call super().__init__() first")
     loss.given = plain
@@ -532,7 +526,7 @@ def load_file(name: str, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        _guarded(path, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+        _guarded(path, "be imported", lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
     except BaseException:
         sys.modules.pop(name, None)
         raise
@@ -546,22 +540,21 @@ def _import(entry: Entry) -> None:
     elif status(entry) == "verified":
         importlib.import_module(entry.module)
     else:
-        _guarded(entry.code, lambda: importlib.import_module(entry.module))
+        _guarded(entry.code, "be imported", lambda: importlib.import_module(entry.module))
 
 
-def _guarded(path: Path, run: Callable[[], object]) -> None:
+def _guarded(path: Path, what: str, run: Callable[[], T]) -> T:
+    """What `run` gives, which is code of a user's file; whatever that raises is a UserError."""
     from lossatlas.losses import process
 
     changed: list[str] = []
     try:
         with process.kept() as changed:
-            run()
-    except KeyboardInterrupt as error:
-        if not _raised_in(error, path):
-            raise  # Ctrl-C while something else was at work
-        raise UserError(_cannot(path, "be imported", error)) from error
+            return run()
     except BaseException as error:
-        raise UserError(_cannot(path, "be imported", error)) from error
+        if by_signal(error) and not _raised_in(error, path):
+            raise
+        raise UserError(_cannot(path, what, error)) from error
     finally:
         _note(path, changed)
 
@@ -618,8 +611,8 @@ def blamed() -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (Exception, SystemExit) as error:
-        if (told := blame(error)) is not None:
+    except BaseException as error:
+        if not by_signal(error) and (told := blame(error)) is not None:
             raise told from error
         raise
 

@@ -1,6 +1,6 @@
 """Verdicts as JSON records, kept and made again only when their code changed.
 
-    papers/verdicts/<id>.json                     {"loss": id, "source": digest, "records": [...]}
+    papers/verdicts/<id>.json         {"loss": id, "source": ..., "digest": ..., "records": [...]}
     ~/.cache/lossatlas/verdicts/<id>-<place>.json
 
 A record is a line. The first are those that the project keeps; only a maintainer's `make verdicts`
@@ -8,7 +8,7 @@ writes them. What a user's command finds is kept in the second place. Both are r
 A record carries the digest of the check that made it, with all that the check imports from this
 package's mathematics; the file carries that of the loss (see `losses.source`), of the theorems that
 its card names, and of its claims. So neither an edited loss nor an edited checker can pass for the
-old one.
+old one. The file counts only as it was written: its own digest is that of all the rest.
 """
 
 import hashlib
@@ -31,7 +31,6 @@ from lossatlas.theory.purity import impurity
 from lossatlas.theory.subject import Subject, blame, comes_from, examine, examine_anywhere
 from lossatlas.theory.verdict import (
     Finding,
-    Verdict,
     Witness,
     as_json,
     confirm,
@@ -172,20 +171,24 @@ def _read(name: str, place: Path | None) -> dict[str, Record]:
         return {}
     try:
         stored = json.loads(place.read_text())
-        found = {
-            record["property"]: (record["checker"], record)
-            for record in stored["records"]
-            if record["verdict"] in get_args(Verdict)
-        }
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        source, digest, kept = stored["source"], stored.get("digest"), stored["records"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{place}: is no file of verdicts ({error!r}); delete it") from None
-    if stored.get("source") != source_digest(name):
+    if digest not in (None, _sealed(name, source, kept)):
+        raise UserError(f"{place}: does not hold the verdicts that were written; delete it")
+    if digest is None or source != source_digest(name):  # of an older version, or code
         return {}
     return {
-        prop: record
-        for prop, (checker, record) in found.items()
-        if prop in _checks() and checker == _digest(CHECKS[prop].run.__module__)
+        record["property"]: record
+        for record in kept
+        if record["property"] in _checks()
+        and record["checker"] == _digest(CHECKS[record["property"]].run.__module__)
     }
+
+
+def _sealed(name: str, source: str, kept: list[Record]) -> str:
+    """Digest of what a file of verdicts holds."""
+    return hashlib.sha256(json.dumps([name, source, kept]).encode()).hexdigest()[:16]
 
 
 def problem_of(record: Record) -> str | None:
@@ -256,9 +259,11 @@ def _save(name: str, records: dict[str, Record], place: Path | None) -> None:
     if place is None:
         return
     ordered = [records[prop] for prop in _checks() if prop in records]
-    head = json.dumps({"loss": name, "source": source_digest(name)}).removesuffix("}")
+    facts = {"loss": name, "source": source_digest(name)}
+    facts["digest"] = _sealed(name, facts["source"], ordered)
     # One record a line: a diff shows which verdict moved.
-    text = head + ', "records": [\n' + ",\n".join(map(json.dumps, ordered)) + "\n]}\n"
+    lines = ",\n".join(map(json.dumps, ordered))
+    text = json.dumps(facts).removesuffix("}") + f', "records": [\n{lines}\n]}}\n'
     with suppress(OSError):  # an installed package may be read-only: then nothing is remembered
         place.parent.mkdir(parents=True, exist_ok=True)
         write(place, text)

@@ -5,12 +5,14 @@ What Hydra would take for something else is refused or quoted here.
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from lossatlas import names
 from lossatlas.errors import UserError
+from lossatlas.yamls import MAX_DEPTH
 
 MULTIRUN = ("-m", "--multirun")
 SWITCHES = (*MULTIRUN, "-h", "--help", "--resolve")
@@ -72,6 +74,8 @@ def override(word: str) -> str:
     key, value = form["key"].lstrip("+"), form["value"].strip()
     if re.search(r"[\d_]{300}", value):
         raise UserError(f"{names.short(word)} has a number of too many digits")
+    if key not in PATHS and _depth(value) > MAX_DEPTH:  # Hydra calls itself for each
+        raise UserError(f"{names.short(word)} is nested deeper than {MAX_DEPTH} levels")
     if key in (*GROUPS, "sweep") and _is_no_name(value):
         raise UserError(f"{key} is chosen by a name, not by {names.short(value)}")
     if re.match(r"hydra\b", key):
@@ -79,6 +83,12 @@ def override(word: str) -> str:
     if key in PATHS and value[:1] not in ("", "'", '"') and value != "null" and "${" not in value:
         value = QuotedString(value, Quote.double).with_quotes()
     return f"{form['key']}={value}"
+
+
+def _depth(value: str) -> int:
+    """How many brackets are open at once, at most."""
+    opened = ((c in "([{") - (c in ")]}") for c in value)
+    return max(accumulate(opened), default=0)
 
 
 def _is_no_name(value: str) -> bool:

@@ -62,7 +62,8 @@ class Checkpoints(TorchCheckpointIO):
         """Write the file, of which a reader may see a part."""
         content = io.BytesIO()  # torch has words of its own for a full disk
         torch.save(checkpoint, content)
-        Path(path).write_bytes(content.getbuffer())
+        with room():
+            Path(path).write_bytes(content.getbuffer())
 
 
 class Journal(pl.Callback):
@@ -88,7 +89,6 @@ class Journal(pl.Callback):
             wall, cpu = self._clock
             self.spent = (time.perf_counter() - wall, time.process_time() - cpu)
 
-    @room()
     def on_train_epoch_end(self, trainer: pl.Trainer, module: LossModule) -> None:  # type: ignore[override]
         assert self.spent is not None
         self.check()
@@ -97,12 +97,14 @@ class Journal(pl.Callback):
         line |= {key.replace("eval", scored): value for key, value in module.finish_epoch().items()}
         line |= {"lr": trainer.optimizers[0].param_groups[0]["lr"]}
         line |= dict(zip(("seconds", "cpu_seconds"), self.spent, strict=True))
-        store.append_line(self.folder / "epochs.jsonl", line)
-        if trainer.logger:
-            mirrors.log(trainer.logger, line)
+        with room():
+            store.append_line(self.folder / "epochs.jsonl", line)
+            if trainer.logger:
+                mirrors.log(trainer.logger, line)
         beside = self.folder / "checkpoint.part"
-        trainer.save_checkpoint(beside)
+        trainer.save_checkpoint(beside)  # which asks the loss for its state
         old = list(self.folder.glob("*.ckpt"))
-        beside.rename(self.folder / _name(beside, store.read_epochs(self.folder)))
-        for path in old:
-            path.unlink()
+        with room():
+            beside.rename(self.folder / _name(beside, store.read_epochs(self.folder)))
+            for path in old:
+                path.unlink()

@@ -146,7 +146,8 @@ def test_since_is_a_moment_or_a_stretch(monkeypatch):
 def root(tmp_path):
     """A sweep of four runs, of which one is done, one has failed and one is in work."""
     put(tmp_path, "done-1", test_accuracy=0.5, started=1000, wall_s=40.0)
-    put(tmp_path, "failed-1", state="failed", reason="out of luck", started=2000)
+    told = {"state": "failed", "reason": "out of luck"}
+    put(tmp_path, "failed-1", **told, test_accuracy=0.4, started=2000)
     plan = [planned(name) for name in ("planned-1", "done-1", "failed-1", "running-1")]
     sweeps.write(tmp_path, "study", ["seed=0"], plan)
     with store.workshop(tmp_path, "running-1") as lease:

@@ -235,8 +235,9 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def headline(row: Mapping[Any, Any]) -> str:
-    """The main numbers of a row in words; empty when it has none."""
-    held = ((words, row.get(key)) for key, words in HEADLINES.items())
+    """The main numbers of a row in words; empty when it has none, or is that of no finished run."""
+    shown = HEADLINES if row.get("state") == "done" else {}
+    held = ((words, row.get(key)) for key, words in shown.items())
     return ", ".join(f"{words} {100 * x:.2f} %" for words, x in held if x is not None and x == x)
 
 

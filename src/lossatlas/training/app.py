@@ -78,7 +78,7 @@ def lr_source(cfg: DictConfig) -> str:
 
 def describe(row: dict[str, Any]) -> str:
     """One line on a run: its id, its state, its main number."""
-    outcome = headline(row) if row["state"] == "done" else row.get("reason")
+    outcome = headline(row) or row.get("reason")
     seconds = f" in {row['wall_s']:.0f} s" if "wall_s" in row else ""
     return printable(f"{row['run_id']}: {row['state']}{seconds}: {outcome}")
 

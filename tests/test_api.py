@@ -203,6 +203,10 @@ def test_a_loss_of_distances_is_given_distances(notebook):
     falling = lossatlas.check(notebook.Distances, "decreasing_in_score")
     assert falling.verdict[0] == "inconclusive"
     assert "above 0, which no distance_head gives" in falling.evidence[0]
+    # What a shift upwards shows, the same scores show from further down.
+    shifted = lossatlas.check(notebook.Distances, "shift_invariant")
+    assert shifted.verdict[0] == "refuted", shifted.evidence[0]
+    assert max(max(scores) for _, scores, *_ in shifted.witness[0]["terms"]) <= 0
 
 
 def test_a_network_is_judged_through_the_link(notebook):

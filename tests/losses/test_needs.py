@@ -4,10 +4,12 @@ import re
 
 import pytest
 
-from lossatlas import resources
-from lossatlas.losses import needs
+from lossatlas import resources, scaffold
+from lossatlas.contract import laws
+from lossatlas.losses import needs, registry
 from lossatlas.losses.base import EmbeddingLoss, LogitLoss
 from lossatlas.models.parts import PARTS
+from lossatlas.report import usage
 from lossatlas.training import provide
 
 LOSSES = (resources.CHECKOUT / "docs" / "losses.md").read_text(encoding="utf-8")
@@ -60,3 +62,51 @@ def test_right_declarations_have_no_misfit():
     assert needs.misfit(embedding(strengths=("strong", "weak"))) is None
     assert needs.misfit(logit(samples_per_class=4)) is None
     assert needs.misfit(embedding(target="two_view_labelled", samples_per_class=2)) is None
+
+
+def test_a_need_more_is_a_line_in_each_of_two_tables(monkeypatch, tmp_path):
+    """References, examples and a card's page ask no third; a user's loss names two new needs."""
+    root = tmp_path / "mine"
+    code, page, reference = (
+        root / "losses" / "likelihood" / "with_hardness.py",
+        root / "papers" / "likelihood" / "with_hardness.md",
+        root / "reference" / "with_hardness.py",
+    )
+    scaffold.write_loss("with_hardness", "likelihood", None, root)
+    per_sample = "logits: Tensor, target: Tensor"
+    text = code.read_text().replace(per_sample, f"{per_sample}, *, hardness: Tensor")
+    text = text.replace(
+        "-self.scale * log_p", "-self.scale * log_p * hardness / self.facts['side']"
+    )
+    code.write_text(f"{text}\n    def setup(self, *, side):\n        pass\n")
+    page.write_text(
+        page.read_text()
+        .replace("properties: {}", "requires: [side, hardness]\nproperties: {}")
+        .replace("limits: [{equals: cross_entropy, when: {scale: 1.0}}]", "limits: []")
+        .replace("    target: 0\n", "    target: 0\n    given: {side: 2, hardness: [2.0]}\n")
+    )
+    reference.write_text(
+        reference.read_text()
+        .replace("scale: mpf)", "scale: mpf, side, hardness)")
+        .replace("-scale * log(p)", "-scale * log(p) * hardness / side")
+    )
+    monkeypatch.setenv(registry.PATH_VARIABLE, str(root))
+    registry.forget()
+    side = needs.Need("fact", "pixels of an image's side", lambda _: 2)
+    hardness = needs.Need(
+        "moment", "a number a sample, (N,)", lambda inputs, _: inputs.new_full(inputs.shape[:1], 2)
+    )
+    monkeypatch.setitem(needs.NEEDS, "side", side)
+    monkeypatch.setitem(needs.NEEDS, "hardness", hardness)
+    monkeypatch.setitem(provide.FACTS, "side", lambda plan, _: plan.data.train.pixels.shape[1])
+    monkeypatch.setitem(provide.MOMENTS, "hardness", lambda step: step.features[:, 0].detach())
+    try:
+        card = registry.get_card("with_hardness")
+        laws.card_agrees_with_code(card)
+        laws.examples_hold(card)
+        laws.values_equal_the_reference(card, {"scale": 3.0})
+        exec(usage.python(card), said := {})
+        assert said["inputs"].grad.isfinite().all()
+        assert not provide.lacking(said["loss"])
+    finally:
+        registry._classes.pop("with_hardness", None)

@@ -65,5 +65,5 @@ def test_the_command_composes_a_run_that_can_be_made(name: str) -> None:
     resolved = config.resolve(hydra.compose("config", overrides(name)))
     loss = registry.from_config(resolved["loss"])
     identity.check_wanted(resolved, loss)
-    assert fit.cannot(resolved["scenario"], loss.target) is None
-    assert fit.needless(resolved["scenario"], loss.target) is None
+    assert fit.cannot(resolved, loss.target) is None
+    assert fit.needless(resolved, loss.target) is None

@@ -13,10 +13,11 @@ from lossatlas.data import described, scenarios
 from lossatlas.errors import UserError
 from lossatlas.report import sentences
 from lossatlas.results import progress
-from lossatlas.training import run
+from lossatlas.training import fit, run
 from lossatlas.training.config import resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.wording import our_words
+from training.test_own_data import make
 
 DOCS = Path(__file__).parents[2] / "docs" / "scenarios.md"
 
@@ -81,3 +82,39 @@ def test_it_may_give_targets_of_some_kinds_and_refuse_others(documented, make_cf
     assert 1.7 < found.target.sum(1).double().mean() < 2.1  # 1.9, sd 0.02
     with pytest.raises(UserError, match="partial_labels: it gives sets of labels, and the loss"):
         ImageData(cfg, "class_index", (), torch.device("cpu"))
+
+
+def test_it_may_ask_for_classes_that_these_data_alone_have(own_scenario, make_cfg, tmp_path):
+    own_scenario(
+        "mistaken",
+        '''"""What is class 97 is taken for class 3, and is shown half as often."""
+
+import torch
+
+from lossatlas.data.scenarios import lift
+
+NEEDS = ("class 3", "class 97")
+
+
+def rows(labels, classes, generator):
+    wrong = (labels == classes.index("class 97")).nonzero().flatten()
+    kept = torch.ones(len(labels), dtype=torch.bool)
+    kept[wrong[::2]] = False
+    return kept.nonzero().flatten()
+
+
+def targets(labels, kind, classes, generator):
+    wrong = labels == classes.index("class 97")
+    return lift(torch.where(wrong, classes.index("class 3"), labels), kind, len(classes))
+''',
+    )
+    file = make(tmp_path / "x.npz", 100, each=2, name="class {}")
+    cfg = make_cfg("data=arrays", file, "scenario=mistaken", "recipe.train_limit=null")
+    config = resolve(cfg)
+    assert fit.cannot(config, "class_index") is fit.needless(config, "class_index") is None
+    assert "those are what mistaken changes" in fit.needless(config, "two_view")
+    assert "no complementary labels" in fit.cannot(config, "complementary")
+    assert progress.images(config) == 200  # the names of the classes are not known to a plan
+    row = run.execute(cfg)
+    assert (row["state"], row["train_size"]) == ("done", 199), row["reason"]
+    assert row["effective_noise"] == 1 / 199

@@ -23,7 +23,6 @@ from lossatlas.losses.targets import labelled, lift
 Settings = dict[str, Any]
 DIMENSION = needs.FEATURES
 CLASSES = 5  # of the labels of embeddings, and of logits unless said
-ROWS = ("indices", "features", "teacher_logits")  # moments with a row a sample
 
 
 def is_packaged(name: str) -> bool:
@@ -196,11 +195,13 @@ def _besides(loss: Loss, function: Callable[..., Any], inputs: Tensor) -> dict[s
     Every fact and moment that the loss needs is handed over; of what it owns, what is named.
     """
     owned = loss.state_dict()
-    found = {**loss.facts, **loss.moments(inputs)}
-    found = {
-        key: value[0] if key in ROWS and loss.per == "sample" else value
-        for key, value in found.items()
-    }
+    moments = loss.moments(inputs)
+    found = {**loss.facts, **moments}
+    if loss.per == "sample":  # what has a row a sample has the same for each
+        twice = loss.moments(torch.cat([inputs, inputs]))
+        for key, value in moments.items():
+            if isinstance(value, Tensor) and value.shape != twice[key].shape:
+                found[key] = value[0]
     found |= {k: owned[k] for k in inspect.signature(function).parameters if k in owned}
     return {key: _mpf(v.tolist()) if isinstance(v, Tensor) else v for key, v in found.items()}
 

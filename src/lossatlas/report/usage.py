@@ -17,7 +17,9 @@ TARGETS = {
     "two_view": "None  # it looks at no labels",
 }
 LABELS = "torch.arange(8) // 2  # two samples of each class"
-GIVEN = {  # what is made up for a need of 8 samples of 10 classes; features are of 64 numbers
+# What is made up for a need of 8 samples of 10 classes; features are of 64 numbers. What has no
+# line here is taken from the table of needs.
+GIVEN = {
     "num_classes": "10", "num_samples": "50_000", "feature_dim": "64", "steps": "1000",
     "class_counts": "[5000.0] * 10", "transition": "0.6 * torch.eye(10) + 0.04", "epochs": "10",
     "progress": "0.5", "epoch": "0", "indices": "torch.arange(8)", "keys": "torch.randn(2, 8, 64)",
@@ -36,20 +38,29 @@ def python(card: Card) -> str:
     cls = registry.get_class(card.id)
     given = [f"{name}={value!r}" for name, value in _defaults(card)]
     facts = [word for word in card.requires if NEEDS[word].sort == "fact"]
-    lines = ["import torch, lossatlas", ""]
+    moments = keywords(cls.per_sample)
+    lines = ["import torch, lossatlas"]
+    if not {*facts, *moments} <= set(GIVEN):
+        lines += ["from lossatlas.losses.needs import NEEDS"]
+    lines += [""]
     lines += [_call("loss = lossatlas.get_loss", [f'"{card.id}"', *given])]
     if facts:
-        lines += [_call("loss.provide", [f"{word}={GIVEN[word]}" for word in facts])]
+        lines += [_call("loss.provide", [f"{word}={_made_up(word)}" for word in facts])]
     if KINDS[card.target].on_embeddings:
         size = f"({cls.views}, 8, 64, requires_grad=True)"
         lines += [f"inputs = torch.randn{size}  # views, samples, numbers"]
         lines += [f"target = {TARGETS.get(card.target, LABELS)}"]
     else:
         lines += [_logits(card), f"target = {TARGETS[card.target]}"]
-    moments = [f"{word}={GIVEN[word]}" for word in keywords(cls.per_sample)]
+    given = [f"{word}={_made_up(word)}" for word in moments]
     return "\n".join(
-        [*lines, _call("value = loss", ["inputs", "target", *moments]), "value.backward()"]
+        [*lines, _call("value = loss", ["inputs", "target", *given]), "value.backward()"]
     )
+
+
+def _made_up(word: str) -> str:
+    at = "10" if NEEDS[word].sort == "fact" else "inputs, 10"
+    return GIVEN.get(word, f'NEEDS["{word}"].stand_in({at})')
 
 
 def _logits(card: Card) -> str:

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lossatlas import legal
-from lossatlas.errors import UserError
 from lossatlas.names import label
 from lossatlas.results.sweeps import Planned
 
 # Runs alike in these cost alike, an epoch each; among them, those of the same loss even more so.
 KIND = ("recipe", "model", "data", "batch_size", "holdout", "threads", "target")
 LOOSER = tuple(field for field in KIND if field not in ("batch_size", "holdout"))
-N_TRAIN, N_CLASSES = 50_000, 10  # of CIFAR-10
+N_TRAIN = 50_000  # of CIFAR-10
 CLEAN = {"name": "clean"}
 OPEN = ("running", "interrupted", "planned")
 ENDED = ("done", "diverged")
@@ -78,21 +77,25 @@ def images(config: Mapping[str, Any]) -> int:
     scenario = config.get("scenario")
     if scenario in (None, CLEAN):
         return size
-    return _kept(json.dumps(scenario), data.get("num_classes") or N_CLASSES, size)
+    return _kept(json.dumps(scenario), data.get("num_classes"), size)
 
 
 @cache
-def _kept(scenario: str, num_classes: int, size: int) -> int:
-    """How many of so many images of equally large classes the scenario leaves."""
+def _kept(scenario: str, num_classes: int | None, size: int) -> int:
+    """How many of so many images of equally large classes the scenario leaves.
+
+    Without a number of classes they are CIFAR-10's; else they have numbers for names, since a file
+    of images is not read to tell what a run may cost.
+    """
     import torch  # here: most commands that look at runs do without
 
-    from lossatlas.data import scenarios
+    from lossatlas.data import cifar10, scenarios
 
-    names = [str(k) for k in range(num_classes)]
-    with suppress(UserError, AttributeError, KeyError, TypeError):  # of a plan that is damaged
+    names = tuple(map(str, range(num_classes))) if num_classes else cifar10.CLASSES
+    with suppress(Exception):  # a damaged plan, or a scenario that asks for classes by their names
         conf = json.loads(scenario)
         legal.check(scenarios.schema(conf["name"]), conf)
-        return len(scenarios.rows(conf, torch.arange(size) % num_classes, names, seed=0))
+        return len(scenarios.rows(conf, torch.arange(size) % len(names), names, seed=0))
     return size
 
 

@@ -116,11 +116,13 @@ def refute(
     The points are first rounded to as few decimals as keep half of the violation, so that the
     witness can be read. `facts` are further fields of the Finding.
     """
-    chosen = _simplest(subject, terms, points)
-    combination = terms(*chosen)
-    if of_distances(subject) and any(_highest(term.inputs) > 0 for term in combination):
-        reason = "what was found has a score above 0, which no distance_head gives"
-        return Finding("inconclusive", method, reason=reason, **facts)
+    combination = terms(*_simplest(subject, terms, points))
+    if of_distances(subject) and (over := _highest_of(combination)) > 0:
+        # All scores lowered alike, it may be seen at distances as well.
+        combination = terms(*_simplest(subject, terms, tuple(p - over for p in points)))
+        if _highest_of(combination) > 0 or not evaluate(subject, combination)[0] > 0:
+            reason = "what was found has a score above 0, which no distance_head gives"
+            return Finding("inconclusive", method, reason=reason, **facts)
     value, _ = evaluate(subject, combination)
     exact, rounding, how = confirm(subject, combination)
     witness = Witness(
@@ -270,6 +272,10 @@ def _target(subject: Subject, term: Term) -> Any:
 
 def of_distances(subject: Subject) -> bool:
     return subject.loss is not None and "distance_head" in subject.loss.requires
+
+
+def _highest_of(combination: list[Term]) -> float:
+    return max(_highest(term.inputs) for term in combination)
 
 
 def _highest(values: Any) -> float:

@@ -349,14 +349,14 @@ class ResumableSweeper(Sweeper):
             if not _fails(config["loss"]):
                 raise
             return Setting(config, None, "", str(error))
-        if (reason := fit.cannot(config["scenario"], loss.target)) is not None:
+        if (reason := fit.cannot(config, loss.target)) is not None:
             return Setting(config, None, "", reason)
         try:
             check_wanted(config, loss)
             teacher.check(config, Path(config["runs"] or store.runs_dir()))
         except UserError as error:
             return Setting(config, None, "", str(error))
-        needless = fit.needless(config["scenario"], loss.target)
+        needless = fit.needless(config, loss.target)
         source, cell = lr_source(cfg), tuned.cell(cfg)
         wanted = {"missing": ("default",), "only": ("default", "tuned")}.get(self.rates or "", ())
         if source in wanted and not needless and rates.can_be_found(cell.loss):

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError, meant
 from lossatlas.losses import expression, needs, source
-from lossatlas.losses.annotations import field_type
+from lossatlas.losses.annotations import field_type, resolved
 from lossatlas.losses.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -233,9 +233,11 @@ def hyperparameters(name: str) -> dict[str, tuple[Any, Any]]:
     Raises:
         UserError: there is no such loss, or its file cannot be used.
     """
+    cls = get_class(name)
+    names = getattr(cls.__init__, "__globals__", {})
     return {
-        key: (field_type(p.annotation, p.default), _plain(p.default))
-        for key, p in inspect.signature(get_class(name)).parameters.items()
+        key: (field_type(resolved(p.annotation, names), p.default), _plain(p.default))
+        for key, p in inspect.signature(cls).parameters.items()
     }
 
 

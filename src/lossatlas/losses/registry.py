@@ -545,6 +545,8 @@ def _import(entry: Entry) -> None:
     if not entry.module.startswith("lossatlas.losses."):
         # A name without dots has no parent package to be imported, so that classes can be pickled.
         load_file(entry.module.replace(".", "_"), entry.code)
+        if (wrong := source.misled(entry.code)) is not None:
+            raise UserError(wrong)
     elif status(entry) == "verified":
         importlib.import_module(entry.module)
     else:

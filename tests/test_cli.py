@@ -300,3 +300,26 @@ def test_a_broken_loss_is_listed_and_stops_nobody(command, tmp_path, monkeypatch
     assert where in err.splitlines()[-1]
     monkeypatch.delenv("LOSSATLAS_TRACEBACK")
     registry._classes.pop("raising", None)
+
+
+def test_a_draft_is_shown_with_what_is_wrong_on_its_card(command, tmp_path, monkeypatch):
+    from lossatlas.losses import registry
+
+    focal, own = registry.find("focal"), tmp_path / "own"
+    code, card = own / "losses/likelihood/my_focal.py", own / "papers/likelihood/my_focal.md"
+    for file in (code, card):
+        file.parent.mkdir(parents=True)
+    code.write_text(focal.code.read_text())
+    text = focal.card.read_text().replace("id: focal\n", "id: my_focal\n")
+    text = text.replace(f"family: {focal.family}", "family: likelihood")
+    card.write_text(text)
+    monkeypatch.setenv(registry.PATH_VARIABLE, str(own))
+    assert command("show", "my_focal")[0::2] == (0, "")
+    assert "default: 2.0" in text
+    card.write_text(text.replace("default: 2.0", "default: 3.0", 1))
+    code, out, err = command("show", "my_focal")
+    assert code == 1
+    assert "gamma = 3 in" in out
+    assert err == "lossatlas: my_focal: default of gamma: card 3.0, code 2.0\n"
+    assert command("show", "my_focal + mae")[0] == 1
+    registry._classes.pop("my_focal", None)

@@ -143,18 +143,25 @@ def bib(
 def show(name: Annotated[str, typer.Argument(help="Id of a loss, or 'a + b'.")]) -> None:
     """Show a card: paper, formula, hyperparameters, properties, prose, status.
 
-    Of losses made of others, the loss and the cards of these.
+    Of losses made of others, the loss and the cards of these. Exit code 1 if the code of a draft is
+    not what its card states.
     """
     if name.isidentifier():
-        _show(name)
-        return
-    print(repr(registry.get_loss(name)))
-    for one in expression.ids(name):
-        print()
-        _show(one)
+        wrong = _show(name)
+    else:
+        print(repr(registry.get_loss(name)))
+        wrong = []
+        for one in expression.ids(name):
+            print()
+            wrong += _show(one)
+    for fault in wrong:
+        print(f"lossatlas: {fault}", file=sys.stderr)
+    if wrong:
+        sys.exit(1)
 
 
-def _show(name: str) -> None:
+def _show(name: str) -> list[str]:
+    """Print a card; return where the code is not what it states, unless that is known to be so."""
     entry, card = registry.find(name), registry.get_card(name)
     paper = card.paper
     print(f"{card.name} ({card.id}), {registry.status(entry)}")
@@ -183,6 +190,14 @@ def _show(name: str) -> None:
     print(f"\ncard {entry.card}\ncode {entry.code}")
     for gap in card.todo:
         print(f"to do: {gap}")
+    if registry.status(entry) == "verified":
+        return []
+    from lossatlas.losses import examples
+
+    try:
+        return [f"{name}: {fault}" for fault in examples.faults(name)]
+    except UserError as error:
+        return [str(error)]
 
 
 @app.command()

@@ -3,12 +3,12 @@
 import inspect
 from enum import Enum
 from numbers import Integral, Real
-from typing import Annotated, Any, Final, ForwardRef, NewType, Optional, Union
+from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, Optional, Union
 
 import numpy as np
 import pytest
 
-from lossatlas.losses.annotations import field_type
+from lossatlas.losses.annotations import field_type, resolved
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from lossatlas.losses.annotations import field_type
         (Annotated[float, "(0, 1]"], float), (ForwardRef("float"), float),
         (NewType("Share", float), float), (Final[float], float), ("Final[float]", float),
         (np.float64, float), (np.float32, float), (np.int64, int), (Real, float), (Integral, int),
+        (Literal["a", "b"], str), (Literal[1, 2], int), (Literal["a", 1], Any),
         (Enum("Way", "a", type=str), Any), (Enum("Way", "a", type=int), Any),
         ("float", float), (" float | None ", float | None), ("None | float", float | None),
         ("Optional[float]", float | None), ("typing.Optional[int]", int | None),
@@ -43,3 +44,20 @@ def test_an_annotation_gives_a_type(annotation, kind):
 )
 def test_without_one_the_default_does(default, kind):
     assert field_type(inspect.Parameter.empty, default) == kind
+
+
+NAMES = {"np": np, "Rate": float, "Share": Annotated[float, "(0, 1]"], "Text": "Rate", "me": "me"}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kind"),
+    [
+        ("Rate", float), ("Rate | None", float | None), ("Share", float), ("Text", float),
+        ("'Rate'", float), ("np.float64", float), ("float", float), ("int | None", int | None),
+        ("Rate | str", Any), ("Nowhere", Any), ("me", Any), ("1 / 0", Any), ("(", Any),
+        ("Optional[float]", float | None), (int, int),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_alias_left_as_text_is_looked_up_in_its_file(annotation, kind):
+    assert field_type(resolved(annotation, NAMES)) == kind

@@ -405,6 +405,13 @@ def test_text_and_switches_are_hyperparameters_too(add_loss: AddLoss) -> None:
     }  # fmt: skip
 
 
+def test_types_may_have_names_of_their_own(add_loss: AddLoss) -> None:
+    constructor = "\n    def __init__(self, q: Rate = 1):\n        super().__init__()\n"
+    future = "from __future__ import annotations\n"
+    add_loss("score_alias", code=f"{future}{LOSS}{constructor}\nRate = float\n")
+    assert registry.hyperparameters("score_alias") == {"q": (float, 1)}
+
+
 def test_modules_of_the_package_are_there_after_import_alone() -> None:
     code = (
         "import sys, lossatlas; lossatlas.results.load\n"

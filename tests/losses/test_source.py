@@ -1,5 +1,6 @@
 """What the digest of a loss covers, and what it leaves out."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,6 +126,24 @@ def test_an_edited_helper_is_another_loss_wherever_it_lies(own: Own, tmp_path: P
     above.write_text("two = = 2")  # no Python any more, but another text still
     found.add(source.digest("mine"))
     assert len(found) == 4
+
+
+def test_a_helper_of_another_loss_with_the_same_name_is_not_taken(
+    own: Own, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for folder, name in (("one", "first"), ("two", "second"), ("two", "third")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "score_helper.py").write_text(f"factor = {folder!r}\n")
+        path = f"import sys\nsys.path.insert(0, {str(tmp_path / folder)!r})\n"
+        own(name, f"{path}from score_helper import factor\n{LOSS}")
+    get_loss("first")
+    with pytest.raises(UserError, match=r"second.py: imports 'score_helper', which is .*two/score"):
+        get_loss("second")
+    del sys.modules["score_helper"]
+    get_loss("second")
+    get_loss("third")  # of one helper there may be many losses
+    del sys.modules["score_helper"]
 
 
 def test_losses_that_a_class_derives_from_or_holds_count(own: Own) -> None:

@@ -69,6 +69,28 @@ def test_other_hyperparameters_make_another_arm():
     assert sorted(found) == ["focal (gamma 2.0)", "focal (gamma 3.0)"]
 
 
+@pytest.mark.parametrize(("key", "usual", "less"), [("train_size", 50000, 1000), ("epochs", 3, 1)])
+def test_runs_of_a_changed_recipe_are_never_taken_for_those_of_the_recipe(key, usual, less):
+    full = [row("cross_entropy", s, 0.7 + s / 100, **{key: usual}) for s in range(3)]
+    cut = row("cross_entropy", 0, 0.2, run_id="cut", started=9, **{key: less})
+    condition, found = only([*full, cut])
+    assert sorted(found) == sorted(f"cross_entropy ({key} {n})" for n in (usual, less))
+    assert condition.replaced == 0
+    assert condition.baseline.label == f"cross_entropy ({key} {usual})"
+    # of another loss, too: it is compared, and its label says what else differs
+    other = [row("focal", s, 0.3, **{key: less}) for s in range(3)]
+    assert set(only([*full, *other])[1]) == {
+        f"cross_entropy ({key} {usual})",
+        f"focal ({key} {less})",
+    }
+
+
+def test_a_diverged_run_stays_in_its_arm_though_it_does_not_say_its_size():
+    runs = [row("cross_entropy", s, 0.7, train_size=50000) for s in range(3)]
+    runs.append(row("focal", 0, 0.1, "diverged"))
+    assert set(only(runs)[1]) == {"cross_entropy", "focal"}
+
+
 def test_hyperparameters_that_are_not_the_cards_are_named():
     runs = [row("focal", s, 0.6, **{"loss.gamma": gamma}) for s, gamma in ((0, 2.0), (1, 2.0))]
     assert list(only(runs)[1]) == ["focal"]

@@ -69,6 +69,27 @@ def test_only_a_violated_limit_is_blamed() -> None:
     assert finding.found["cases"][1]["residual"] > 1
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        Limit(equals="nt_xent", when={"gamma": 0.0}),
+        Limit(equals="forward_complementary", when={"gamma": 0.0}),
+        Limit(equals="gce", when={"gamma": 0.0}, and_there={"q": 0.0}),
+    ],
+    ids=lambda limit: limit.equals,
+)
+def test_what_cannot_be_compared_is_said_and_hides_nothing(limit: Limit) -> None:
+    finding = special_cases(with_limits(examine("focal"), limit))
+    assert finding.verdict == "inconclusive"
+    assert finding.reason is not None
+    assert f"{limit.equals}" in finding.reason
+    assert "cannot be compared: " in finding.reason
+    false = Limit(equals="mae", when={"gamma": 0.0})
+    assert special_cases(with_limits(examine("focal"), limit, false)).verdict == "refuted"
+    true = Limit(equals="cross_entropy", when={"gamma": 0.0})
+    assert special_cases(with_limits(examine("focal"), true, limit)).verdict == "inconclusive"
+
+
 def test_an_epsilon_is_another_loss() -> None:
     subject = Subject("epsilon_inside_function", functions.epsilon_inside)
     finding = special_cases(with_limits(subject, Limit(equals="cross_entropy")))

@@ -430,6 +430,21 @@ class Own(NTXent):
 """
 
 
+def test_what_learns_from_features_equals_no_loss_of_logits(monkeypatch):
+    entries = registry.index()
+    names = ("cross_entropy", "center_loss", "t2fnorm", "deep_gamblers", "soft_target_kl")
+    monkeypatch.setattr(registry, "index", lambda: {name: entries[name] for name in names})
+    answer = nearest.nearest("cross_entropy")
+    assert [match.formula for match in answer.matches] == ["soft_target_kl"]
+    for name, beyond in (
+        ("center_loss", "its features"),
+        ("2 * center_loss + cross_entropy", "its features"),
+        ("deep_gamblers", "an output that is no class"),
+    ):
+        with pytest.raises(UserError, match=f"learns from {beyond}, too"):
+            nearest.nearest(name)
+
+
 def test_embeddings_are_compared_with_embeddings_only(tmp_path, monkeypatch):
     folder = tmp_path / "losses" / "contrastive_two_view"
     folder.mkdir(parents=True)

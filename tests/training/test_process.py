@@ -40,6 +40,12 @@ CHANGES = {
     "torch.exp = torch.log": "torch.exp",
     "torch.nn.Linear.forward = lambda s, x: x": "torch.nn.modules.linear.Linear.forward",
     "torch.nn.Linear.__call__ = lambda s, x: x": "torch.nn.modules.linear.Linear.__call__",
+    "torch.nn.modules.conv._ConvNd.reset_parameters = print": "_ConvNd.reset_parameters",
+    "torch.optim.lr_scheduler.LambdaLR.get_lr = print": "lr_scheduler.LambdaLR.get_lr",
+    "torch.nn.utils.clip_grad_norm_ = print": "torch.nn.utils.clip_grad_norm_",
+    "import pytorch_lightning as pl; pl.Trainer.fit = print": "trainer.Trainer.fit",
+    "import builtins; builtins.sum = max": "builtins.sum",
+    "torch.backends.cudnn.allow_tf32 = False": "torch.backends.cudnn.allow_tf32",
     "import math; math.log1p = math.log": "math.log1p",
     "import lossatlas.losses.quantities as q; q.margin = max": "lossatlas.losses.quantities.margin",
     "LogitLoss.check = lambda *a: None": "lossatlas.losses.base.LogitLoss.check",
@@ -71,7 +77,9 @@ def test_filters_folder_and_seeds_are_put_back_without_a_word(own_loss, tmp_path
         f"import os, random, warnings, numpy\n{file.read_text()}\n"
         "torch.manual_seed(1); random.seed(1); numpy.random.seed(1)\n"
         f"warnings.simplefilter('error'); os.chdir({str(tmp_path)!r})\n"
+        "os.environ['ONEDNN_MAX_CPU_ISA'] = 'SSE41'; os.environ.pop('PATH')\n"
     )
+    environment = dict(os.environ)
     expected = (torch.get_rng_state(), np.random.get_state()[1].copy(), os.getcwd())
     filters = list(warnings.filters)
     assert registry.changes(registry.get_loss("seeding")) == []
@@ -79,6 +87,7 @@ def test_filters_folder_and_seeds_are_put_back_without_a_word(own_loss, tmp_path
     assert (np.random.get_state()[1] == expected[1]).all()
     assert os.getcwd() == expected[2]
     assert warnings.filters == filters
+    assert dict(os.environ) == environment
 
 
 def test_a_loss_that_changes_the_process_fails_and_the_next_run_is_as_ever(make_cfg, own_loss):

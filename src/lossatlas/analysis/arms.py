@@ -28,6 +28,8 @@ from lossatlas.results.travel import machine
 BASELINE = "cross_entropy"
 SHARED = ("scenario", "recipe", "model", "data")
 SETTINGS = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "teacher")
+SIZE = "train_size"
+OWN = ("lr", "teacher")  # settings that each loss may have of its own
 TRIALS = {"synthetic": "synthetic images", "smoke": "smoke recipe"}  # data and recipes
 ECE = ("test_ece", "test_ece_floor", "test_ece_floor_sd")
 
@@ -156,7 +158,7 @@ def conditions(
     not have it.
 
     An arm's label names the hyperparameters that differ between arms of the loss, or that are not
-    the defaults of its card.
+    the defaults of its card, and the settings of the recipe that differ between any two runs.
     Runs that are done or diverged make the arms. A loss whose runs all failed or still run gets
     an arm without runs, so that it is not dropped. Of two runs of one arm and seed (the source of
     the loss changed) the one started later counts; of rows of one run, see `Arm`.
@@ -319,7 +321,15 @@ def _arms(
     by_loss: dict[str, list[Row]] = defaultdict(list)
     for row in members:
         by_loss[row["loss"]].append(row)
-    made = Counter(machine(row) for row in filter(is_finished, members))
+    finished = list(filter(is_finished, members))
+    made = Counter(map(machine, finished))
+    # A run that diverged does not say how many images it had.
+    sizes = Counter(row[SIZE] for row in finished if SIZE in row).most_common(1)
+    usual_size = sizes[0][0] if sizes else None
+
+    def given(row: Row, key: str) -> str:
+        return str(row.get(key, usual_size if key == SIZE else None))
+
     latest: dict[str, float] = defaultdict(float)
     for row in members:
         latest[row["run_id"]] = max(latest[row["run_id"]], row.get("started", 0))
@@ -337,15 +347,15 @@ def _arms(
         usual = {"loss.terms": None, "loss.loss": None, **defaults.get(loss, {})}
         varying = [
             k
-            for k in (*own, *SETTINGS)
-            if len({str(row.get(k)) for row in mine}) > 1
+            for k in (*own, *SETTINGS, SIZE)
+            if len({given(r, k) for r in (mine if k in own or k in OWN else finished)}) > 1
             or (k in usual and any(row.get(k) != usual[k] for row in mine))
         ]
         variants: dict[tuple[str, ...], dict[int, list[Row]]] = defaultdict(
             lambda: defaultdict(list)
         )
         for row in mine:
-            variants[tuple(str(row.get(k)) for k in varying)][int(row["seed"])].append(row)
+            variants[tuple(given(row, k) for k in varying)][int(row["seed"])].append(row)
         for values, by_seed in sorted(variants.items(), key=lambda v: (-len(v[1]), v[0])):
             names = (key.removeprefix("loss.") for key in varying)
             what = ", ".join(f"{k} {v}" for k, v in zip(names, values, strict=True))

@@ -5,10 +5,12 @@ Without a type `q=1` and `q=1.0` would be two experiments.
 
 import ast
 import inspect
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, ForwardRef, Union, get_args, get_origin
+from typing import Annotated, Any, Final, ForwardRef, Literal, Union, get_args, get_origin
 
 PLAIN: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
 
@@ -35,6 +37,17 @@ def field_type(annotation: Any, default: Any = inspect.Parameter.empty) -> Any:
     return kind | None if "None" in found else kind
 
 
+def resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
+    """What an annotation that was left as text means among the names of its file.
+
+    The text itself where it means nothing there, such as a class imported for type checkers only.
+    """
+    if isinstance(annotation, str):
+        with suppress(Exception):
+            return resolved(eval(annotation, dict(names)), names)
+    return annotation
+
+
 def _names(annotation: Any) -> set[str]:
     """The names of a union's members; "?" for what is none of `PLAIN` or None."""
     if isinstance(annotation, ForwardRef):
@@ -48,6 +61,8 @@ def _names(annotation: Any) -> set[str]:
         return {"None"}
     if get_origin(annotation) in (Union, UnionType):
         return set[str]().union(*map(_names, get_args(annotation)))
+    if get_origin(annotation) is Literal:
+        return set[str]().union(*(_names(type(value)) for value in get_args(annotation)))
     if get_origin(annotation) in (Annotated, Final):
         return _names(get_args(annotation)[0])
     annotation = getattr(annotation, "__supertype__", annotation)  # of a NewType

@@ -48,11 +48,28 @@ def run_examples(card: Card) -> list[Outcome]:
 def faults(name: str) -> list[str]:
     """Where the code of a loss is not what its card states, a sentence each.
 
-    Names and defaults of the hyperparameters, target, needs, worked examples; limits and properties
-    are for the checker.
+    Names and defaults of the hyperparameters, target, needs, worked examples, and whether a limit
+    names a loss that it can equal; whether it does, and properties, are for the checker.
     """
     card = get_card(name)
-    return [*cards.differences(card, get_class(name)), *faulty_examples(card)]
+    differences = cards.differences(card, get_class(name))
+    return [*differences, *faulty_examples(card), *faulty_limits(card)]
+
+
+def faulty_limits(card: Card) -> list[str]:
+    """The limits that no loss can keep, a sentence each: the other one is not there, refuses the
+    values that the card gives it, or is fed otherwise."""
+    found = []
+    for limit in card.limits:
+        try:
+            other = get_loss(limit.equals, "mean", **limit.and_there).kind
+        except UserError as error:
+            found.append(f"limit {limit.equals!r}: {error}")
+            continue
+        kind = KINDS[card.target]
+        if (kind.inputs, kind.names == "wrong") != (other.inputs, other.names == "wrong"):
+            found.append(f"limit {limit.equals!r}: that loss takes other inputs or targets")
+    return found
 
 
 def faulty_examples(card: Card) -> list[str]:

@@ -4,6 +4,7 @@ They decide the numbers of every run that the process makes, also of other losse
 what the code inside it changed, and says what that was.
 """
 
+import builtins
 import inspect
 import math
 import os
@@ -97,7 +98,7 @@ SETTINGS = [
         _attribute(f"torch.backends.{name}.{key}", getattr(torch.backends, name), key)
         for name, keys in {
             "mkldnn": ("enabled", "deterministic", "fp32_precision"),
-            "cudnn": ("enabled", "deterministic", "benchmark", "fp32_precision"),
+            "cudnn": ("enabled", "deterministic", "benchmark", "allow_tf32", "fp32_precision"),
         }.items()
         for key in keys
     ),
@@ -116,6 +117,11 @@ SETTINGS = [
 ]  # fmt: skip
 
 
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
 def _set_filters(filters: list[Any]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
     warnings._filters_mutated()  # type: ignore[attr-defined]
@@ -125,6 +131,7 @@ def _set_filters(filters: list[Any]) -> None:
 QUIET = [
     Setting("warnings", lambda: list(warnings.filters), _set_filters),
     Setting("folder", os.getcwd, os.chdir),
+    Setting("environment", lambda: dict(os.environ), _set_environment),
     Setting("random", random.getstate, random.setstate),
     Setting("numpy.random", np.random.get_state, np.random.set_state),
     Setting("torch.random", torch.get_rng_state, torch.set_rng_state),
@@ -211,12 +218,21 @@ def kept(quietly: bool = True) -> Iterator[list[str]]:
 def _functions() -> dict[Any, dict[str, Any]]:
     """The functions and classes of each module and class that losses and runs are made of."""
     atlas = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "lossatlas"]
-    shelves = [nn, torch.optim, *atlas]
+    lightning = [sys.modules[name] for name in ("pytorch_lightning",) if name in sys.modules]
+    shelves = [nn, torch.optim, torch.optim.lr_scheduler, *lightning, *atlas]
     classes = {c for module in shelves for c in vars(module).values() if inspect.isclass(c)}
     classes |= {torch.Tensor, torch.autograd.Function}
-    own = {c for c in classes if c.__module__.partition(".")[0] in ("torch", "lossatlas")}
-    modules = [torch, nn.functional, nn.init, torch.autograd, torch.linalg, torch.special]
-    return {holder: _callables(holder) for holder in (*modules, np, math, random, *shelves, *own)}
+    ours = ("torch", "lossatlas", "pytorch_lightning")
+    own = {
+        parent
+        for c in classes if c.__module__.partition(".")[0] in ours
+        for parent in c.__mro__ if parent.__module__.partition(".")[0] in ours
+    }  # fmt: skip
+    modules = [
+        torch, nn.functional, nn.init, nn.utils, torch.autograd, torch.linalg, torch.special,
+        torch.random, torch.fft, np, np.random, math, random, builtins,
+    ]  # fmt: skip
+    return {holder: _callables(holder) for holder in (*modules, *shelves, *own)}
 
 
 def _callables(holder: Any) -> dict[str, Any]:

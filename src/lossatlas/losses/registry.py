@@ -28,7 +28,7 @@ from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError, meant
 from lossatlas.interrupt import by_signal
 from lossatlas.losses import expression, needs, source
-from lossatlas.losses.annotations import field_type
+from lossatlas.losses.annotations import field_type, resolved
 from lossatlas.losses.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -231,9 +231,11 @@ def hyperparameters(name: str) -> dict[str, tuple[Any, Any]]:
     Raises:
         UserError: there is no such loss, or its file cannot be used.
     """
+    cls = get_class(name)
+    names = getattr(cls.__init__, "__globals__", {})
     return {
-        key: (field_type(p.annotation, p.default), _plain(p.default))
-        for key, p in inspect.signature(get_class(name)).parameters.items()
+        key: (field_type(resolved(p.annotation, names), p.default), _plain(p.default))
+        for key, p in inspect.signature(cls).parameters.items()
     }
 
 
@@ -537,6 +539,8 @@ def _import(entry: Entry) -> None:
     if not entry.module.startswith("lossatlas.losses."):
         # A name without dots has no parent package to be imported, so that classes can be pickled.
         load_file(entry.module.replace(".", "_"), entry.code)
+        if (wrong := source.misled(entry.code)) is not None:
+            raise UserError(wrong)
     elif status(entry) == "verified":
         importlib.import_module(entry.module)
     else:

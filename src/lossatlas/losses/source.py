@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,6 +95,26 @@ def closure(
                     found[place] = Path(place)
                     todo.append(place)
     return {path: codes[file] for file, path in found.items()}
+
+
+def misled(path: Path) -> str | None:
+    """What a file that was just imported got from another file than it would have alone, or None.
+
+    Two losses' helpers may have one name, and Python gives both losses the one imported first.
+    """
+    for file, code in closure([path]).items():
+        named = {name.partition(".")[0] for name in code.imports or ()}
+        for first in sorted(named - sys.stdlib_module_names - {"lossatlas"}):
+            there = getattr(sys.modules.get(first), "__file__", None)
+            spec = PathFinder.find_spec(first)
+            if there is None or spec is None or spec.origin is None:
+                continue
+            if os.path.realpath(spec.origin) != os.path.realpath(there):
+                return (
+                    f"{file}: imports {first!r}, which is {spec.origin}, but this process has "
+                    f"{there} by that name; give each a name of its own"
+                )
+    return None
 
 
 def read(path: Path) -> Code:

@@ -7,7 +7,7 @@ scale: a hinge is linear as long as no margin reaches its kink.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -52,6 +52,13 @@ def kind_of(target: str) -> Kind:
     """Losses are compared within a kind: a class that is *not* the label means something else."""
     kind = KINDS[target]
     return "complementary" if kind.names == "wrong" else kind.inputs
+
+
+def learns_beyond(needs: Sequence[str]) -> str | None:
+    """What a loss with these needs learns from besides its logits, whose slope then tells too
+    little to call it equal to another; or None."""
+    beyond = {"features": "its features", "extra_output": "an output that is no class"}
+    return next((what for need, what in beyond.items() if need in needs), None)
 
 
 @cache

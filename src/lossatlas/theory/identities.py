@@ -18,7 +18,14 @@ from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.examples import ready
 from lossatlas.losses.needs import FEATURES
-from lossatlas.theory.fingerprint import CLASSES, Fingerprint, Incomparable, fingerprint, kind_of
+from lossatlas.theory.fingerprint import (
+    CLASSES,
+    Fingerprint,
+    Incomparable,
+    fingerprint,
+    kind_of,
+    learns_beyond,
+)
 from lossatlas.theory.fit import EXACT, Candidate, Setting, gradients_of, known_far
 from lossatlas.theory.nearest import snapped, term, written
 from lossatlas.threads import one_thread
@@ -58,8 +65,7 @@ def candidates(names: Sequence[str]) -> list[Candidate]:
     for name in names:
         cls = registry.get_class(name)
         kind = kind_of(cls.target)
-        # What learns from features, too, is not known by its slope in the logits.
-        beyond = cls.per == "batch" or {"extra_output", "features"} & set(cls.requires)
+        beyond = cls.per == "batch" or learns_beyond(cls.requires)
         if not registry.has_card(name) or (kind != "embeddings" and beyond):
             continue
         try:

@@ -29,6 +29,7 @@ from lossatlas.theory.fingerprint import (
     far,
     fingerprint,
     kind_of,
+    learns_beyond,
 )
 from lossatlas.theory.fit import (
     EXACT,
@@ -181,6 +182,11 @@ def proposal(text: str) -> Proposal:
     if not known and (text.endswith(".py") or Path(text).exists()):
         return Proposal(text, _from_file(Path(text)), "class_index")
     loss = ready(text, CLASSES)
+    if not loss.kind.on_embeddings and (beyond := learns_beyond(loss.requires)) is not None:
+        raise UserError(
+            f"{text}: the loss learns from {beyond}, too, so that its slope in the logits does not "
+            "say what it equals"
+        )
     return Proposal(text, loss, loss.target, getattr(loss, "views", 2))
 
 
@@ -280,8 +286,9 @@ def _from_file(path: Path) -> Function:
 def _candidate(name: str, kind: str, mine: Fingerprint) -> Candidate | None:
     """The known loss, or None where it is of another kind than the proposal."""
     cls = registry.get_class(name)
-    of_classes = cls.per != "batch" and "extra_output" not in cls.requires
-    if kind_of(cls.target) != kind or (kind == "logits" and not of_classes):
+    if kind_of(cls.target) != kind:
+        return None
+    if kind != "embeddings" and (cls.per == "batch" or learns_beyond(cls.requires)):
         return None
     candidate = Candidate(name)
     if candidate.default.gradients.shape != mine.gradients.shape:

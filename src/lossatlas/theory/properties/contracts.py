@@ -39,15 +39,17 @@ def special_cases(subject: Subject) -> Finding:
         return not_applicable("the card names no special case")
     cases: list[dict[str, Any]] = []
     worst, excess, n = None, 0.0, 0
+    unclear: list[str] = []
     for limit in limits:
         ours = _written(subject.name, limit.when) if limit.when else None
         theirs = _written(limit.equals, limit.and_there)
         try:
             a = examine(ours, subject.k, subject.class_counts) if ours else subject
             b = examine(theirs, subject.k, subject.class_counts)
-        except UserError as error:
-            return Finding("inconclusive", "", reason=str(error))
-        gap, point, target = _largest_gap(a, b, limit)
+            gap, point, target = _largest_gap(a, b, limit)
+        except (UserError, ValueError) as error:  # a loss of another kind takes other inputs
+            unclear.append(f"{theirs} cannot be compared: {error}")
+            continue
         n += len(point)
         at = int(gap.argmax())
         cases.append({"equals": theirs, "when": limit.when, "residual": plain(gap[at])})
@@ -57,6 +59,8 @@ def special_cases(subject: Subject) -> Finding:
     facts: dict[str, Any] = {"found": {"cases": cases}, "worst": excess, "n": n}
     facts["tolerance"] = max(limit.tolerance for limit in limits)
     if worst is None:
+        if unclear:
+            return Finding("inconclusive", "", reason="; ".join(unclear))
         facts["worst"] = max(case["residual"] for case in cases)
         return Finding("not_refuted", method, **facts)
     limit, ours, theirs, point, y = worst
@@ -67,6 +71,8 @@ def special_cases(subject: Subject) -> Finding:
 
     exact, rounding, how = confirm(subject, terms(point))
     if abs(exact) <= limit.tolerance + (rounding if how else 0):
+        if unclear:
+            return Finding("inconclusive", "", reason="; ".join(unclear))
         facts["found"]["rounding"] = plain(excess)
         vanishes = how or "at 50 digits"
         return Finding("not_refuted", f"{method}; what is left vanishes {vanishes}", **facts)

@@ -250,6 +250,21 @@ def test_the_right_answer(body, formula, words, tmp_path, monkeypatch):
     assert ("not new" in verdict) == ("equals" in verdict and "no " not in verdict.split("(")[0])
 
 
+def test_a_known_loss_at_a_setting_may_be_a_sum_as_well(ask, monkeypatch):
+    monkeypatch.setitem(globals(), "FEW", [*FEW, "bsce_gra", "taylor_ce"])
+    answer = ask(f"log_p = {LOG_P}\n    return (1 - log_p.exp()).detach() ** 2 * -log_p")
+    assert answer.verdict.split(" equals ")[1].startswith(
+        "0.25 * bsce_gra(beta=1), and cross_entropy - taylor_ce(t=2) ("
+    )
+
+
+def test_a_loss_and_nothing_of_another_is_no_sum(ask):
+    """What rounding leaves of the proposal is no second part."""
+    answer = ask(f"return (1 - ({LOG_P}).exp() ** 0.5) / 0.5")
+    assert answer.matches[0].formula == "gce(q=0.5)"
+    assert answer.combination is None
+
+
 BROKEN = """from lossatlas.losses.base import LogitLoss
 from lossatlas.losses.registry import register
 

@@ -258,16 +258,10 @@ class Candidate:
                 self._seen[key] = None
         return self._seen[key]
 
-    def seen(self, settings: bool) -> list[tuple[dict[str, float], Fingerprint]]:
-        """Its fingerprint at the defaults, or also at each step of each ladder."""
-        changes: list[dict[str, float]] = [{}]
-        if settings:
-            changes += [
-                {key: x}
-                for key, steps in self.ladders.items()
-                for x in steps
-                if x != self.ranges[key].default
-            ]
+    def seen(self) -> list[tuple[dict[str, float], Fingerprint]]:
+        """Its fingerprints at the defaults and at each step of each ladder."""
+        steps = [(key, x) for key, ladder in self.ladders.items() for x in ladder]
+        changes = [{}, *({key: x} for key, x in steps if x != self.ranges[key].default)]
         found = [(setting, self.at(setting)) for setting in changes]
         return [(setting, one) for setting, one in found if one is not None]
 

@@ -90,7 +90,7 @@ def identities(compared: Sequence[Candidate]) -> list[Identity]:
 
 
 def _among(group: Sequence[Candidate], told: Callable[[Point, Point], bool]) -> list[Identity]:
-    pool = [(one, *seen) for one in group for seen in one.seen(settings=True)]
+    pool = [(one, *seen) for one in group for seen in one.seen()]
     units = np.array([_unit(found) for _, _, found in pool])
     identities: list[Identity] = []
     spoken_for: set[str] = set()

@@ -228,9 +228,8 @@ def compare(subject: Proposal, mine: Fingerprint, far_out: list[Fingerprint]) ->
     if not any(match.relation == "equal" for match in matches):
         matches = [values.get(match.loss, match) for match in matches]
     matches.sort(key=_rank)
-    equal = matches[0].relation == "equal"
-    plain = equal and not matches[0].setting
-    sums = None if plain else asked.combination(candidates, settings=not equal)
+    plain = matches[0].relation == "equal" and not matches[0].setting
+    sums = None if plain else asked.combination(candidates)
     return Answer(subject.name, _verdict(subject, matches[0], sums), matches, sums, left_out)
 
 
@@ -332,18 +331,18 @@ class _Asked:
         match = self._match(candidate, found, by_values=True)
         return match._replace(relation="same values") if self._reaches_all(match) else None
 
-    def combination(self, candidates: list[Candidate], settings: bool) -> Combination | None:
+    def combination(self, candidates: list[Candidate]) -> Combination | None:
         """Two known losses whose sum or difference is the proposal, if there are any.
 
-        At their defaults, or also at each step of each ladder (`settings`). Least squares over all
-        pairs by their Gram matrix; pairs that look exact are solved again from the vectors, since a
-        Gram matrix has but half the digits. The simplest are tried first.
+        At their defaults and at each step of each ladder. Least squares over all pairs by their
+        Gram matrix; pairs that look exact are solved again from the vectors, since a Gram matrix
+        has but half the digits. The simplest are tried first.
         """
         view = self.gradients
         pool = [
             (candidate.name, setting, found)
             for candidate in sorted(candidates, key=lambda one: len(one.ranges))
-            for setting, found in candidate.seen(settings)
+            for setting, found in candidate.seen()
         ]
         pool.sort(key=lambda one: len(one[1]))
         vectors = np.array([view.of(found) for _, _, found in pool])
@@ -356,6 +355,9 @@ class _Asked:
         few /= np.maximum(np.linalg.norm(few, axis=1), 1e-300)[:, None]
         along = few @ asked / (np.linalg.norm(asked) or 1.0)
         alike = lengths == 0
+        for one in np.flatnonzero(np.abs(along) > 1 - 1e-9):  # the proposal by itself is no sum
+            x = vectors[one] / lengths[one]
+            alike[one] = np.linalg.norm(view.target - (view.target @ x) * x) <= EXACT
         close: list[list[int]] = []
         for top in range(0, len(few), BLOCK):
             here, after = along[top : top + BLOCK, None], along[top:]

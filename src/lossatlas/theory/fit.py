@@ -469,10 +469,14 @@ def _limits(candidate: Candidate, view: View, pair: Fit) -> list[Fit]:
         for end, ways in _open_ends(interval, default).items():
             for rest in ({}, others) if others else ({},):
                 steps = [{**rest, key: x} for x in ways if x in interval]
-                residuals = [view.residual(candidate.at(step, not rest)) for step in steps]
-                falls = all(b < 0.5 * a for a, b in itertools.pairwise(residuals[-3:]))
-                if len(residuals) > 2 and falls and residuals[-1] < NEAR_LIMIT:
-                    found.append(Fit(rest, residuals[-1], f"{key} -> {end:g}", steps[-1]))
+                last: list[float] = []  # the residuals of the last three, from the last backwards
+                for step in steps[:-4:-1] if len(steps) > 2 else ():
+                    residual = view.residual(candidate.at(step, lasting=not rest))
+                    if not (residual > 2 * last[-1] if last else residual < NEAR_LIMIT):
+                        break
+                    last.append(residual)
+                if len(last) == 3:
+                    found.append(Fit(rest, last[0], f"{key} -> {end:g}", steps[-1]))
     return found
 
 

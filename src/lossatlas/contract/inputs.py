@@ -198,9 +198,9 @@ def _besides(loss: Loss, function: Callable[..., Any], inputs: Tensor) -> dict[s
     moments = loss.moments(inputs)
     found = {**loss.facts, **moments}
     if loss.per == "sample":  # what has a row a sample has the same for each
-        twice = loss.moments(torch.cat([inputs, inputs]))
+        twice = loss.moments(torch.cat([inputs, inputs], -2))
         for key, value in moments.items():
-            if isinstance(value, Tensor) and value.shape != twice[key].shape:
+            if isinstance(value, Tensor) and value.shape[:1] != twice[key].shape[:1]:
                 found[key] = value[0]
     found |= {k: owned[k] for k in inspect.signature(function).parameters if k in owned}
     return {key: _mpf(v.tolist()) if isinstance(v, Tensor) else v for key, v in found.items()}

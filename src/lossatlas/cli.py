@@ -190,14 +190,7 @@ def _show(name: str) -> list[str]:
     print(f"\ncard {entry.card}\ncode {entry.code}")
     for gap in card.todo:
         print(f"to do: {gap}")
-    if registry.status(entry) == "verified":
-        return []
-    from lossatlas.losses import examples
-
-    try:
-        return [f"{name}: {fault}" for fault in examples.faults(name)]
-    except UserError as error:
-        return [str(error)]
+    return registry.doubts(name)
 
 
 @app.command()

@@ -333,9 +333,13 @@ def test_whatever_stands_in_a_ledger_a_loss_is_a_draft(add_loss: AddLoss) -> Non
     for text in ("[]", "null", "{}", '{"score_led": 5}', "[" * 100_000, '"x', "\0"):
         ledger.write_text(text)
         assert registry.status(registry.find("score_led")) == "draft"
+        told = [f"{ledger}: is no ledger of verified losses"] * (text[0] != "{")
+        assert [fault.split(" (")[0] for fault in registry.faults()] == told
     ledger.unlink()
+    assert registry.faults() == []
     os.mkfifo(ledger)
     assert registry.status(registry.find("score_led")) == "draft"
+    assert "is no ledger" in registry.faults()[0]
 
 
 def test_plugins_are_not_imported_and_stop_nobody(

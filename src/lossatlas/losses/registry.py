@@ -145,8 +145,34 @@ def index() -> dict[str, Entry]:
 
 
 def faults() -> list[str]:
-    """What is wrong with the roots of `LOSSATLAS_PATH` and of plug-ins, a sentence each."""
-    return list(_scan(_own_roots()).faults)
+    """What is wrong with ledgers, and the roots of `LOSSATLAS_PATH` and of plug-ins, a sentence
+    each."""
+    found = list(_scan(_own_roots()).faults)
+    for ledger in {entry.ledger: None for entry in index().values()}:
+        try:
+            _recorded(ledger)
+        except FileNotFoundError:
+            pass  # nothing beside it was verified yet
+        except (OSError, ValueError, RecursionError) as error:
+            what = "the losses beside it count as drafts"
+            found.append(f"{ledger}: is no ledger of verified losses ({error}); {what}")
+    return found
+
+
+def doubts(name: str) -> list[str]:
+    """Where the code of a draft is not what its card states, a sentence each.
+
+    Of a verified loss, of which its laws were seen to hold, nothing, nor of one without a card.
+    """
+    entry = find(name)
+    if not entry.card.is_file() or status(entry) == "verified":
+        return []
+    from lossatlas.losses import examples
+
+    try:
+        return [f"{name}: {fault}" for fault in examples.faults(name)]
+    except UserError as error:
+        return [str(error)]
 
 
 def forget() -> None:
@@ -421,16 +447,22 @@ def status(entry: Entry) -> str:
     The ledger `papers/verified.json` holds the digests with which the suite last passed.
     """
     try:
-        stat = entry.ledger.stat()
-        recorded = _ledger(entry.ledger, stat.st_mtime_ns, stat.st_size)[entry.id]
-        return "verified" if recorded == digest(entry) else "draft"
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return "verified" if _recorded(entry.ledger)[entry.id] == digest(entry) else "draft"
+    except (OSError, ValueError, LookupError, RecursionError):
         return "draft"
 
 
+def _recorded(ledger: Path) -> dict[str, Any]:
+    stat = ledger.stat()
+    return _ledger(ledger, stat.st_mtime_ns, stat.st_size)
+
+
 @lru_cache(maxsize=8)
-def _ledger(path: Path, _changed: int, _size: int) -> Any:
-    return json.loads(yamls.text_of(path))  # a plain file: a pipe would wait for a writer
+def _ledger(path: Path, _changed: int, _size: int) -> dict[str, Any]:
+    recorded = json.loads(yamls.text_of(path))  # a plain file: a pipe would wait for a writer
+    if not isinstance(recorded, dict):
+        raise ValueError("it must hold a digest for each loss")
+    return recorded
 
 
 def digest(entry: Entry) -> str:

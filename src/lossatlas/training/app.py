@@ -23,12 +23,15 @@ register_configs()
 
 def task(cfg: DictConfig) -> None:
     """Make the run of `cfg` and print its outcome; exits with code 1 unless it is done."""
+    from lossatlas.training.identity import doubts
     from lossatlas.training.run import NoSpace, execute
 
     try:
         check_names(cfg, HydraConfig.get().runtime.choices)
         with our_words():
             source = lr_source(cfg)
+            for fault in doubts(OmegaConf.to_container(cfg.loss)):  # type: ignore[arg-type]
+                print(printable(f"lossatlas: {fault}"), file=sys.stderr)
         row = execute(cfg, source)  # type: ignore[arg-type]
     except (UserError, NoSpace) as error:  # Hydra would print a preamble of its own
         tell(error)

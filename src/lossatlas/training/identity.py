@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lossatlas.errors import UserError
-from lossatlas.losses import registry, source
+from lossatlas.losses import expression, registry, source
 from lossatlas.losses.base import Loss
 from lossatlas.names import folder, label
 from lossatlas.results import store
@@ -43,6 +43,14 @@ def ground(config: dict[str, Any]) -> dict[str, Any]:
         "model": label(config["model"]),
         "data": label(config["data"]),
     }
+
+
+def doubts(conf: dict[str, Any]) -> list[str]:
+    """What is not as the cards say of the losses that a group `loss` names, a sentence each."""
+    name, wrapped = conf["name"], conf.get(expression.WRAPPED)
+    names = expression.ids(conf["terms"]) if name == registry.SUM else [name]
+    names += expression.ids(wrapped) if isinstance(wrapped, str) else []
+    return [fault for one in names for fault in registry.doubts(one)]
 
 
 def check_wanted(config: dict[str, Any], loss: Loss) -> None:

@@ -7,12 +7,13 @@ list of such products. A loss that cannot be used, or does not fit the scenario,
 plan with its reason, and stops no other.
 """
 
+import json
 import math
 import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
@@ -159,7 +160,8 @@ class ResumableSweeper(Sweeper):
             print(_table(members, costs, self._again))
             ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
             print(progress.describe(ahead, costs, time.time(), size))
-            print(*_told(left_out), sep="\n", end="\n" if left_out else "")
+            for line in _told(left_out) + _doubted(members):
+                print(line)
             return
         damaged = [m for m in members if m.state == "damaged"]  # left alone
         for member in damaged:
@@ -170,7 +172,7 @@ class ResumableSweeper(Sweeper):
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
         console.print(f"{len(plan)} runs in {root}: {ended}, {len(missing)} to do")
-        for line in _told(left_out):
+        for line in _told(left_out) + _doubted(missing):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
         for member in filter(self._again, missing):
@@ -428,6 +430,15 @@ def _told(left_out: list[LeftOut]) -> list[str]:
         for o in left_out
     ]
     return [f"left out: {sum(o.runs for o in left_out)} runs", *lines] if left_out else []
+
+
+def _doubted(members: Iterable[Member]) -> list[str]:
+    """Where the losses of runs are not as their cards say, a line each."""
+    from lossatlas.training.identity import doubts
+
+    losses = {json.dumps(m.planned.config["loss"]): m.planned.config for m in members}
+    found = (fault for config in losses.values() for fault in doubts(config["loss"]))
+    return [printable(fault) for fault in dict.fromkeys(found)]
 
 
 def _words(grid: str) -> list[str]:

@@ -1,10 +1,10 @@
 """The loss of 1.5-entmax, a map between softmax and sparsemax."""
 
-import torch
 from torch import Tensor
 
 from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
+from lossatlas.losses.fenchel_young.sparsemax_loss import threshold
 from lossatlas.losses.registry import register
 
 
@@ -21,21 +21,9 @@ class Entmax15Loss(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         half = (logits - logits.amax(1, keepdim=True)) / 2
-        tau = threshold(half)
+        tau = threshold(half, power=2)
         # The maximum over p in its dual form, min over tau of 2 tau + 2/3 sum max(0, s/2 - tau)^3.
         # There the slope in tau is 2 - 2 sum p = 0, so rounding of tau cannot spoil the gradient.
         cubes = ((half - tau).relu() ** 3).sum(1)
         conjugate = 2 * tau.squeeze(1) + (2 * cubes + 4) / 3
         return conjugate - 2 * quantities.of_label(half, target)
-
-
-def threshold(x: Tensor) -> Tensor:
-    """The tau (N, 1) for which max(0, x - tau)^2 sums to one, for scores x (N, K), max zero."""
-    top = x.sort(1, descending=True).values
-    rank = torch.arange(1, x.shape[1] + 1, device=x.device)
-    # A class has p > 0 if and only if sum_i max(0, x_i - x_k)^2 < 1.
-    inside = top.square().cumsum(1) - 2 * top * top.cumsum(1) + rank * top.square() < 1
-    size = inside.sum(1, keepdim=True)
-    mean = torch.where(inside, top, 0.0).sum(1, keepdim=True) / size
-    spread = torch.where(inside, top - mean, 0.0).square().sum(1, keepdim=True)
-    return mean - ((1 - spread) / size).sqrt()

@@ -1,15 +1,15 @@
 """The losses of alpha-entmax, from cross-entropy through sparsemax on; their conjugate."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses import quantities
 from lossatlas.losses.base import LogitLoss
-from lossatlas.losses.fenchel_young import entmax15_loss, sparsemax_loss
+from lossatlas.losses.fenchel_young import sparsemax_loss
 from lossatlas.losses.registry import register
-
-HALVINGS = 50  # of the interval in which the threshold is known to lie
 
 
 @register
@@ -52,7 +52,7 @@ def conjugate(s: Tensor, alpha: float, reference: Tensor | None = None) -> Tenso
     # derivative sees that dependence.
     x = s.detach()
     if alpha == 1.5 and reference is None:
-        t = 2 + 2 * entmax15_loss.threshold(x / 2)
+        t = 2 + 2 * sparsemax_loss.threshold(x / 2, power=2)
     elif alpha == 2 and reference is None:
         t = 1 + sparsemax_loss.threshold(x)
     else:
@@ -66,7 +66,7 @@ def _threshold(s: Tensor, alpha: float, pi: Tensor) -> Tensor:
     # At `low` one class alone has p = 1; at `high` none has more than 1 / K.
     low = (s - _slope(1 / pi, alpha)).amax(1, keepdim=True)
     high = (s - _slope(1 / (len(pi) * pi), alpha)).amax(1, keepdim=True)
-    for _ in range(HALVINGS):
+    for _ in range(3 - math.frexp(torch.finfo(s.dtype).eps)[1]):
         middle = (low + high) / 2
         above = (pi * _power(s - middle, alpha, 1.0)).sum(1, keepdim=True) > 1
         low, high = torch.where(above, middle, low), torch.where(above, high, middle)

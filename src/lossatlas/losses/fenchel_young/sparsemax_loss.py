@@ -1,5 +1,7 @@
 """The loss of sparsemax, the softmax-like map that can give exact zeros."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -28,11 +30,25 @@ class SparsemaxLoss(LogitLoss):
         return conjugate - quantities.of_label(s, target)
 
 
-def threshold(s: Tensor) -> Tensor:
-    """The tau (N, 1) for which max(0, s - tau) sums to one, for scores s (N, K)."""
-    top = s.sort(1, descending=True).values
-    rank = torch.arange(1, s.shape[1] + 1, device=s.device)
-    # A class has p > 0 if and only if sum_i max(0, s_i - s_k) < 1.
-    inside = top.cumsum(1) - rank * top < 1
-    size = inside.sum(1, keepdim=True)
-    return (torch.where(inside, top, 0.0).sum(1, keepdim=True) - 1) / size
+def threshold(s: Tensor, power: int = 1) -> Tensor:
+    """The tau (N, 1) for which max(0, s - tau)^power, 1 or 2, sums to one, for scores s (N, K).
+
+    By Newton's method for the norm |max(0, s - tau)|, convex in tau, from the left. There each step
+    makes the product of |.| - 1 and its slope at least four times smaller (Dinkelbach's lemma),
+    which begins below K^(2 / power) and ends as the error of tau; so no score needs more steps.
+    """
+    x = s.detach()
+    tau = x.amax(1, keepdim=True) - 1
+    for _ in range(math.ceil(math.log(s.shape[1] ** (2 / power) / torch.finfo(s.dtype).eps, 4))):
+        tau = _nearer(x, tau, power)
+    return _nearer(s, tau, power)  # whose slope in s is that of the threshold
+
+
+def _nearer(s: Tensor, tau: Tensor, power: int) -> Tensor:
+    """A step of Newton's method from tau (N, 1)."""
+    above = (s - tau).relu_()  # in place: a step is memory, no arithmetic
+    total = above.sum(1, keepdim=True)
+    if power == 1:
+        return tau + (total - 1) / above.sign().sum(1, keepdim=True)
+    norm = torch.linalg.vector_norm(above, dim=1, keepdim=True)
+    return tau + (norm - 1) * norm / total

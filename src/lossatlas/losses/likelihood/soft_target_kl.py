@@ -22,5 +22,5 @@ class SoftTargetKL(LogitLoss):
         q = target.to(logits.dtype)
         log_p = torch.log_softmax(logits, 1)
         # A class with q = 0 costs nothing, also where its log-probability is minus infinity.
-        cross = torch.where(q > 0, q * log_p, 0.0)
-        return (-torch.special.entr(q) - cross).sum(1)
+        cross = q * torch.where(q > 0, log_p, 0.0)
+        return -torch.special.entr(q).sum(1) - cross.sum(1)

@@ -5,10 +5,10 @@
 For N x K logits in float32, cosines or minus distances where a loss wants these, and stand-ins for
 what it needs beside them; in training mode. In each round a loss and
 `torch.nn.functional.cross_entropy` take turns; printed is the median over the
-rounds of the ratio of their CPU times, with the least and the largest. `torch` is the same for what
-torch itself has for the formula, on the larger problem. `checks` is what the values of targets cost
-to check, as outside of the runner, in shares of the loss's own time. Losses are sorted by the
-larger problem. With -o the table is written to a file, as Markdown.
+rounds of the ratio of their CPU times, with the least and the largest. `peer` is the same for what
+torch itself, entmax or kornia has for the formula, on the larger problem. `checks` is what the
+values of targets cost to check, as outside of the runner, in shares of the loss's own time. Losses
+are sorted by the larger problem. With -o the table is written to a file, as Markdown.
 """
 
 import argparse
@@ -19,8 +19,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import entmax
 import torch
 import torch.nn.functional as F
+from kornia import losses as kornia
 from torch import Tensor
 
 from lossatlas.losses import registry
@@ -31,16 +33,18 @@ from lossatlas.losses.targets import labelled
 SMALL, LARGE = (512, 10), (4096, 1000)
 CALLS = {SMALL: 30, LARGE: 1}  # of which one time is taken
 Function = Callable[[Tensor, Tensor], Tensor]
-# What torch has for the formula of a loss, up to a factor.
-TORCH: dict[str, Function] = {
+# What others have for the formula of a loss at its defaults, up to a factor.
+PEERS: dict[str, Function] = {
+    "brier": lambda logits, y: F.mse_loss(logits.softmax(1), one_hot(logits, y)),
     "cross_entropy": F.cross_entropy,
+    "entmax15_loss": entmax.Entmax15Loss(),
+    "entmax_loss": entmax.EntmaxBisectLoss(alpha=1.5),
+    "focal": lambda logits, y: kornia.focal_loss(logits, y, None, 2.0, "mean"),
     "label_smoothing": lambda logits, y: F.cross_entropy(logits, y, label_smoothing=0.1),
-    "sigmoid_bce": lambda logits, y: F.binary_cross_entropy_with_logits(
-        logits, F.one_hot(y, logits.shape[1]).to(logits)
-    ),
-    "squared_error_logits": lambda logits, y: F.mse_loss(
-        logits, F.one_hot(y, logits.shape[1]).to(logits)
-    ),
+    "mae": lambda logits, y: F.l1_loss(logits.softmax(1), one_hot(logits, y)),
+    "sigmoid_bce": lambda logits, y: F.binary_cross_entropy_with_logits(logits, one_hot(logits, y)),
+    "sparsemax_loss": entmax.SparsemaxLoss(),
+    "squared_error_logits": lambda logits, y: F.mse_loss(logits, one_hot(logits, y)),
     "soft_target_kl": lambda logits, q: F.kl_div(
         F.log_softmax(logits, 1), q.to(logits), reduction="batchmean"
     ),
@@ -54,15 +58,21 @@ rounds: {rounds}. The machine was shared with other work.
 
 CPU time of forward and backward of each loss of logits, in units of
 `torch.nn.functional.cross_entropy` on as many samples and classes, N x K: the median over the
-rounds, in which the two took turns, with the least and the largest. *torch's own*: what torch has
-for the same formula, up to a factor, on the larger problem, in the same units. *checks*: what it
-costs to check the values of targets, on the smaller problem, in shares of the loss's own time; the
-runner checks its whole data set once and each step nothing.
+rounds, in which the two took turns, with the least and the largest. *peer*: what torch, entmax
+(which looks at the 100 largest scores first) or kornia has for the same formula, up to a factor, on
+the larger problem, in the same units. *checks*: what it costs to check the values of targets, on
+the smaller problem, in shares of the loss's own time; the runner checks its whole data set once and
+each step nothing.
 
 The card of each loss that takes over four on the larger problem says why under Traps.
 
 {table}
 """
+
+
+def one_hot(logits: Tensor, target: Tensor) -> Tensor:
+    """The labels (N,) as shares (N, K) in the precision of the logits."""
+    return F.one_hot(target, logits.shape[1]).to(logits)
 
 
 def seconds(calls: int, function: Function, logits: Tensor, target: Tensor) -> float:
@@ -85,7 +95,7 @@ def scores(parts: tuple[str, ...], n: int, k: int) -> Tensor:
 
 
 def measured(name: str, n: int, k: int, rounds: int) -> dict[str, list[float]]:
-    """Of a loss on n x k scores, one a round: `ratio`; on the small problem `checks`; `torch`."""
+    """Of a loss on n x k scores, one a round: `ratio`; on the small problem `checks`; `peer`."""
     loss, checked = ready(name, k), ready(name, k)
     for each in (loss, checked):
         each.reduction, each.validate = "mean", each is checked
@@ -100,8 +110,8 @@ def measured(name: str, n: int, k: int, rounds: int) -> dict[str, list[float]]:
     }
     if (n, k) == SMALL:
         lanes["checks"] = (checked, logits, target)
-    if name in TORCH:
-        lanes["torch"] = (TORCH[name], logits, target)
+    if name in PEERS:
+        lanes["peer"] = (PEERS[name], logits, target)
     for lane in lanes.values():  # the first call pays for what later ones share
         seconds(calls, *lane)
     found: dict[str, list[float]] = {key: [] for key in lanes if key != "unit"}
@@ -140,9 +150,9 @@ def main() -> None:
     for name in given.names or registry.list_losses():
         if not KINDS[registry.get_class(name).target].on_embeddings:
             small, large = (measured(name, n, k, given.rounds) for n, k in (SMALL, LARGE))
-            rows.append((name, small["ratio"], large["ratio"], large.get("torch"), small["checks"]))
+            rows.append((name, small["ratio"], large["ratio"], large.get("peer"), small["checks"]))
     rows.sort(key=lambda row: statistics.median(row[2]), reverse=True)
-    heads = ["loss", *(f"{n} x {k}" for n, k in (SMALL, LARGE)), "torch's own", "checks"]
+    heads = ["loss", *(f"{n} x {k}" for n, k in (SMALL, LARGE)), "peer", "checks"]
     lines = [[f"`{name}`", *map(cell, cells)] for name, *cells in rows]
     table = [f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *lines)]
     if given.output is None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossatlas.losses.base import Loss
 from lossatlas.losses.kinds import KINDS
 from lossatlas.losses.needs import FEATURES
 from lossatlas.losses.targets import lift
@@ -59,6 +60,14 @@ def learns_beyond(needs: Sequence[str]) -> str | None:
     little to call it equal to another; or None."""
     beyond = {"features": "its features", "extra_output": "an output that is no class"}
     return next((what for need, what in beyond.items() if need in needs), None)
+
+
+def can_be_compared(cls: type[Loss]) -> bool:
+    """Whether the slopes of a known loss say what it equals: any of embeddings; of logits those
+    that give a value a sample and learn from nothing besides."""
+    if kind_of(cls.target) == "embeddings":
+        return True
+    return cls.per != "batch" and learns_beyond(cls.requires) is None
 
 
 @cache

@@ -22,9 +22,9 @@ from lossatlas.theory.fingerprint import (
     CLASSES,
     Fingerprint,
     Incomparable,
+    can_be_compared,
     fingerprint,
     kind_of,
-    learns_beyond,
 )
 from lossatlas.theory.fit import EXACT, Candidate, Setting, gradients_of, known_far
 from lossatlas.theory.nearest import snapped, term, written
@@ -63,10 +63,7 @@ def candidates(names: Sequence[str]) -> list[Candidate]:
     """Those of the losses that can be compared: with a card, a value a sample and a fingerprint."""
     found = []
     for name in names:
-        cls = registry.get_class(name)
-        kind = kind_of(cls.target)
-        beyond = cls.per == "batch" or learns_beyond(cls.requires)
-        if not registry.has_card(name) or (kind != "embeddings" and beyond):
+        if not registry.has_card(name) or not can_be_compared(registry.get_class(name)):
             continue
         try:
             found.append(Candidate(name))

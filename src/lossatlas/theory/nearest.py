@@ -26,6 +26,7 @@ from lossatlas.theory.fingerprint import (
     Fingerprint,
     Function,
     Incomparable,
+    can_be_compared,
     far,
     fingerprint,
     kind_of,
@@ -285,9 +286,7 @@ def _from_file(path: Path) -> Function:
 def _candidate(name: str, kind: str, mine: Fingerprint) -> Candidate | None:
     """The known loss, or None where it is of another kind than the proposal."""
     cls = registry.get_class(name)
-    if kind_of(cls.target) != kind:
-        return None
-    if kind != "embeddings" and (cls.per == "batch" or learns_beyond(cls.requires)):
+    if kind_of(cls.target) != kind or not can_be_compared(cls):
         return None
     candidate = Candidate(name)
     if candidate.default.gradients.shape != mine.gradients.shape:

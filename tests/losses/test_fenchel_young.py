@@ -7,6 +7,7 @@ from torch import Tensor
 
 import lossatlas
 from lossatlas.contract.inputs import find_reference, make, seeded
+from lossatlas.losses.fenchel_young import sparsemax_loss
 from lossatlas.losses.targets import lift
 
 
@@ -88,3 +89,25 @@ def test_classes_without_a_chance_have_no_derivative() -> None:
     assert slope.isfinite().all()
     assert bent.isfinite().all()
     assert slope[0, 1] == bent[0, 1] == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_threshold_holds_for_the_scores_that_take_newton_longest(
+    power: int, dtype: torch.dtype
+) -> None:
+    k = 1000
+    i = torch.arange(k, dtype=torch.float64)
+    rows = [
+        torch.zeros(k),  # all tied
+        torch.where(i == 0, 0.0, -1.0),  # on the threshold itself
+        -(0.5**i),  # gaps that halve, where each step leaves one score behind
+        -1 + 0.5**i,
+        -(i / k),
+        torch.where(i == 0, 0.0, -1e4),
+    ]
+    s = torch.stack(rows).to(dtype)
+    tau = sparsemax_loss.threshold(s, power)
+    total = ((s - tau).relu().double() ** power).sum(1)
+    error = 4 * k * torch.finfo(dtype).eps  # of a sum of K numbers that each were rounded
+    assert (total - 1).abs().max() < error

@@ -522,8 +522,8 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
         terms = DIFFERENCE[best.differs_by]
         also = f", and {sums.formula}" if sums else ""
         return (
-            f"{name} equals {best.formula}{also}{terms}{where} (to {best.residual:.0e}, {of}{near}): "
-            "not new"
+            f"{name} equals {best.formula}{also}{terms}{where} (to {best.residual:.0e}, {of}{near})"
+            ": not new"
         )
     part = f"{best.formula} does {near} only" if best.relation == "equal in part" else ""
     if sums is not None:
@@ -546,8 +546,8 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
     if best.relation == "almost equal":
         return (
             f"no known loss equals {name}{where} to the last digit: {best.formula} comes within "
-            f"{best.residual:.0e}, {of}{near}; rounding, a clamp, a small constant or a limit may be "
-            "all that differs"
+            f"{best.residual:.0e}, {of}{near}; rounding, a clamp, a small constant or a limit may "
+            "be all that differs"
         )
     if best.relation == "equal in part":
         return f"no known loss equals {name}{where}: {part}, of {FAR[0]:g} to {FAR[-1]:g}"

@@ -230,17 +230,22 @@ RIGHT = [
     ("-log_p.clamp(min=-30)", "no known loss equals", "cross_entropy does at scores of standard "
      "deviation 0.01 to 10 only, of 0.01 to 100"),
     ("-torch.log(p.clamp(min=1e-7))", "cross_entropy does at scores", "no known loss equals"),
+    ("1e9 * (1 - p)", "equals 500000000 * mae (", "not new"),
+    ("1e-12 * (3 - log_p)", "equals 1e-12 * cross_entropy + 3e-12 (", "not new"),
+    ("1e-12 * (1 - p).detach() * -log_p", "equals 1e-12 * poly1_cross_entropy(epsilon_1=-1)",
+     "in its gradients, not in its values"),
+    ("(1 - p**0.3) / 0.3", "equals gce(q=0.3) (", "not new"),
     ("-log_p / 7", "equals 1/7 * cross_entropy (", "not new"),
     ("-log_p / 2.718281828459045", "equals 0.3678794412 * cross_entropy (", "not new"),
     ("-torch.log(torch.softmax(logits, 1))[range(len(target)), target]", "equals cross_entropy (",
-     "at scores of standard deviation 0.01 to 100): not new"),
+     "for 10 classes at scores of standard deviation 0.01 to 100): not new"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "formula", "words"), RIGHT)
 def test_the_right_answer(body, formula, words, tmp_path, monkeypatch):
     entries = registry.index()
-    more = [*FEW, "label_smoothing", "taylor_ce", "weston_watkins_hinge"]
+    more = ["alpha_loss", *FEW, "label_smoothing", "taylor_ce", "weston_watkins_hinge"]
     monkeypatch.setattr(registry, "index", lambda: {name: entries[name] for name in more})
     file = tmp_path / "mine.py"
     file.write_text(f"{HEAD}log_p = {LOG_P}\n    p = log_p.exp()\n    return {body}\n")

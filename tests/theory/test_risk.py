@@ -21,7 +21,7 @@ from lossatlas.theory.properties.noise import noise_invariant_minimiser
 from lossatlas.theory.properties.properness import strictly_proper
 from lossatlas.theory.properties.symmetry import asymmetric, symmetric_sum_constant
 from lossatlas.theory.properties.weights import probability_only
-from lossatlas.theory.risks import decisions
+from lossatlas.theory.risks import decisions, readable
 from lossatlas.theory.subject import Subject, examine
 from theory.functions import confirmed, found_of
 
@@ -538,3 +538,17 @@ def test_a_wrong_leader_costs_a_passive_loss_the_kth_part_of_the_lead_and_not_ha
         1 - 1 / (k - 1)
     )
     assert excess == pytest.approx(2 / (k - 1) / k)
+
+
+def test_of_the_minimisers_of_a_loss_of_distances_one_at_distances_is_shown():
+    q = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
+    isomax, harmonic = examined("isomax"), examined("harmonic_loss")
+    above = q.log() / 10 + 4.0  # any shift minimises: which one was found hangs on the processor
+    at = readable(isomax, q, above, 1e-9)
+    assert at.max() == 0
+    assert isomax.risk(at[None], q[None]).item() == pytest.approx(
+        isomax.risk(above[None], q[None]).item(), abs=1e-9
+    )
+    # A shift changes this loss: its minimiser is left where it was found.
+    found = torch.tensor([3.0, -1.0, -2.0, -2.5], dtype=torch.float64)
+    assert torch.equal(readable(harmonic, q, found, 1e-9), found)

@@ -103,10 +103,43 @@ def test_agreement_is_looked_for_at_all_sizes_and_in_all_directions(k: int) -> N
         assert (inside.argmin(1).bincount(minlength=k) > 0).all()
 
 
+@pytest.mark.parametrize("width", [0.01, 0.001])
+@pytest.mark.parametrize("at", [0.437, 0.5])
+def test_no_bump_and_no_level_stretch_in_the_probability_passes_for_falling(
+    at: float, width: float
+) -> None:
+    def bumpy(s: Tensor, y: Tensor) -> Tensor:
+        p = of_label(torch.softmax(s, 1), y)
+        return 1 - p - 2 * torch.exp(-(((p - at) / width) ** 2))
+
+    def level(s: Tensor, y: Tensor) -> Tensor:
+        p = of_label(torch.softmax(s, 1), y)
+        return 1 - torch.where(p < at, p, (p - width).clamp(min=at))
+
+    for function in (bumpy, level):
+        subject = claiming(function, classification_calibrated="decreasing_in_probability")
+        assert prove(subject, "classification_calibrated") is None
+    falling = claiming(cross_entropy, classification_calibrated="decreasing_in_probability")
+    assert prove(falling, "classification_calibrated")
+
+
+def test_a_loss_that_is_not_finite_has_no_formula() -> None:
+    def barrier(s: Tensor, y: Tensor) -> Tensor:
+        values = cross_entropy(s, y)
+        return torch.where(values > 3, torch.inf, values)
+
+    subject = claiming(barrier, strictly_proper="log_score_of_softmax")
+    assert prove(subject, "strictly_proper") is None
+    finding = bounded(subject)
+    assert finding.verdict == "refuted"
+    assert finding.witness is not None
+    assert finding.witness.value == math.inf
+
+
 # ------------------------------------------------------------- what finite values cannot refute
 
 
-@pytest.mark.parametrize("cap", [10.0, 1e8, 1e20])
+@pytest.mark.parametrize("cap", [10.0, 1e8, 1e20, 3e50, 1e95])
 def test_a_bound_far_out_is_a_bound(cap: float) -> None:
     finding = bounded(Subject("capped", lambda s, y: cross_entropy(s, y).clamp(max=cap)))
     assert finding.verdict == "not_refuted"
@@ -240,6 +273,7 @@ def counting(s: Tensor, y: Tensor) -> Tensor:
         (lambda s, y: cross_entropy(s, y) * torch.arange(1, len(s) + 1), "rest of the batch"),
         (lambda s, y: cross_entropy(s, y) / y.bincount()[y], "rest of the batch"),
         (lambda s, y: cross_entropy(s, y).clamp(max=cross_entropy(s, y).median()), "rest of the"),
+        (lambda s, y: cross_entropy(s, y) * (1 if len(s) < 2000 else -1), "in one of 10000"),
         (cross_entropy, None),
         (lambda s, y: 1e-9 * cross_entropy(s, y), None),
     ],
@@ -279,6 +313,19 @@ CODE = {
     "gives_a_mean": "F.cross_entropy(logits, target)",
     "seven_are_special": "torch.softmax(logits, 1).gather(1, target[:, None])[:, 0]"
     " + (logits[:, 0].tanh() if logits.shape[1] == 7 else 0)",
+    "gives_a_number": "float(F.cross_entropy(logits, target))",
+    "gives_truth": "logits.argmax(1) != target",
+    "writes_into_scores": "F.cross_entropy(logits.sub_(logits.detach().amax(1, keepdim=True)),"
+    " target, reduction='none')",
+    "spoils_its_slope": "F.cross_entropy(logits.sub_(logits.amax(1, keepdim=True)), target,"
+    " reduction='none')",
+    "writes_into_labels": "F.cross_entropy(logits, target.clamp_(min=0), reduction='none')",
+    "is_narrow": "F.cross_entropy(logits.float(), target, reduction='none')",
+    "has_no_slope": "(logits.argmax(1) != target).to(logits.dtype)",
+    "overflows": "1e150 * F.cross_entropy(logits, target, reduction='none')",
+    "warms_up": "F.cross_entropy(logits, target, reduction='none')"
+    " if setattr(self, 'calls', getattr(self, 'calls', 0) + 1) or self.calls < 60"
+    " else 1 - torch.softmax(logits, 1).gather(1, target[:, None])[:, 0]",
 }
 
 
@@ -301,6 +348,37 @@ def test_random_values_are_said_first_and_nothing_else(command: Callable[..., An
     assert all(" not applicable " in line for line in table)
 
 
+@pytest.mark.parametrize(
+    "name", ["writes_into_scores", "writes_into_labels", "has_no_slope", "overflows"]
+)
+def test_unusual_code_is_told_apart_from_a_fault_of_ours(
+    name: str, command: Callable[..., Any]
+) -> None:
+    """It may write into its arguments, overflow, have no slope: nothing of it is a traceback."""
+    told = ("symmetric", "strictly", "dominates", "no_dead", "reduction", "calibration")
+    for prop in told:
+        code, _, err = command("check", name, "--property", prop)
+        assert (code, err) == (0, ""), (prop, err)
+    if name.startswith("writes"):
+        (same,) = records.check(name, ["strictly_proper"])
+        assert same["verdict"] == "not_refuted"
+    if name == "overflows":
+        assert "in float32 the gradient of a slight mistake" in command("check", name)[1]
+
+
+def test_values_are_no_narrower_than_the_scores() -> None:
+    narrow, scores = examine("is_narrow"), torch.zeros(4, 4, dtype=torch.float64)
+    assert narrow.table(scores).dtype == torch.float64
+    assert narrow.table(scores.float()).dtype == torch.float32
+
+
+def test_what_changes_later_only_is_said_of_all(command: Callable[..., Any]) -> None:
+    code, out, _ = command("check", "warms_up")
+    assert code == 0
+    assert "change from call to call" in out.splitlines()[0]
+    assert all(" not applicable " in line for line in out.splitlines()[1:])
+
+
 def test_code_for_ten_classes_is_checked_for_ten(command: Callable[..., Any]) -> None:
     code, out, err = command("check", "wants_ten", "--property", "bounded")
     assert (code, err) == (0, "")
@@ -315,6 +393,9 @@ def test_code_for_ten_classes_is_checked_for_ten(command: Callable[..., Any]) ->
         (["wants_forty"], "wants_forty: its code fails for 4 classes: RuntimeError: "),
         (["wants_ten", "--classes", "4"], "wants_ten: its code fails for 4 classes: RuntimeError"),
         (["gives_a_mean"], "values of shape () came for 4 samples"),
+        (["gives_a_number"], "float came, not a tensor of values"),
+        (["spoils_its_slope"], "modified by an inplace operation"),
+        (["gives_truth"], "values of type torch.bool came, not floating point"),
         (["focal", "--classes", "1"], ""),
         (["focal", "--classes", "5", "--record"], "leave out --classes"),
     ],

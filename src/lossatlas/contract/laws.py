@@ -416,7 +416,7 @@ def no_other_loss_is_the_same_function(card: Card) -> None:
         if declared_equal(card, theirs[0]) or declared_equal(theirs[0], card):
             continue
         ensure(
-            mine.shape != theirs[1].shape or not torch.allclose(mine, theirs[1]),
+            mine.shape != theirs[1].shape or not torch.allclose(mine.double(), theirs[1].double()),
             f"{other} has the same values, and neither card says so under limits",
         )
 

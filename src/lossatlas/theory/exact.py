@@ -830,6 +830,8 @@ def _to(input: Any, *args: Any, dtype: Any = None) -> Any:
         dtype = wanted.dtype if isinstance(wanted, Exact | Tensor) else wanted
         if isinstance(dtype, torch.dtype) and dtype != torch.float64:
             return _cast(input, dtype)
+        if isinstance(dtype, type) or "Tensor" in str(dtype):  # type(torch.FloatTensor), or by name
+            raise Unsupported(f"a conversion to {dtype} has no {DIGITS}-digit form")
     return _exact(input)
 
 
@@ -910,7 +912,9 @@ def _reduced(values: Any, reduction: str) -> Any:
     return values if reduction == "none" else getattr(values, reduction)()
 
 
-def _log_softmax(input: Any, dim: int) -> Any:
+def _log_softmax(input: Any, dim: Any = None) -> Any:
+    if dim is None:  # of old code, with a warning: as F._get_softmax_dim
+        dim = 0 if input.ndim in (0, 1, 3) else 1
     return input - input.logsumexp(dim, True)
 
 
@@ -1043,9 +1047,9 @@ def _triplet_margin(
 
 
 COMPOSED: dict[str, Callable[..., Any]] = {
-    "softmax": lambda input, dim: _log_softmax(input, dim).exp(),
+    "softmax": lambda input, dim=None: _log_softmax(input, dim).exp(),
     "log_softmax": _log_softmax,
-    "softmin": lambda input, dim: _log_softmax(-input, dim).exp(),
+    "softmin": lambda input, dim=None: _log_softmax(-input, dim).exp(),
     "normalize": lambda input, p=2.0, dim=1, eps=1e-12: (
         input / input.norm(p, dim, True).clamp_min(eps)
     ),
@@ -1069,9 +1073,9 @@ COMPOSED: dict[str, Callable[..., Any]] = {
     "nll_loss": _nll_loss,
     "kl_div": _kl_div,
 }
-LOSSES: dict[str, Callable[..., Any]] = {  # the values, before they are reduced
+# The values, before they are reduced. No l1_loss: torch tells no one of its `weight`.
+LOSSES: dict[str, Callable[..., Any]] = {
     "mse_loss": lambda input, target: (input - target).square(),
-    "l1_loss": lambda input, target: (input - target).abs(),
     "smooth_l1_loss": _smooth_l1,
     "huber_loss": _huber,
     "binary_cross_entropy": _binary_cross_entropy,

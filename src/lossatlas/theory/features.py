@@ -21,12 +21,15 @@ def fit(subject: Subject, *features: Feature) -> tuple[list[float], float]:
     """Weights a_i of the best fit of c + sum_i a_i f_i to all labels' losses, and its residual.
 
     Fitted at scores up to 40; the residual is the largest there and at those of `agreement`,
-    relative to the loss there or to its scale if that is larger.
+    relative to the loss there or to its scale if that is larger. Infinite where a loss at scores up
+    to 40 is not finite: no weights fit that.
     """
     logits, _ = design.points(subject.k)
     logits = logits[logits.abs().amax(1) <= 40][::20]
     values, columns = _columns(subject, logits, features)
     y = values.flatten()
+    if not y.isfinite().all():
+        return [math.nan] * len(features), math.inf
     size = y.abs().clamp(min=scale(subject))
     a = torch.linalg.lstsq(columns / size[:, None], (y / size)[:, None]).solution[:, 0]
     residual = 0.0

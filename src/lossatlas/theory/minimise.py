@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lossatlas.theory import design
-from lossatlas.theory.subject import Subject
+from lossatlas.theory.subject import Subject, slope_of
 
 BOX = 30.0  # scores beyond this differ by more than softmax can tell in float64
 STARTS = 9
@@ -80,8 +80,7 @@ def minimise(
     def objective(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         leaf = x.detach().requires_grad_()
         value = subject.risk(place.scores(leaf, rows), rows_q[rows])
-        (gradient,) = torch.autograd.grad(value.sum(), leaf)
-        return value.detach(), gradient
+        return value.detach(), slope_of(value.sum(), leaf)
 
     x, value = bfgs(objective, start, scale(subject))
     value = value.nan_to_num(nan=torch.inf).view(p, n)
@@ -136,7 +135,9 @@ def scale(subject: Subject) -> float:
     def compute() -> float:
         g = design.generator()
         s = torch.randn(200, subject.k, generator=g, dtype=torch.float64)
-        spread = subject.table(s).detach().std().item()
+        values = subject.table(s).detach()
+        size = values.abs().max().item()  # squares of what is tiny or huge are 0 or infinite
+        spread = size * (values / size).std().item() if size else 0.0
         return spread if 0 < spread < float("inf") else 1.0
 
     return subject.memo("scale", compute)

@@ -88,7 +88,8 @@ class Match(NamedTuple):
         value_residual: the same of the values, after a scale and an offset for each label.
         cosine: cosine of the angle between the two weighed gradient fields.
         scale: the proposal's gradient is about `scale` times the known loss's.
-        offset: mean of the proposal's values less `scale` times the known loss's.
+        offset: mean of the proposal's values less `scale` times the known loss's; 0 if that is no
+            more than rounding of the values.
         differs_by: what that difference depends on: nothing (a constant), the label, or the logits.
         scales: standard deviations of scores between which the relation was seen to hold.
     """
@@ -397,16 +398,19 @@ class _Asked:
         if by_values or relation not in ("near twin", "different"):
             scales = self._scales([(scale, candidate.name, found.last)], by_values)
         rest = self.mine.values - scale * theirs.values
-        tolerance = 1e-8 * (1 + float(np.abs(self.mine.values).max()))
+        size = float(np.abs(self.mine.values).max())
+        tolerance = 1e-8 * size
         centre = _means(self.mine._replace(values=rest))
         differs: Literal["constant", "label", "logits"] = (
             "constant" if np.ptp(rest) <= tolerance
             else "label" if np.abs(rest - centre[self.mine.labels]).max() <= tolerance
             else "logits"
         )  # fmt: skip
+        offset = float(rest.mean())
         return Match(
             candidate.name, dict(found.setting), relation, found.limit, residual,
-            self.values.residual(theirs), cosine, scale, float(rest.mean()), differs,
+            self.values.residual(theirs), cosine, scale,
+            offset if abs(offset) > 1e-9 * size else 0.0, differs,
             scales or (SCALES[0], SCALES[-1]),
         )  # fmt: skip
 
@@ -486,11 +490,11 @@ def _relation(found: Fit, residual: float, cosine: float) -> Relation:
     return "near twin" if cosine >= TWIN else "different"
 
 
-def _rank(match: Match) -> tuple[int, int, float]:
+def _rank(match: Match) -> tuple[int, int, float, int]:
     """Best first: where several hold exactly the simplest, else the closest.
 
     Each fitted hyperparameter has to be worth a tenth of the residual; residuals of rounding,
-    which differ between processors, are worth nothing.
+    which differ between processors, are worth nothing. Of equals the one with the shortest numbers.
     """
     fitted = len(match.setting)
     exactly = match.relation in ("equal", "same values", "limit")
@@ -498,6 +502,7 @@ def _rank(match: Match) -> tuple[int, int, float]:
         ORDER.index(match.relation),
         fitted * exactly,
         max(match.residual, EXACT) * (1 + 0.1 * fitted),
+        sum(len(f"{x:.10g}") for x in match.setting.values()),
     )
 
 
@@ -511,17 +516,18 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
     where = " at single labels" if any(KINDS[target].several for target in targets) else ""
     closeness = f"cosine {best.cosine:.3f}, residual {best.residual:.1e}"
     near = _range(best.scales)
+    of = "" if kind_of(subject.target) == "embeddings" else f"for {CLASSES} classes "
     if best.relation == "equal":
         terms = DIFFERENCE[best.differs_by]
         also = f", and {sums.formula}" if sums else ""
         return (
-            f"{name} equals {best.formula}{also}{terms}{where} (to {best.residual:.0e}, {near}): "
-            "not new"
+            f"{name} equals {best.formula}{also}{terms}{where} (to {best.residual:.0e}, {of}{near})"
+            ": not new"
         )
     part = f"{best.formula} does {near} only" if best.relation == "equal in part" else ""
     if sums is not None:
         kind = "difference" if min(sums.weights) < 0 else "sum"
-        exactly = f"(to {sums.residual:.0e}, {_range(sums.scales)})"
+        exactly = f"(to {sums.residual:.0e}, {of}{_range(sums.scales)})"
         if best.relation == "same values":
             return (
                 f"{name} has the values of {best.formula}{where} and the gradients of "
@@ -539,8 +545,8 @@ def _verdict(subject: Proposal, best: Match, sums: Combination | None) -> str:
     if best.relation == "almost equal":
         return (
             f"no known loss equals {name}{where} to the last digit: {best.formula} comes within "
-            f"{best.residual:.0e}, {near}; rounding, a clamp, a small constant or a limit may be "
-            "all that differs"
+            f"{best.residual:.0e}, {of}{near}; rounding, a clamp, a small constant or a limit may "
+            "be all that differs"
         )
     if best.relation == "equal in part":
         return f"no known loss equals {name}{where}: {part}, of {FAR[0]:g} to {FAR[-1]:g}"
@@ -576,6 +582,6 @@ def _number(x: float) -> str:
 
 
 def _constant(offset: float) -> str:
-    if abs(offset) <= 1e-9:
+    if not offset:
         return ""
     return f" {'+' if offset > 0 else '-'} {abs(offset):.10g}"

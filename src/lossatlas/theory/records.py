@@ -87,6 +87,8 @@ def check(
         with one_thread():
             subject = examine_anywhere(name, classes)
             made = {c.prop: run(c, subject) for c in wanted if c.prop not in known}
+            if impurity(subject):  # it may have stood still at first: then nothing is said
+                made = {prop: run(_checks()[prop], subject) for prop in made}
         if classes is None:
             known = current(name) | made
             _save(name, known, _kept(name) if keep else _cached(name))
@@ -106,7 +108,7 @@ def run(what: Check, subject: Subject) -> Record:
     begun = time.process_time()
     misfit, impure = what.misfit(subject), None
     try:
-        impure = impurity(subject) if subject.on_embeddings or subject.of_samples else None
+        impure = impurity(subject)
         reason = misfit or impure
         finding = what.run(subject) if reason is None else not_applicable(reason)
     except Unsupported as error:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lossatlas.theory import design
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.verdict import Term
+from lossatlas.theory.verdict import Term, of_distances
 
 # Without a majority, with near ties, with a majority, with a class that hardly occurs.
 MADE = (
@@ -58,9 +58,15 @@ def risk_terms(weight: float, q: Tensor, s: Tensor) -> list[Term]:
 def readable(subject: Subject, q: Tensor, s: Tensor, slack: float) -> Tensor:
     """The minimiser s (k,) with as few decimals as change its risk by no more than `slack`.
 
-    A constrained minimiser may not lose risk either: it would have left its constraint.
+    A constrained minimiser may not lose risk either: it would have left its constraint. Of a loss
+    of distances all scores are lowered alike, if that changes the risk no more: which of many
+    minimisers was found hangs on rounding, and none above 0 counts.
     """
     least = subject.risk(s[None], q[None]).item()
+    if of_distances(subject) and s.max() > 0:
+        lowered = s - s.max()
+        if abs(subject.risk(lowered[None], q[None]).item() - least) <= slack:
+            s = lowered
     for decimals in range(12):
         rounded = s.round(decimals=decimals)
         if abs(subject.risk(rounded[None], q[None]).item() - least) <= slack:

@@ -127,18 +127,23 @@ class Subject:
     def _fault(self, k: int) -> str | None:
         try:
             one = self if k == self.k else self.at(k)
-            with torch.no_grad():
-                if self.on_embeddings:
-                    views = getattr(self.loss, "views", 2)
-                    z = torch.rand(views, 4, FEATURES, dtype=torch.float64)
-                    one.function(z, pairs(self.target, 4))
-                else:
-                    labels = labelled(self.target, torch.arange(k), k)
-                    outputs = k + (self.loss.extra_outputs if self.loss else 0)
-                    values = one.function(torch.zeros(k, outputs, dtype=torch.float64), labels)
-                    per_batch = self.loss is not None and self.loss.per == "batch"
-                    if values.shape != (() if per_batch else (k,)):
-                        return f"values of shape {tuple(values.shape)} came for {k} samples"
+            if self.on_embeddings:
+                views = getattr(self.loss, "views", 2)
+                leaf = torch.rand(views, 4, FEATURES, dtype=torch.float64, requires_grad=True)
+                values = one.function(leaf, pairs(self.target, 4))
+            else:
+                labels = labelled(self.target, torch.arange(k), k)
+                outputs = k + (self.loss.extra_outputs if self.loss else 0)
+                leaf = torch.zeros(k, outputs, dtype=torch.float64, requires_grad=True)
+                values = one.function(leaf, labels)
+            if not isinstance(values, Tensor):
+                return f"{type(values).__name__} came, not a tensor of values, one a sample"
+            per_batch = self.loss is not None and self.loss.per == "batch"
+            if not self.on_embeddings and values.shape != (() if per_batch else (k,)):
+                return f"values of shape {tuple(values.shape)} came for {k} samples"
+            if not values.is_floating_point():
+                return f"values of type {values.dtype} came, not floating point"
+            slope_of(values.sum(), leaf)
         except Exception as error:
             return blame(error, self.loss)
         return None
@@ -208,6 +213,10 @@ class Subject:
             self._memory[key] = compute()
         return self._memory[key]
 
+    def remember(self, key: str, value: Any) -> None:
+        """From now on `memo` of that key is this value."""
+        self._memory[key] = value
+
 
 def examine(name: str, k: int = CLASSES, class_counts: tuple[float, ...] | None = None) -> Subject:
     """The registered loss (or expression) `name` at its defaults, ready for k classes.
@@ -221,7 +230,8 @@ def examine(name: str, k: int = CLASSES, class_counts: tuple[float, ...] | None 
         return _term(expression.Term(1.0, name, {}), k, class_counts)
     loss, given = _ready(name, k, class_counts)
     parts = [(t.weight, _term(t, k, class_counts)) for t in expression.parse(name) if t.weight]
-    return Subject(name, loss, loss.target, k, given, None, loss, parts=tuple(parts))
+    function = _left_alone(loss)
+    return Subject(name, function, loss.target, k, given, None, loss, parts=tuple(parts))
 
 
 def examine_anywhere(name: str, k: int | None = None) -> Subject:
@@ -282,8 +292,21 @@ def _term(term: expression.Term, k: int, class_counts: tuple[float, ...] | None)
         card = _around(card, examine(wrapped, k, class_counts))
     defaults = {key: h.default for key, h in card.hyperparameters.items()} if card else {}
     return Subject(
-        written, loss, loss.target, k, given, card, loss, defaults | term.hyperparameters
-    )
+        written, _left_alone(loss), loss.target, k, given, card, loss,
+        defaults | term.hyperparameters,
+    )  # fmt: skip
+
+
+def _left_alone(loss: Loss) -> Callable[[Any, Any], Any]:
+    """The loss on copies of its arguments, which code may write into, and no narrower than they."""
+
+    def function(inputs: Any, target: Any) -> Any:
+        values = loss(inputs.clone(), target if target is None else target.clone())
+        if isinstance(values, Tensor) and values.is_floating_point():
+            return values.to(torch.promote_types(values.dtype, inputs.dtype))
+        return values
+
+    return function
 
 
 def _around(card: cards.Card, inner: Subject) -> cards.Card:

@@ -19,7 +19,7 @@ from torch import Tensor
 from lossatlas.theory.exact import DIGITS, Unsupported
 from lossatlas.theory.inputs import steepness
 from lossatlas.theory.random_rounding import measured
-from lossatlas.theory.subject import Subject, examine
+from lossatlas.theory.subject import Subject, examine, slope_of
 
 Verdict = Literal[
     "proved", "refuted", "evidence_against", "not_refuted", "inconclusive", "not_applicable"
@@ -224,7 +224,7 @@ def _value(subject: Subject, term: Term) -> float:
     else:
         result = subject.function(inputs[None], target).double().squeeze()
     if term.along is not None:
-        (gradient,) = torch.autograd.grad(result, inputs)
+        gradient = slope_of(result, inputs)
         result = (gradient.double() * torch.tensor(term.along, dtype=torch.float64)).sum()
     value = result.item()
     if term.precision != "float64" and not math.isfinite(value):

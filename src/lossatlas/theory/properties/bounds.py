@@ -7,9 +7,10 @@ from torch import Tensor
 
 from lossatlas.theory import inputs
 from lossatlas.theory.checks import check
+from lossatlas.theory.exact import Unsupported
 from lossatlas.theory.risks import plain
 from lossatlas.theory.subject import Subject
-from lossatlas.theory.verdict import Finding, Term, indicate, refute
+from lossatlas.theory.verdict import Finding, Term, evaluate_exactly, indicate, refute
 
 SCALES = tuple(10.0**power for power in range(10))
 FAR = tuple(10.0**power for power in range(101))
@@ -30,12 +31,15 @@ def bounded(subject: Subject) -> Finding:
     Method: values along rays from the origin at scales 1, 10, ..., 1e9. A bounded loss settles, so
     that it changes less over the last decade than over the one before, by 5 % at least; an
     unbounded one, even if it grows like a logarithm, does not. What has not settled is followed out
-    to 1e100, where it has to change as much from 1e50 as it did up to there, before the evidence is
-    against it. The scales are those before an overflow, if there is one. Not seen are a bound that
-    is reached beyond 1e100, and growth that is slower than a logarithm's.
+    to 1e100, where it has to change as much from 1e50 as it did up to there, and on to the end,
+    before the evidence is against it. A value that is infinite at 50 digits, too, refutes it. The
+    scales are those before an overflow, if there is one. Not seen are a bound that is reached
+    beyond 1e100, and growth that is slower than a logarithm's.
     """
     away, target = inputs.rays(subject)
     values = torch.stack([inputs.evaluate(subject, c * away, target) for c in SCALES])
+    if (infinite := _infinite(subject, away, target, values)) is not None:
+        return infinite
     last = _last_finite(values)
     usable = last >= 2
     if not usable.any():
@@ -78,12 +82,43 @@ def bounded(subject: Subject) -> Finding:
     return indicate(subject, says, terms, away[at], method=method, found=found, **facts)
 
 
+def _infinite(
+    subject: Subject, away: Tensor, target: Tensor | None, values: Tensor
+) -> Finding | None:
+    """Refuted, if a value is infinite at 50 digits as well; in float64 it may be an overflow."""
+    for i, at in values.isinf().nonzero()[:4].tolist():
+        s, y = SCALES[i] * away[at], inputs.pick(subject, target, at)
+        sign = 1.0 if values[i, at] > 0 else -1.0
+
+        def terms(s: Tensor, y: Any = y, sign: float = sign) -> list[Term]:
+            return [Term(sign, s.tolist(), y)]
+
+        try:
+            exact = evaluate_exactly(subject, terms(s))
+        except Unsupported:
+            continue
+        if exact == torch.inf:
+            method = "values along rays from the origin"
+            return refute(subject, "the loss is infinite here", terms, s, method=method)
+    return None
+
+
 def _goes_on(subject: Subject, away: Tensor, target: Tensor | None) -> Tensor:
-    """Whether the loss changes along each ray (N,) from halfway to the far end as up to there."""
+    """Whether the loss changes along each ray (N,) from halfway to the far end as up to there.
+
+    And over the last decade as over the one before: growth that ends beyond halfway is none.
+    """
     values = torch.stack([inputs.evaluate(subject, c * away, target) for c in FAR])
     last = _last_finite(values)
-    a, b, c = (values.gather(0, i[None])[0] for i in (last * 0, last // 2, last))
-    return (c - b).abs() > SETTLING * (b - a).abs() + SETTLED * (inputs.unit(subject) + c.abs())
+
+    def changes(*at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        a, b, c = (values.gather(0, i.clamp(min=0)[None])[0] for i in at)
+        return (b - a).abs(), (c - b).abs(), c.abs()
+
+    before, after, size = changes(last * 0, last // 2, last)
+    on = after > SETTLING * before + SETTLED * (inputs.unit(subject) + size)
+    before, after, _ = changes(last - 2, last - 1, last)
+    return on & (after > SETTLING * before)
 
 
 @check(

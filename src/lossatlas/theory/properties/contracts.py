@@ -15,7 +15,7 @@ from lossatlas.losses.targets import lift
 from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.risks import plain
-from lossatlas.theory.subject import Subject, examine
+from lossatlas.theory.subject import Subject, examine, slope_of
 from lossatlas.theory.verdict import Finding, Term, confirm, not_applicable, refute, signed
 
 ROUNDING = 1e-12  # relative to the values compared, beside a limit's own tolerance
@@ -148,11 +148,11 @@ def reduction_contract(subject: Subject) -> Finding:
         leaves = [x.clone().requires_grad_() for _ in range(2)]
         each, reduced = copy.copy(subject.loss), copy.copy(subject.loss)
         each.reduction, reduced.reduction = "none", reduction  # type: ignore[assignment]
-        values = each(leaves[0], target)
+        # Copies, into which the code may write.
+        values = each(leaves[0].clone(), None if target is None else target.clone())
         expected = values.mean() if reduction == "mean" else values.sum()
-        result = reduced(leaves[1], target)
-        (slope,) = torch.autograd.grad(expected, leaves[0])
-        (other,) = torch.autograd.grad(result, leaves[1])
+        result = reduced(leaves[1].clone(), target)
+        slope, other = slope_of(expected, leaves[0]), slope_of(result, leaves[1])
         change = (result - expected).abs() / (inputs.unit(subject) + expected.abs())
         turn = (other - slope).abs().max() / (1 + slope.abs().max())
         worst = max(worst, change.item(), turn.item())

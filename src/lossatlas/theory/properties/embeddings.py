@@ -9,7 +9,7 @@ from torch import Tensor
 from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.risks import plain
-from lossatlas.theory.subject import Subject
+from lossatlas.theory.subject import Subject, slope_of
 from lossatlas.theory.verdict import Finding, Term, refute, signed
 
 TOLERANCE = 1e-9  # relative to the loss's typical size plus its values
@@ -184,7 +184,7 @@ def _by_batch(subject: Subject) -> dict[str, Any]:
             views, size, inputs.DIMENSIONS, generator=g, dtype=torch.float64, requires_grad=True
         )
         value = subject.function(z, inputs.labels_of(subject, size)).mean()
-        (slope,) = torch.autograd.grad(value, z)
+        slope = slope_of(value, z)
         values.append(value.item())
         slopes.append(size * slope.norm(dim=2).mean().item())
     return {"batch": list(BATCHES), "value": plain(values), "gradient": plain(slopes)}

@@ -11,7 +11,7 @@ from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import DIGITS, Unsupported
 from lossatlas.theory.risks import plain
-from lossatlas.theory.subject import Subject
+from lossatlas.theory.subject import Subject, slope_of
 from lossatlas.theory.verdict import Finding, Term, refute
 
 SHARE = 1e-3  # of the loss at s = 0: what a wrong prediction has to cost
@@ -131,7 +131,7 @@ def _cheapest(
     least, at = values[chosen], s
     for step in torch.logspace(0.5, -3, 60):
         leaf = s.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(subject.values(_behind(leaf, y), y).sum(), leaf)
+        slope = slope_of(subject.values(_behind(leaf, y), y).sum(), leaf)
         size = slope.abs().amax(1, keepdim=True).clamp(min=1e-300)
         s = _behind(s - step * slope / size, y)
         value = inputs.nan_is_infinite(subject.values(s, y))

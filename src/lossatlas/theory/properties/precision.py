@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lossatlas.losses.targets import lift
 from lossatlas.theory import design, inputs
 from lossatlas.theory.checks import check
 from lossatlas.theory.exact import Unsupported
@@ -79,6 +80,10 @@ def no_dead_gradient(subject: Subject) -> Finding:
     paths = narrow.view(2, -1)
     slight = paths[:, GAPS <= 2].amax(1)
     share = paths / slight[:, None].clamp(min=1e-300)
+    if share.isnan().any():
+        at = plain(GAPS[int(paths.isinf().any(0).nonzero()[0])])
+        reason = f"in float32 the gradient of a slight mistake, trailing by {at}, is not finite"
+        return Finding("inconclusive", "", reason=reason)
     path = int((share.amin(1)).argmin())
     curve, true = share[path], wide.view(2, -1)[path] / slight[path]
     found: dict[str, Any] = {"gap": plain(GAPS), "gradient": plain(paths[path])}
@@ -216,6 +221,8 @@ def _uphill(subject: Subject, x: Tensor, y: Any, dtype: torch.dtype) -> list[Any
 def _slope(subject: Subject, x: Tensor, y: Any, dtype: torch.dtype) -> Tensor:
     """Gradient in float64 of the loss at one input, with a target as a `Term` holds it."""
     target = y if y is None else torch.tensor(y if subject.on_embeddings else [y])
+    if isinstance(y, int):
+        target = lift(torch.tensor([y]), subject.target, x.shape[-1])
     if isinstance(y, list) and isinstance(y[0], float):
         target = torch.tensor([y], dtype=torch.float64)
     return inputs.gradient(subject, x[None].to(dtype), target)[0].double()

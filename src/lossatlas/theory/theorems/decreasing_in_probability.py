@@ -36,9 +36,10 @@ def _falls(subject: Subject) -> bool:
     """Whether the loss falls as p_y rises: no slope is wrong, and none is cut off.
 
     A slope that float64 holds for zero must have vanished by degrees: what is lost all at once is
-    lost to a clamp.
+    lost to a clamp. Between the slopes values at 100,000 steps tell, so that a bump or a level
+    stretch of 1e-3 in p_y is seen.
     """
-    if not (weights(subject).to_numpy() > 0).all():
+    if not (weights(subject).to_numpy() > 0).all() or not _rises_in_small_steps(subject):
         return False
     lag = torch.cat([torch.arange(0, 1000, 2.5), torch.logspace(3, 6, 40)]).double()
     logits = torch.zeros(len(lag), subject.k, dtype=torch.float64)
@@ -47,3 +48,17 @@ def _falls(subject: Subject) -> bool:
     top = pull.amax()
     abrupt = (pull[1:] <= 0) & (pull[:-1] > 1e-12 * top)
     return bool((pull >= 0).all() and not abrupt.any())
+
+
+def _rises_in_small_steps(subject: Subject) -> bool:
+    """Whether the loss rises all the way as the label's score falls from 40 to -40."""
+    logits = torch.zeros(100_000, subject.k, dtype=torch.float64)
+    logits[:, 0] = torch.linspace(40, -40, len(logits), dtype=torch.float64)
+    with torch.no_grad():
+        values = subject.values(logits, torch.zeros(len(logits), dtype=torch.int64))
+    rise, rounding = values.diff(), 2.0**-48 * values[1:].abs().clamp(min=scale(subject))
+    clear = (rise > 100 * rounding).nonzero().flatten()
+    if not values.isfinite().all() or len(clear) == 0:
+        return False
+    middle = slice(int(clear[0]), int(clear[-1]))  # outside it steps may be lost to rounding
+    return bool((rise >= -rounding).all() and (rise[middle] > 0).all())

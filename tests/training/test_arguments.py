@@ -38,6 +38,7 @@ def test_a_path_that_hydra_understands_is_left_alone(value):
         (["--junk=1"], "there is no option '--junk'"),
         (["-k"], "there is no option '-k'"),
         (["--config-dir", "/no/such"], "'/no/such' is not a folder"),
+        (["--config-dir", "~no_such_user/x"], "'~no_such_user/x' is not a folder"),
         (["--config-dir"], "takes a value"),
         ([""], "neither an option nor KEY=VALUE"),
         (["="], "neither an option nor KEY=VALUE"),

@@ -78,8 +78,8 @@ class Dataset(NamedTuple):
 def cache_dir() -> Path:
     """LOSSATLAS_DATA if set, else `lossatlas` in XDG_CACHE_HOME, else ~/.cache/lossatlas."""
     if chosen := os.environ.get("LOSSATLAS_DATA"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lossatlas"
+        return Path(os.path.expanduser(chosen))
+    return Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "lossatlas")
 
 
 def load() -> Dataset:

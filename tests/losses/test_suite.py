@@ -113,6 +113,14 @@ def test_one_line_a_law_and_what_the_code_raises_is_told(own: Path) -> None:
     assert outcome.summary.startswith(f"own: {len(laws)} laws broken in ")
 
 
+def test_other_hyperparameters_are_one_line_not_one_of_each_law(own: Path) -> None:
+    write(own, ("q: float = 0.7", "q: float = 0.7, r: float = 1.0", ""))
+    outcome = suite.test("own")
+    (line,) = outcome.broken
+    assert "hyperparameters: card ['q'], code ['q', 'r']; the other laws are tried once" in line
+    assert outcome.summary.startswith("own: 1 law broken in 1 case")
+
+
 @pytest.mark.parametrize("text", ["def (", "x = 1", "def reference(s, y, q): return 1 / 0"])
 def test_a_broken_reference_is_told(own: Path, text: str) -> None:
     write(own)

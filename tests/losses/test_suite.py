@@ -140,12 +140,14 @@ def test_the_ledger_takes_what_holds_and_drops_what_does_not(own: Path) -> None:
     write(own)
     (own / "papers/verified.json").write_text('{"gone": "1"}')
     held = suite.Outcome("own", [], 1, own, True)
-    (ledger,) = suite.record([held])
+    ((ledger, verified),) = suite.record([held]).items()
+    assert verified == ["own"]
     assert json.loads(ledger.read_text()) == {"own": registry.digest(registry.find("own"))}
     assert registry.status(registry.find("own")) == "verified"
     suite.record([held._replace(has_reference=False)])
     assert list(json.loads(ledger.read_text())) == ["own"]
-    suite.record([held._replace(broken=["own: examples hold: no"])])
+    broken = held._replace(broken=["own: examples hold: no"])
+    assert suite.record([broken]) == {ledger: []}
     assert json.loads(ledger.read_text()) == {}
     suite.record([held._replace(has_reference=False)])
     assert json.loads(ledger.read_text()) == {}

@@ -187,10 +187,11 @@ def known(argument: str) -> str:
     return registry.find(path.stem).id
 
 
-def record(outcomes: Sequence[Outcome]) -> list[Path]:
+def record(outcomes: Sequence[Outcome]) -> dict[Path, list[str]]:
     """Write the digests of the losses that held into their ledgers, take out those that did not.
 
-    A loss without reference is not touched: what it lacks cannot be seen here.
+    A loss without reference is not touched: what it lacks cannot be seen here. Returns the ledgers,
+    each with those of the losses that are verified now.
     """
     ledgers: dict[Path, dict[str, str]] = {}
     for outcome in outcomes:
@@ -209,7 +210,8 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
             write(path, json.dumps(ledger, indent=2, sort_keys=True) + "\n")
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    return list(ledgers)
+    held = [each.loss for each in outcomes if each.has_reference and not each.broken]
+    return {path: [name for name in held if name in ledgers[path]] for path in ledgers}
 
 
 def _read(ledger: Path) -> dict[str, str]:

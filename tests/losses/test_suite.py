@@ -113,6 +113,14 @@ def test_one_line_a_law_and_what_the_code_raises_is_told(own: Path) -> None:
     assert outcome.summary.startswith(f"own: {len(laws)} laws broken in ")
 
 
+def test_a_loss_that_grows_as_a_logarithm_has_no_bound_and_a_gradient(own: Path) -> None:
+    card = own / "papers/noise_robust/own.md"
+    file = write(own) / "losses/noise_robust/own.py"
+    card.write_text(card.read_text().replace("bounded: true", "bounded: false"))
+    file.write_text(file.read_text().replace(RETURN, "return torch.log1p(log_p.square())"))
+    assert broken("confident_mistake_has_a_gradient") == []
+
+
 def test_other_hyperparameters_are_one_line_not_one_of_each_law(own: Path) -> None:
     write(own, ("q: float = 0.7", "q: float = 0.7, r: float = 1.0", ""))
     outcome = suite.test("own")

@@ -57,6 +57,7 @@ def test_a_path_that_hydra_understands_is_left_alone(value):
         (["-m", "loss=focal,null"], "loss is chosen by a name"),
         (["sweep=noise_grid"], "sweep=noise_grid is for sweeps; give -m as well"),
         (["sweep=x.yaml"], "sweep=x.yaml is for sweeps; give -m as well"),
+        (["launcher=slurm"], "launcher=slurm is for sweeps; give -m as well"),
         (["-m", "sweep=lecture,tune"], "one sweep at a time"),
         (["-m", "sweep=lecture", "sweep=tune"], "one sweep at a time"),
         (["-m", "sweep=../x"], "the name of a sweep must be letters"),

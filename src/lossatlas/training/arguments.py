@@ -103,8 +103,12 @@ def sweep(options: Sequence[str], overrides: Sequence[str]) -> tuple[Path | None
     """The file of `sweep=FILE.yaml`, if one was given, and the other overrides.
 
     Raises:
-        UserError: two sweeps, a sweep without -m, or a name that no sweep can have.
+        UserError: two sweeps, a sweep or a launcher without -m, or a name that no sweep can have.
     """
+    alone = not {"--multirun", "--help", "--cfg"} & {each.partition("=")[0] for each in options}
+    launchers = [t for t in overrides if re.match(r"\+{0,2}launcher=(?!local$)", t)]
+    if launchers and alone:  # one run is made here and now, whatever launcher is named
+        raise UserError(f"{launchers[0]} is for sweeps; give -m as well")
     given = [text for text in overrides if re.match(r"\+{0,2}sweep=", text)]
     chosen = [text.partition("=")[2] for text in given]
     if not chosen or chosen == ["none"]:

@@ -22,7 +22,8 @@ def _import() -> Any:
     try:
         import matplotlib
     except UnicodeDecodeError as error:  # matplotlib has logged the file's name
-        raise UserError(f"matplotlib's settings, matplotlibrc, are no UTF-8 text ({error})") from error
+        said = f"matplotlib's settings, matplotlibrc, are no UTF-8 text ({error})"
+        raise UserError(said) from error
     finally:
         if backend is not None:
             os.environ[BACKEND] = backend

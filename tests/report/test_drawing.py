@@ -97,5 +97,7 @@ def test_settings_that_are_no_text_are_a_sentence(tmp_path):
         "except UserError as error:\n    print(error)"
     )
     settings = os.environ | {"MATPLOTLIBRC": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=settings, capture_output=True, check=True, text=True
+    )
     assert "matplotlibrc, are no UTF-8 text" in done.stdout, done.stderr

@@ -126,7 +126,6 @@ def test_parentheses_without_quotes_of_their_own_are_explained(command):
         assert (code, "loss=sum \"loss.terms='flooding(gce, b=0.1)'\"" in err) == (2, True), err
 
 
-
 def test_a_pattern_over_losses_leaves_sums_out(command, tmp_path):
     pattern = "loss=glob([sum*,soft_t*])"
     code, _, err = command("train", "-m", *TINY, pattern)

@@ -210,8 +210,8 @@ def record(outcomes: Sequence[Outcome]) -> dict[Path, list[str]]:
             write(path, json.dumps(ledger, indent=2, sort_keys=True) + "\n")
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    held = [each.loss for each in outcomes if each.has_reference and not each.broken]
-    return {path: [name for name in held if name in ledgers[path]] for path in ledgers}
+    sound = [each.loss for each in outcomes if each.has_reference and not each.broken]
+    return {path: [name for name in sound if name in ledgers[path]] for path in ledgers}
 
 
 def _read(ledger: Path) -> dict[str, str]:

@@ -62,3 +62,18 @@ def test_the_bibliography_has_each_paper_once():
     assert registry.get_card("ldam").paper.title in text
     with pytest.raises(UserError, match="did you mean focal"):
         catalogue.bibtex(["fokal"])
+
+
+@pytest.mark.parametrize("text", ["a } b", "a { b", "}{", "a\\} b"])
+def test_a_brace_without_a_partner_does_not_end_an_entry(text):
+    paper = registry.get_card("focal").paper.model_copy(
+        update={"title": f"{text} {{CNN}}", "venue": text, "authors": [text]}
+    )
+    depths, depth = [], 0
+    for character in (entry := catalogue.entry(paper, "key")):
+        depth += (character == "{") - (character == "}")
+        depths.append(depth)
+    assert depth == 0
+    assert 0 not in depths[entry.index("{") : -1]
+    kept = registry.get_card("focal").paper.model_copy(update={"title": "An {SVM}"})
+    assert "title = {{An {SVM}}}," in catalogue.entry(kept, "key")

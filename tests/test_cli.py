@@ -63,7 +63,7 @@ MISTAKES = [
     (["train", "-m", "loss=focal", "loss.gamma=1,-1"], "focal: gamma must be a number in"),
     (["train", "-m", "sweep=nothing"], "there is no sweep 'nothing'"),
     (["train", "loss=focal + gce"], "no loss 'focal + gce'; losses that are added up, wrapped or "
-     "given values in one text are loss=sum \"loss.terms='...'\""),
+     "given values in one text are loss=sum \"loss.terms='"),
     (["train", "-m", "loss=family(margin),"], "loss='family(margin),': a name is missing"),
     (["report", "--rows", f"{'x' * 300}.parquet"], "x.parquet: File name too long"),
     (["runs", "--runs", "x" * 300], "x: File name too long"),

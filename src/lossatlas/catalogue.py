@@ -7,7 +7,7 @@ from lossatlas import cards
 from lossatlas.errors import UserError
 from lossatlas.losses import needs, registry
 
-BRACES = str.maketrans({c: f"\\{c}" for c in "&%$#_"})
+SPECIAL = str.maketrans({c: f"\\{c}" for c in "&%$#_"})
 
 
 def rows(
@@ -107,15 +107,24 @@ def bibtex(names: list[str]) -> str:
 def entry(paper: cards.Paper, key: str, note: str = "") -> str:
     """The BibTeX entry of a paper; braces keep the title's capitals."""
     fields = {
-        "author": " and ".join(paper.authors).translate(BRACES),
-        "title": f"{{{paper.title.translate(BRACES)}}}",
-        "howpublished": paper.venue.translate(BRACES),
+        "author": _balanced(" and ".join(paper.authors).translate(SPECIAL)),
+        "title": f"{{{_balanced(paper.title.translate(SPECIAL))}}}",
+        "howpublished": _balanced(paper.venue.translate(SPECIAL)),
         "year": str(paper.year),
         "eprint": paper.arxiv,
         "archiveprefix": paper.arxiv and "arXiv",
         "doi": paper.doi,
         "url": paper.url,
-        "note": note.translate(BRACES),
+        "note": note.translate(SPECIAL),
     }
     lines = [f"  {field} = {{{value}}}," for field, value in fields.items() if value]
     return "\n".join([f"@misc{{{key},", *lines, "}"])
+
+
+def _balanced(text: str) -> str:
+    """The text; without its braces if one of them has no partner, which would end the entry."""
+    depth, left = 0, []
+    for character in text:
+        depth += (character == "{") - (character == "}")
+        left.append(depth)
+    return text if depth == 0 and min(left, default=0) == 0 else re.sub("[{}]", "", text)

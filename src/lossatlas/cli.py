@@ -298,8 +298,9 @@ def test(
     for one in spread(suite.test, ((name, device) for name in chosen), jobs):
         outcomes.append(one)
         print("\n".join([*one.broken, one.summary]), flush=True)
-    for ledger in suite.record(outcomes) if record else []:
-        print(f"recorded in {ledger}")
+    for ledger, verified in suite.record(outcomes).items() if record else ():
+        said = ", ".join(verified) if len(verified) <= 5 else f"{len(verified)} losses"
+        print(f"verified in {ledger}: {said or 'none of these'}")
     if any(one.broken for one in outcomes):
         sys.exit(1)
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple
 
+from lossatlas.errors import UserError
+
 BACKEND = "MPLBACKEND"  # read by matplotlib when it is imported, which fails if it names none
 
 
@@ -19,6 +21,9 @@ def _import() -> Any:
     backend = os.environ.pop(BACKEND, None)
     try:
         import matplotlib
+    except UnicodeDecodeError as error:  # matplotlib has logged the file's name
+        said = f"matplotlib's settings, matplotlibrc, are no UTF-8 text ({error})"
+        raise UserError(said) from error
     finally:
         if backend is not None:
             os.environ[BACKEND] = backend

@@ -375,21 +375,32 @@ def test_truncated_npm_package_is_refused(root, batches):
     _assert_refused(root, "not a whole tar.gz file")
 
 
-def _header(kind, size):
-    """A tar header of `kind` that announces `size` bytes, and zeros for the first two million."""
+def _header(kind, size, content=b""):
+    """A tar header of `kind` that announces `size` bytes, and `content`, then zeros, for the first
+    two million."""
     info = tarfile.TarInfo("package/x")
     info.type, info.size = kind, size
-    return info.tobuf(tarfile.GNU_FORMAT) + bytes(2_000_000)
+    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(2_000_000 - len(content))
+
+
+_SPARSE = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (_header(tarfile.XHDTYPE, 3_200_000_000), "a header of 3,200,000,000 bytes"),
-        (_header(tarfile.XGLTYPE, 1_500_000), "a header of 1,500,"),
-        (_header(tarfile.GNUTYPE_LONGNAME, 1_500_000), "a header of 1,500,"),
+        (_header(tarfile.XHDTYPE, 3_200_000_000), "headers of 3,200,000,512 bytes"),
+        (_header(tarfile.XGLTYPE, 1_500_000), "headers of 1,500,"),
+        (_header(tarfile.GNUTYPE_LONGNAME, 1_500_000), "headers of 1,500,"),
+        (_header(tarfile.XHDTYPE, 1024)[:1536] * 1000, "headers of 66,048 bytes and more"),
+        (_header(tarfile.XHDTYPE, 0)[:512] * 1000, "headers of 66,048 bytes and more"),
         (_header(tarfile.REGTYPE, 600_000_000), "unpacks to more than 536,870,912 bytes"),
         (_header(tarfile.REGTYPE, 0)[:512] * 101, "more than 100 members"),
+        (
+            _header(tarfile.XHDTYPE, len(_SPARSE), _SPARSE)[:1024]
+            + _header(tarfile.REGTYPE, 512, b"9" * 512),
+            "not a whole tar.gz file: not enough values",
+        ),
     ],
 )
 def test_archive_that_is_a_decompression_bomb_is_refused(root, content, words):

@@ -238,6 +238,10 @@ def with_default(text: str) -> str:
     ("code", "says"),
     [
         ("import sys\nsys.exit(3)", ":2: cannot be imported: SystemExit: 3"),
+        (
+            "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E",
+            ":3: cannot be imported: E: no message",
+        ),
         ("raise KeyboardInterrupt", ":1: cannot be imported: KeyboardInterrupt"),
         ("raise GeneratorExit", ":1: cannot be imported: GeneratorExit"),
         ("import os\nos.chdir('/no/such/folder')", ":2: cannot be imported: FileNotFoundError"),

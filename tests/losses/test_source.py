@@ -111,12 +111,17 @@ def test_code_counts(before: str, after: str, own: Own) -> None:
     assert source.digest("mine") != digest
 
 
-def test_an_edited_helper_is_another_loss_wherever_it_lies(own: Own, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "line", ["import _beside", "import importlib\n_beside = importlib.import_module('_beside')"]
+)
+def test_an_edited_helper_is_another_loss_wherever_it_lies(
+    line: str, own: Own, tmp_path: Path
+) -> None:
     beside = own().with_name("_beside.py")
     above = tmp_path / "above.py"
     beside.write_text("from above import two\n")
     above.write_text("two = 2\n")
-    own(code=f"import _beside\n{LOSS}")
+    own(code=f"{line}\n{LOSS}")
     assert set(names("mine")) == {"mine.py", "quantities.py", "_beside.py", "above.py"}
     found = {source.digest("mine")}
     for file in (beside, above):

@@ -113,6 +113,22 @@ def test_one_line_a_law_and_what_the_code_raises_is_told(own: Path) -> None:
     assert outcome.summary.startswith(f"own: {len(laws)} laws broken in ")
 
 
+def test_a_loss_that_grows_as_a_logarithm_has_no_bound_and_a_gradient(own: Path) -> None:
+    card = own / "papers/noise_robust/own.md"
+    file = write(own) / "losses/noise_robust/own.py"
+    card.write_text(card.read_text().replace("bounded: true", "bounded: false"))
+    file.write_text(file.read_text().replace(RETURN, "return torch.log1p(log_p.square())"))
+    assert broken("confident_mistake_has_a_gradient") == []
+
+
+def test_other_hyperparameters_are_one_line_not_one_of_each_law(own: Path) -> None:
+    write(own, ("q: float = 0.7", "q: float = 0.7, r: float = 1.0", ""))
+    outcome = suite.test("own")
+    (line,) = outcome.broken
+    assert "hyperparameters: card ['q'], code ['q', 'r']; the other laws are tried once" in line
+    assert outcome.summary.startswith("own: 1 law broken in 1 case")
+
+
 @pytest.mark.parametrize("text", ["def (", "x = 1", "def reference(s, y, q): return 1 / 0"])
 def test_a_broken_reference_is_told(own: Path, text: str) -> None:
     write(own)
@@ -132,12 +148,14 @@ def test_the_ledger_takes_what_holds_and_drops_what_does_not(own: Path) -> None:
     write(own)
     (own / "papers/verified.json").write_text('{"gone": "1"}')
     held = suite.Outcome("own", [], 1, own, True)
-    (ledger,) = suite.record([held])
+    ((ledger, verified),) = suite.record([held]).items()
+    assert verified == ["own"]
     assert json.loads(ledger.read_text()) == {"own": registry.digest(registry.find("own"))}
     assert registry.status(registry.find("own")) == "verified"
     suite.record([held._replace(has_reference=False)])
     assert list(json.loads(ledger.read_text())) == ["own"]
-    suite.record([held._replace(broken=["own: examples hold: no"])])
+    broken = held._replace(broken=["own: examples hold: no"])
+    assert suite.record([broken]) == {ledger: []}
     assert json.loads(ledger.read_text()) == {}
     suite.record([held._replace(has_reference=False)])
     assert json.loads(ledger.read_text()) == {}

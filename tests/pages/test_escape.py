@@ -88,6 +88,11 @@ def test_text_stays_text_wherever_it_stands(text):
         assert active(f"<!-- mark -->\n\n{page}".replace("<!-- mark -->\n\na", "a")) == [], page
 
 
+@pytest.mark.parametrize("text", ["a *b* [c] | `d` \\e \\[", "<b> &amp; & &lt;"])
+def test_plain_text_can_be_had_back(text):
+    assert escape.unescaped(str(escape.plain(text))) == text
+
+
 def test_prose_that_does_no_harm_is_left_as_it_is():
     for card in map(registry.get_card, registry.list_losses()):
         for text in card.prose.values():

@@ -100,6 +100,11 @@ def test_hyperparameters_that_are_not_the_cards_are_named():
     assert list(only(runs)[1]) == ["unknown"]
 
 
+def test_a_hyperparameter_that_the_code_did_not_have_is_in_no_label():
+    rows = [row("own", 0, 0.5, **{"loss.scale": 1.0}), row("own", 1, 0.6, **{"loss.c": 2.0})]
+    assert set(only(rows)[1]) == {"own (scale 1.0)", "own (c 2.0)"}
+
+
 def test_a_sum_is_named_by_its_terms():
     runs = [row("sum", seed, 0.6, **{"loss.terms": "nce + 0.1 * rce"}) for seed in (0, 1)]
     assert list(only(runs)[1]) == ["sum (terms nce + 0.1 * rce)"]

@@ -88,3 +88,16 @@ def test_the_command_line_takes_no_backend_from_the_environment(command, monkeyp
     monkeypatch.setenv("MPLBACKEND", "module://not_installed_here.backend")
     assert command("report")[0] == 2  # no such folder of runs: the command has begun
     assert os.environ["MPLBACKEND"] == "agg"
+
+
+def test_settings_that_are_no_text_are_a_sentence(tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"# \xe4\n")
+    code = (
+        "from lossatlas.errors import UserError\ntry:\n    from lossatlas import drawing\n"
+        "except UserError as error:\n    print(error)"
+    )
+    settings = os.environ | {"MATPLOTLIBRC": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=settings, capture_output=True, check=True, text=True
+    )
+    assert "matplotlibrc, are no UTF-8 text" in done.stdout, done.stderr

@@ -42,7 +42,7 @@ def test_what_a_record_lacks_is_not_said() -> None:
     bound = PLAIN | {"property": "bounded", "verdict": "not_refuted"}
     assert evidence.sentence(bound) == "nothing that speaks against it was found"
     seen = bound | {"found": {"infimum": -0.0, "supremum": 1.25}}
-    assert evidence.sentence(seen) == "all values seen lie between 0 and 1.25"
+    assert evidence.sentence(seen) == "all values of this search lie between 0 and 1.25"
     assert "proof" in evidence.sentence(bound | {"verdict": "proved"})
     assert "proof" not in evidence.sentence(bound)
     open_question = bound | {"verdict": "inconclusive", "reason": "the search ended"}

@@ -121,6 +121,9 @@ def test_parentheses_without_quotes_of_their_own_are_explained(command):
         "lossatlas: 'loss.terms=focal(gamma=1) + mae' cannot be read; a value with parentheses has "
         "quotes of its own inside those of the shell: \"loss.terms='gce(q=0.5) + 2 * mae'\"\n"
     )
+    for word in ("loss=flooding(gce, b=0.1)", "loss='flooding(gce, b=0.1)'"):
+        code, _, err = command("train", word)
+        assert (code, "loss=sum \"loss.terms='flooding(gce, b=0.1)'\"" in err) == (2, True), err
 
 
 def test_a_pattern_over_losses_leaves_sums_out(command, tmp_path):

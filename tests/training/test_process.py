@@ -1,6 +1,7 @@
 """Runs have the process to themselves: what a loss's file or code changes is no other run's."""
 
 import os
+import subprocess
 import sys
 import warnings
 
@@ -49,6 +50,16 @@ CHANGES = {
     "import math; math.log1p = math.log": "math.log1p",
     "import lossatlas.losses.quantities as q; q.margin = max": "lossatlas.losses.quantities.margin",
     "LogitLoss.check = lambda *a: None": "lossatlas.losses.base.LogitLoss.check",
+    "torch.nn.init.normal_.__code__ = (lambda tensor, *a, **k: tensor).__code__": (
+        "torch.nn.init.normal_"
+    ),
+    "torch.nn.BatchNorm2d.__init__.__defaults__ = (0.1, 0.1, True, True, None, None)": (
+        "torch.nn.modules.batchnorm._BatchNorm.__init__"
+    ),
+    "import lossatlas.data.batches as b; b.VIEWS['strong'] = b.VIEWS['weak']": (
+        "lossatlas.data.batches.VIEWS"
+    ),
+    "import lossatlas.data.cifar10 as c; c.PUBLISHED = None": "lossatlas.data.cifar10.PUBLISHED",
 }  # fmt: skip
 
 
@@ -77,17 +88,28 @@ def test_filters_folder_and_seeds_are_put_back_without_a_word(own_loss, tmp_path
         f"import os, random, warnings, numpy\n{file.read_text()}\n"
         "torch.manual_seed(1); random.seed(1); numpy.random.seed(1)\n"
         f"warnings.simplefilter('error'); os.chdir({str(tmp_path)!r})\n"
+        "import sys; sys.setrecursionlimit(99); sys.stdout = None\n"
         "os.environ['ONEDNN_MAX_CPU_ISA'] = 'SSE41'; os.environ.pop('PATH')\n"
     )
     environment = dict(os.environ)
     expected = (torch.get_rng_state(), np.random.get_state()[1].copy(), os.getcwd())
-    filters = list(warnings.filters)
+    filters, console = list(warnings.filters), (sys.getrecursionlimit(), sys.stdout)
     assert registry.changes(registry.get_loss("seeding")) == []
     assert torch.equal(torch.get_rng_state(), expected[0])
     assert (np.random.get_state()[1] == expected[1]).all()
     assert os.getcwd() == expected[2]
+    assert (sys.getrecursionlimit(), sys.stdout) == console
     assert warnings.filters == filters
     assert dict(os.environ) == environment
+
+
+@pytest.mark.parametrize("module", ["pytorch_lightning", "lightning_fabric"])
+def test_a_loss_may_import_lightning_which_wraps_torch_compile(module):
+    code = (
+        "from lossatlas.losses import process\nwith process.kept() as changed:\n"
+        f"    import {module}\nassert changed == [], changed"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_loss_that_changes_the_process_fails_and_the_next_run_is_as_ever(make_cfg, own_loss):

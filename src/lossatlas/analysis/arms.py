@@ -357,8 +357,12 @@ def _arms(
         for row in mine:
             variants[tuple(given(row, k) for k in varying)][int(row["seed"])].append(row)
         for values, by_seed in sorted(variants.items(), key=lambda v: (-len(v[1]), v[0])):
-            names = (key.removeprefix("loss.") for key in varying)
-            what = ", ".join(f"{k} {v}" for k, v in zip(names, values, strict=True))
+            # What its code did not know when it was made, or left open, is no part of a name.
+            what = ", ".join(
+                f"{key.removeprefix('loss.')} {v}"
+                for key, v in zip(varying, values, strict=True)
+                if v != "None" or not key.startswith("loss.")
+            )
             runs, elsewhere = [], []
             for _, (*others, last) in sorted(by_seed.items()):
                 runs.append(last)

@@ -19,6 +19,7 @@ from lossatlas.contract.laws import LAWS
 from lossatlas.errors import UserError
 from lossatlas.interrupt import by_signal
 from lossatlas.losses import registry
+from lossatlas.losses.expression import WRAPPED
 from lossatlas.threads import one_thread
 from lossatlas.writing import write
 
@@ -62,8 +63,8 @@ class Outcome(NamedTuple):
     @property
     def summary(self) -> str:
         """One line on the loss."""
-        line = f"{len(self.broken)} laws broken" if self.broken else "every law holds"
-        line = f"{self.loss}: {line} in {self.cases} cases"
+        line = f"{_counted(len(self.broken), 'law')} broken" if self.broken else "every law holds"
+        line = f"{self.loss}: {line} in {_counted(self.cases, 'case')}"
         if self.has_reference or self.reference is None:
             return line
         draft = registry.status(registry.find(self.loss)) == "draft"
@@ -78,6 +79,8 @@ def cases(name: str) -> list[Case]:
     try:
         bare = name not in registry.index()
         card = _bare(name) if bare else registry.get_card(name)
+        if not bare and (unlike := _unlike(card)) is not None:
+            return [Case(name, OF_CARDS[0], "", partial(_fail, unlike))]
         return [
             Case(name, law, case, partial(LAWS[law].check, card, *arguments))
             for law in LAWS
@@ -96,6 +99,21 @@ def _bare(name: str) -> Card:
         properties={"bounded": Claim(value="unknown")},
         link="softmax" if loss.log_probabilities is None else "own",
     )  # fmt: skip
+
+
+def _unlike(card: Card) -> str | None:
+    """How a card's hyperparameters are other ones than the code's, so that no case can be built."""
+    stated, there = set(card.hyperparameters), set(registry.hyperparameters(card.id)) - {WRAPPED}
+    if stated == there:
+        return None
+    return (
+        f"hyperparameters: card {sorted(stated)}, code {sorted(there)}; the other laws are tried "
+        "once these are the same"
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _fail(sentence: str) -> None:
@@ -136,7 +154,7 @@ def _test(name: str) -> Outcome:
             told[case.law].append(short or "no message")
     broken = []
     for law, (first, *more) in ((law, says) for law, says in told.items() if says):
-        others = f" (and {len(more)} cases more)" if more else ""
+        others = f" (and {_counted(len(more), 'case')} more)" if more else ""
         broken.append(f"{name}: {law.replace('_', ' ')}: {first}{others}")
     tried = Counter(case.law for case in found)
     laws = {law: Tally(tried[law], says) for law, says in told.items()}
@@ -169,10 +187,11 @@ def known(argument: str) -> str:
     return registry.find(path.stem).id
 
 
-def record(outcomes: Sequence[Outcome]) -> list[Path]:
+def record(outcomes: Sequence[Outcome]) -> dict[Path, list[str]]:
     """Write the digests of the losses that held into their ledgers, take out those that did not.
 
-    A loss without reference is not touched: what it lacks cannot be seen here.
+    A loss without reference is not touched: what it lacks cannot be seen here. Returns the ledgers,
+    each with those of the losses that are verified now.
     """
     ledgers: dict[Path, dict[str, str]] = {}
     for outcome in outcomes:
@@ -191,7 +210,8 @@ def record(outcomes: Sequence[Outcome]) -> list[Path]:
             write(path, json.dumps(ledger, indent=2, sort_keys=True) + "\n")
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    return list(ledgers)
+    sound = [each.loss for each in outcomes if each.has_reference and not each.broken]
+    return {path: [name for name in sound if name in ledgers[path]] for path in ledgers}
 
 
 def _read(ledger: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ says that it is one of these.
 """
 
 import hashlib
+import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def read(path: str) -> Arrays:
     Raises:
         UserError: it cannot be read, or an array is missing or not as the module says.
     """
-    file = Path(path).expanduser().absolute()
+    file = Path(os.path.expanduser(path)).absolute()
     try:
         found = file.stat()
     except OSError as error:

@@ -1,5 +1,6 @@
 """The data sets by name: their fields in a configuration, their classes, their images."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def completed(conf: dict[str, Any]) -> dict[str, Any]:
     for key, value in said.items():
         if conf[key] not in (None, value):
             raise UserError(f"data.{key} is {conf[key]}, but of {conf['path']} it is {value}")
-    return conf | said | {"path": str(Path(conf["path"]).expanduser().absolute())}
+    return conf | said | {"path": str(Path(os.path.expanduser(conf["path"])).absolute())}
 
 
 def classes(conf: Mapping[str, Any]) -> tuple[str, ...]:

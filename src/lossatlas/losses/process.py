@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,11 @@ def _flushes_denormals() -> bool:
     return bool(torch.tensor(1e-310, dtype=torch.float64, device="cpu") * 1 == 0)
 
 
-TORCH = os.path.dirname(torch.__file__) + os.sep
+# Whose wrappers around functions are left: torch's optimisers and Lightning put them there.
+WRAPPERS = tuple(
+    os.path.join(os.path.dirname(os.path.dirname(torch.__file__)), name, "")
+    for name in ("torch", "lightning_fabric", "pytorch_lightning")
+)
 THREADS = "torch's number of threads"
 SETTINGS = [
     Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
@@ -132,6 +137,9 @@ QUIET = [
     Setting("warnings", lambda: list(warnings.filters), _set_filters),
     Setting("folder", os.getcwd, os.chdir),
     Setting("environment", lambda: dict(os.environ), _set_environment),
+    Setting("recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
+    _attribute("stdout", sys, "stdout"),
+    _attribute("stderr", sys, "stderr"),
     Setting("random", random.getstate, random.setstate),
     Setting("numpy.random", np.random.get_state, np.random.set_state),
     Setting("torch.random", torch.get_rng_state, torch.set_rng_state),
@@ -197,7 +205,7 @@ def kept(quietly: bool = True) -> Iterator[list[str]]:
         quietly: also put back, unnamed, warnings filters, working folder and random states.
     """
     found: list[str] = []
-    settings, quiet, functions = _read(SETTINGS), _read(QUIET if quietly else []), _functions()
+    settings, quiet, contents = _read(SETTINGS), _read(QUIET if quietly else []), _contents()
     try:
         yield found
     finally:
@@ -212,11 +220,21 @@ def kept(quietly: bool = True) -> Iterator[list[str]]:
             if setting.name in quiet:
                 with suppress(RuntimeError, OSError):
                     setting.put(quiet[setting.name])
-        found += _restore(functions)
+        found += _restore(contents)
 
 
-def _functions() -> dict[Any, dict[str, Any]]:
-    """The functions and classes of each module and class that losses and runs are made of."""
+INSIDE = ("__code__", "__defaults__", "__kwdefaults__")
+
+
+class Held(NamedTuple):
+    """What a name stands for, and what is inside it that can be replaced in place."""
+
+    value: Any
+    inside: Any
+
+
+def _contents() -> dict[Any, dict[str, Held]]:
+    """What each module and class that losses and runs are made of holds."""
     atlas = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "lossatlas"]
     lightning = [sys.modules[name] for name in ("pytorch_lightning",) if name in sys.modules]
     shelves = [nn, torch.optim, torch.optim.lr_scheduler, *lightning, *atlas]
@@ -232,30 +250,51 @@ def _functions() -> dict[Any, dict[str, Any]]:
         torch, nn.functional, nn.init, nn.utils, torch.autograd, torch.linalg, torch.special,
         torch.random, torch.fft, np, np.random, math, random, builtins,
     ]  # fmt: skip
-    return {holder: _callables(holder) for holder in (*modules, *shelves, *own)}
+    return {holder: _held(holder) for holder in (*modules, *shelves, *own)}
 
 
-def _callables(holder: Any) -> dict[str, Any]:
+def _held(holder: Any) -> dict[str, Held]:
+    """Its functions and classes; of a module of ours also what has a name in capitals."""
+    constants = inspect.ismodule(holder) and holder.__name__.startswith("lossatlas.")
     return {
-        key: value
+        key: Held(value, _inside(value))
         for key, value in list(vars(holder).items())
-        if callable(value) or isinstance(value, staticmethod | classmethod | property)
+        if callable(value)
+        or isinstance(value, staticmethod | classmethod | property)
+        or (constants and key.isupper())
     }
 
 
-def _restore(before: dict[Any, dict[str, Any]]) -> list[str]:
+def _inside(value: Any) -> Any:
+    if isinstance(value, FunctionType):
+        named = value.__kwdefaults__
+        return value.__code__, value.__defaults__, dict(named) if named else named
+    return dict(value) if isinstance(value, dict) else None
+
+
+def _put_back(held: Held) -> None:
+    if isinstance(held.value, dict):
+        held.value.clear()
+        held.value.update(held.inside)
+    elif held.inside is not None:
+        for name, part in zip(INSIDE, held.inside, strict=True):
+            setattr(held.value, name, part)
+
+
+def _restore(before: dict[Any, dict[str, Held]]) -> list[str]:
     found = []
     for holder, known in before.items():
-        now = _callables(holder)
-        gone = [key for key in known if now.get(key) is not known[key]]
+        now = _held(holder)
+        gone = [key for key in known if not _same(now.get(key), known[key])]
         # What a module gains does not replace anything; what a class gains hides its parents'.
         more = [key for key in now if key not in known] if inspect.isclass(holder) else []
         for key in [*gone, *more]:
-            if _wrapped_by_torch(now.get(key), known.get(key)):
+            if key in known and key in now and _wrapped(now[key].value, known[key].value):
                 continue
             with suppress(AttributeError, TypeError):
                 if key in known:
-                    setattr(holder, key, known[key])
+                    setattr(holder, key, known[key].value)
+                    _put_back(known[key])
                 else:
                     delattr(holder, key)
             name = holder.__name__ if not inspect.isclass(holder) else (
@@ -265,7 +304,11 @@ def _restore(before: dict[Any, dict[str, Any]]) -> list[str]:
     return found
 
 
-def _wrapped_by_torch(value: Any, before: Any) -> bool:
-    """Whether torch has put a wrapper of its own around a function, as its optimisers do."""
+def _same(now: Held | None, before: Held) -> bool:
+    return now is not None and now.value is before.value and now.inside == before.inside
+
+
+def _wrapped(value: Any, before: Any) -> bool:
+    """Whether torch or Lightning has put a wrapper of its own around a function."""
     file = getattr(getattr(value, "__code__", None), "co_filename", "")
-    return getattr(value, "__wrapped__", None) is before and file.startswith(TORCH)
+    return getattr(value, "__wrapped__", None) is before and file.startswith(WRAPPERS)

@@ -611,7 +611,10 @@ def _cannot(path: Path, what: str, error: BaseException) -> str:
 
 
 def _said(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+    except Exception:  # an error of a user's own may fail to say itself
+        text = ""
     return f"{type(error).__name__}: {(text.strip().splitlines() or ['no message'])[0]}"
 
 

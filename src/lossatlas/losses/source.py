@@ -173,6 +173,11 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):  # relative: it lies beside or above the file
             yield from [node.module] if node.module else (alias.name for alias in node.names)
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            first = node.args[0] if node.args else None
+            if called in ("import_module", "__import__") and isinstance(first, ast.Constant):
+                yield str(first.value)
         elif isinstance(node, ast.arguments):
             yield from (f"{NAMED}{name}" for name in _wrapped(node))
 

@@ -6,6 +6,7 @@ HTML one is escaped by Jinja.
 
 import re
 from functools import cache
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,11 @@ def plain(value: Any) -> Markup:
     for special in "|*`[]":
         line = line.replace(special, "\\" + special)
     return Markup(line)
+
+
+def unescaped(line: str) -> str:
+    """What `plain` was given, but for blanks: for where a line of Markdown is no Markdown."""
+    return unescape(re.sub(r"\\([\\|*`[\]])", r"\1", line))
 
 
 def code(value: Any) -> str:

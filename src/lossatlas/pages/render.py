@@ -49,7 +49,8 @@ def in_browser(
     title = re.search(r"^# (.*)$", text, re.M)
     layout = _environment().get_template("layout.html.j2")
     return layout.generate(
-        mark=Markup(mark(command)), command=command, title=title[1] if title else command,
+        mark=Markup(mark(command)), command=command,
+        title=escape.unescaped(title[1]) if title else command,
         body=map(Markup, browser.body(text, pictures, beside)), sorting=sorting, page=page,
     )  # fmt: skip
 

@@ -105,7 +105,7 @@ OPEN = (
 )
 # Of what was searched for and not found, or proved, by property.
 FOUND = {
-    "bounded": "all values seen lie between {infimum} and {supremum}",
+    "bounded": "all values of this search lie between {infimum} and {supremum}",
     "nonnegative": "the least value found is {infimum}",
     "lipschitz": "the steepest slope found is {constant}",
     "smooth": "the fastest change of the gradient found is {constant}",

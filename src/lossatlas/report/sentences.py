@@ -35,8 +35,8 @@ ALWAYS = (
     "The last epoch is the primary number and was fixed beforehand. The best epoch is chosen on "
     "the test images; it is shown only as what an oracle would gain.",
     "Calibration reads the softmax of a loss's scores as probabilities, or what the loss says they "
-    "mean where its card has a link of its own. Hinge losses and others marked † do not aim at "
-    "that, so their NLL and ECE describe the scores, not a failure.",
+    "mean where its card has a link of its own. Hinge losses do not aim at that, and others marked "
+    "† may not: their NLL and ECE describe the scores, not a failure.",
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",

@@ -26,8 +26,8 @@ SIGN = {
     "not resolved": "≈ not resolved",
 }  # fmt: skip
 IMPROPER = (
-    "† Not strictly proper by its card: the softmax of its scores is read as probabilities here as "
-    "for every loss, but the loss was not made to produce them."
+    "† Its card does not call it strictly proper: the softmax of its scores is read as "
+    "probabilities here as for every loss, but it may not aim at them."
 )
 # Fields of rows beside the measures: what they stand for, as a measure is printed.
 MORE = (

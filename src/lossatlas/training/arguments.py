@@ -3,6 +3,7 @@
 What Hydra would take for something else is refused or quoted here.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from itertools import accumulate
@@ -40,9 +41,9 @@ def read(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             legal = WITH_VALUE[option]
             if value not in legal if legal else not value:
                 raise UserError(f"{option} takes {' or '.join(legal) or 'a value'}, not {value!r}")
-            if option == "--config-dir" and not Path(value).expanduser().is_dir():
+            if option == "--config-dir" and not Path(os.path.expanduser(value)).is_dir():
                 raise UserError(f"--config-dir {value!r} is not a folder")
-            options.append(f"{option}={Path(value).expanduser() if not legal else value}")
+            options.append(f"{option}={Path(os.path.expanduser(value)) if not legal else value}")
         elif word.startswith("-"):
             raise UserError(
                 f"there is no option {names.short(option)}; legal: {', '.join(SWITCHES)}, "
@@ -102,8 +103,12 @@ def sweep(options: Sequence[str], overrides: Sequence[str]) -> tuple[Path | None
     """The file of `sweep=FILE.yaml`, if one was given, and the other overrides.
 
     Raises:
-        UserError: two sweeps, a sweep without -m, or a name that no sweep can have.
+        UserError: two sweeps, a sweep or a launcher without -m, or a name that no sweep can have.
     """
+    alone = not {"--multirun", "--help", "--cfg"} & {each.partition("=")[0] for each in options}
+    launchers = [t for t in overrides if re.match(r"\+{0,2}launcher=(?!local$)", t)]
+    if launchers and alone:  # one run is made here and now, whatever launcher is named
+        raise UserError(f"{launchers[0]} is for sweeps; give -m as well")
     given = [text for text in overrides if re.match(r"\+{0,2}sweep=", text)]
     chosen = [text.partition("=")[2] for text in given]
     if not chosen or chosen == ["none"]:
@@ -112,7 +117,7 @@ def sweep(options: Sequence[str], overrides: Sequence[str]) -> tuple[Path | None
         raise UserError(f"{' '.join(given)}: one sweep at a time; put several into one file")
     if not {"--multirun", "--help"} & set(options):
         raise UserError(f"{given[0]} is for sweeps; give -m as well")
-    file = Path(chosen[0].strip("'\"")).expanduser()
+    file = Path(os.path.expanduser(chosen[0].strip("'\"")))
     is_file = file.suffix in (".yaml", ".yml")
     names.file_name(file.stem if is_file else chosen[0], "the name of a sweep")
     return (file, [t for t in overrides if t not in given]) if is_file else (None, list(overrides))

@@ -19,6 +19,10 @@ from lossatlas.names import short
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException)
 MOST = 400  # characters of a sentence that is not ours
+MADE_OF_SEVERAL = (
+    "losses that are added up, wrapped or given values in one text are "
+    f"loss={registry.SUM} \"loss.terms='flooding(gce, b=0.1)'\""
+)
 
 
 @contextmanager
@@ -45,18 +49,17 @@ def _word(error: BaseException) -> str | UserError:
         if group == "loss" and name in registry.index():  # it is there, and its file is broken
             return registry.code_fault(registry.index()[name]) or f"loss {name!r} is new; try again"
         if group == "loss" and re.search(r"[^\w.-]", name):
-            return (
-                f"there is no loss {short(name)}; losses that are added up, wrapped or given "
-                f"values in one text are loss={registry.SUM} \"loss.terms='...'\""
-            )
+            return f"there is no loss {short(name)}; {MADE_OF_SEVERAL}"
         if hint := meant(name, error.options):
             return f"there is no {group} {name!r}; {hint}"
         return f"there is no {group} {short(name)}; legal: {', '.join(sorted(error.options))}"
     if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        if key == "loss" and "(" in value:
+            return f"{short(error.override)} cannot be read; {MADE_OF_SEVERAL}"
         if "(" in error.override:
             kind, example = "parentheses", "loss.terms='gce(q=0.5) + 2 * mae'"
         else:
-            key, _, value = error.override.partition("=")
             kind, example = "special characters", f"{key}='{value}'"
         return (
             f"{short(error.override)} cannot be read; a value with {kind} has quotes of its own "

@@ -297,6 +297,22 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     )
 
 
+def test_a_scenario_is_told_before_what_is_over_several():
+    nll = {"cross_entropy": 0.9, "focal": 0.8, "gce": 1.0}  # gives a sentence on probabilities
+    runs = [
+        one | {"scenario": name, "test_nll": nll[one["loss"]] + one["seed"] / 1000}
+        for name in ("clean", "noise", "tail")
+        for one in survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74], gce=[0.60, 0.61, 0.62])
+    ]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    repeated = "Of 6 statements, made again: 6 hold."
+    said = sentences.headline(found, across.summaries(found), repeated=[repeated])
+    for name in ("clean", "noise", "tail"):
+        assert any(one.startswith(f"In `{name}`") for one in said)
+    assert len(said) <= sentences.MOST_SAID
+    assert "more scenario" not in said[-1]
+
+
 def test_the_best_probabilities_have_a_sentence_also_after_scaling():
     runs = [
         row(loss, s, 0.7 + s / 1000, test_nll=nll + s / 1000, test_nll_ts=0.5, test_ece=ece)

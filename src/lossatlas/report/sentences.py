@@ -105,10 +105,11 @@ def headline(
     more = [max(told)[1]] if told else []
     more += [across(one)[0] for one in overall[:1]]
     room = MOST_SAID - len(asked) - len(last)
-    kept = best[: max(1, room - len(more))]
+    kept = best[: max(1, room - len(more[:1]))]  # a scenario comes before what is over several
     said = [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
-    if len(kept) < len(best):
-        said[-1] = f"{said[-1][:-1]}; {len(best) - len(kept)} more scenarios are in the tables."
+    if left := len(best) - len(kept):
+        counted = "1 more scenario is" if left == 1 else f"{left} more scenarios are"
+        said[-1] = f"{said[-1][:-1]}; {counted} in the tables."
     return said
 
 

@@ -1,6 +1,7 @@
 """The command line as a fixture, and the order of the tests."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,10 @@ import pytest
 
 # Set before torch is imported: the workers of the suite share the cores already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A suite that a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lossatlas import catalogue, list_losses
+from lossatlas import catalogue, get_card, list_losses
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 
@@ -17,6 +17,14 @@ def test_without_filters_every_loss_is_there_with_a_purpose():
     rows = catalogue.rows()
     assert [row["id"] for row in rows] == list_losses()
     assert all(row["purpose"].endswith((".", "$")) for row in rows), rows
+    assert [row["id"] for row in rows if ". " in row["purpose"]] == []  # one sentence each
+
+
+def test_scores_that_mean_no_probabilities_have_no_link():
+    cards = [get_card(name) for name in list_losses()]
+    ranked = {card.id: card.link for card in cards if "not probabilities" in card.prose["(x, y)"]}
+    assert {"crammer_singer_hinge", "weston_watkins_hinge"} <= set(ranked)
+    assert set(ranked.values()) == {"none"}
 
 
 def test_filters_narrow_down_and_join():

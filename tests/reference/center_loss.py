@@ -13,7 +13,7 @@ def reference(
     features: list[mpf],
     centres: list[list[mpf]],
 ) -> mpf:
-    """-log p_y + lam / 2 sum_d (x_d - c_yd)^2; alpha is in the centres already."""
+    """-log p_y + lam / 2 sum_d (h_d - c_yd)^2; alpha is in the centres already."""
     with workdps(60):
         total = sum(exp(s - logits[target]) for s in logits)
         apart = sum((x - c) ** 2 for x, c in zip(features, centres[target], strict=True))

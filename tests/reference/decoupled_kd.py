@@ -13,7 +13,7 @@ def reference(
     teacher_logits: list[mpf],
     epoch: int,
 ) -> mpf:
-    """-log p_y + w T^2 (alpha KL(b^T || b) + beta KL(q^T || q)), epochs counted from 1 in w."""
+    """-log p_y + w T^2 (alpha KL(b^t || b) + beta KL(q^t || q)), epochs counted from 1 in w."""
     with workdps(60):
 
         def parts(scores: list[mpf], by: mpf) -> tuple[list[mpf], list[mpf]]:

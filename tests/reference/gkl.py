@@ -1,4 +1,4 @@
-"""Cui et al. (2025): all pairs of classes of all samples, one by one, in 60 digits."""
+"""Cui et al. (2026): all pairs of classes of all samples, one by one, in 60 digits."""
 
 from mpmath import exp, log, mpf, workdps
 

@@ -6,7 +6,7 @@ from mpmath import exp, log, mpf, workdps
 def reference(
     logits: list[mpf], target: int, temperature: mpf, lam: mpf, teacher_logits: list[mpf]
 ) -> mpf:
-    """(1 - lam) (-log p_y) + lam t^2 sum_k q_k log(q_k / p_k), p and q at temperature t."""
+    """(1 - lam) (-log p_y) + lam T^2 sum_k q_k log(q_k / p_k), p and q at temperature T."""
     with workdps(60):
 
         def softmax(scores: list[mpf], by: mpf) -> list[mpf]:

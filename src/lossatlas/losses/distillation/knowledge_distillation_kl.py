@@ -11,9 +11,9 @@ from lossatlas.losses.registry import register
 
 @register
 class KnowledgeDistillationKL(LogitLoss):
-    """Knowledge distillation (Hinton et al., 2015, arXiv:1503.02531), with logits s^T of a teacher.
+    """Knowledge distillation (Hinton et al., 2015, arXiv:1503.02531), with logits s^t of a teacher.
 
-    (1 - lam) CE(s, y) + lam t^2 KL(softmax(s^T / t) || softmax(s / t)), t the temperature.
+    (1 - lam) CE(s, y) + lam T^2 KL(softmax(s^t / T) || softmax(s / T)), T the temperature.
     """
 
     target = "class_index"

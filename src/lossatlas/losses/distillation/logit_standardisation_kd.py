@@ -15,7 +15,7 @@ class LogitStandardisationKD(LogitLoss):
     """Logit standardisation (Sun et al., 2024, arXiv:2403.01427), with a teacher's logits t.
 
     ce_weight CE(s, y) + kd_weight T^2 KL(softmax(Z(t) / T) || softmax(Z(s) / T)), where
-    Z(x) = (x - mean x) / (std x + 1e-7), T the temperature and std that of the code, over K - 1.
+    Z(v) = (v - mean v) / (std v + 1e-7), T the temperature and std that of the code, over K - 1.
     """
 
     target = "class_index"

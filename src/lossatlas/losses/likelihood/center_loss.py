@@ -12,10 +12,10 @@ from lossatlas.losses.registry import register
 
 @register
 class CenterLoss(LogitLoss):
-    """Center loss joint with softmax (Wen et al., ECCV 2016): CE(s, y) + lam / 2 |x - c_y|^2.
+    """Center loss joint with softmax (Wen et al., ECCV 2016): CE(s, y) + lam / 2 |h - c_y|^2.
 
     In training, after the values are computed, the centre of class j moves by
-    -alpha sum_i (c_j - x_i) / (1 + n_j) over the n_j samples of that class in the batch.
+    -alpha sum_i (c_j - h_i) / (1 + n_j) over the n_j samples of that class in the batch.
     """
 
     target = "class_index"

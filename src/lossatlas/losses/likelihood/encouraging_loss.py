@@ -1,4 +1,4 @@
-"""Cross-entropy with a bonus that keeps growing for samples that are already right."""
+"""Cross-entropy with a bonus that goes on rewarding samples that are already right."""
 
 import math
 

@@ -15,8 +15,8 @@ from lossatlas.losses.registry import register
 class HarmonicLoss(LogitLoss):
     """Harmonic loss (Baek et al., TMLR 2025, arXiv:2502.01628): p_k in proportion to d_k^-n.
 
-    d_k^2 = |x - w_k|^2 + eps, with the guard eps of the official code. Its logits are minus the
-    distances |x - w_k|, whose sign does not count.
+    d_k^2 = |h - w_k|^2 + eps, with the guard eps of the official code. Its logits are minus the
+    distances |h - w_k|, whose sign does not count.
     """
 
     target = "class_index"

@@ -11,7 +11,7 @@ from lossatlas.losses.registry import register
 
 @register
 class IsoMax(LogitLoss):
-    """IsoMax (Macêdo et al., IJCNN 2021, arXiv:1908.05569): CE of -entropic_scale |x - w_k|.
+    """IsoMax (Macêdo et al., IJCNN 2021, arXiv:1908.05569): CE of -entropic_scale |h - w_k|.
 
     Its logits are minus the distances (not squared) of a feature to the class prototypes, which
     start at 0. The scale belongs to training: what the network gives are the distances themselves.

@@ -13,8 +13,8 @@ from lossatlas.losses.registry import register
 class LargeMarginGaussianMixture(LogitLoss):
     """Large-margin Gaussian mixture loss (Wan et al., CVPR 2018, arXiv:1803.02988), Lambda = I.
 
-    CE(-(1 + alpha e_y) d, y) + lam d_y with d_k = |x - mu_k|^2 / 2, as in all released code. Its
-    logits are minus the distances |x - mu_k| of a feature to the learned class means.
+    CE(-(1 + alpha e_y) d, y) + lam d_y with d_k = |h - mu_k|^2 / 2, as in all released code. Its
+    logits are minus the distances |h - mu_k| of a feature to the learned class means.
     """
 
     target = "class_index"

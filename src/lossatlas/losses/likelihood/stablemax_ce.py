@@ -1,4 +1,4 @@
-"""Cross-entropy of a softmax whose exponential grows, and decays, no faster than a line."""
+"""Cross-entropy of a softmax with a line, and below 0 a hyperbola, for the exponential."""
 
 import torch
 import torch.nn.functional as F

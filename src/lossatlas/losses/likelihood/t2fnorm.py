@@ -12,10 +12,10 @@ from lossatlas.losses.registry import register
 
 @register
 class T2FNorm(LogitLoss):
-    """T2FNorm (Regmi et al., CVPR Workshops 2024, arXiv:2305.17797): CE(W h / (t |h|), y), t the
-    temperature.
+    """T2FNorm (Regmi et al., CVPR Workshops 2024, arXiv:2305.17797): CE(W h / (tau |h|), y).
 
-    Its logits are those of a linear head without a bias, W h; a feature of zeros gets scores of 0.
+    tau is the temperature. Its logits are those of a linear head without a bias, W h; a feature of
+    zeros gets scores of 0.
     """
 
     target = "class_index"

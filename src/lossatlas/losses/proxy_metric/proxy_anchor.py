@@ -16,7 +16,7 @@ class ProxyAnchor(EmbeddingLoss):
 
     log(1 + sum over the class's samples of e^(-scale (s - margin))), in the mean over the proxies
     with samples in the batch, plus log(1 + sum over all other samples of e^(scale (s + margin))),
-    in the mean over all proxies; s is the cosine of sample and proxy. The proxies (C, D) are
+    in the mean over all proxies; s is the cosine of sample and proxy. The proxies (K, D) are
     learned, with 100 times the network's rate. A zero vector has cosine 0 with every other.
     """
 
@@ -33,7 +33,7 @@ class ProxyAnchor(EmbeddingLoss):
         self.margin = in_range("margin", margin, "[0, inf)")
 
     def setup(self, *, num_classes: int, feature_dim: int) -> None:
-        """Draw a proxy a class, as the official code does."""
+        """Draw a proxy a class, (num_classes, feature_dim), as the official code does."""
         self.proxies = nn.Parameter(torch.empty(num_classes, feature_dim))
         nn.init.kaiming_normal_(self.proxies, mode="fan_out")
 

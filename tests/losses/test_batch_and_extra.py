@@ -24,6 +24,14 @@ def test_the_root_of_mmce_has_no_slope_at_zero():
         assert leaf.grad.isfinite().all()
 
 
+def test_mmce_weighted_counts_a_sample_on_the_side_of_its_gap():
+    # In float32 the softmax of the first sample ties, though its second score is the larger one.
+    nearly, tied = (torch.tensor([[0.0, x], [3.0, 0.0], [1.0, 0.0]]) for x in (1e-9, 0.0))
+    target = torch.tensor([1, 1, 0])
+    loss = get_loss("mmce_weighted")
+    assert loss(nearly, target) == loss(tied, target)
+
+
 def test_in_pretraining_the_reserve_of_deep_gamblers_has_no_gradient():
     loss = get_loss("deep_gamblers", pretrain=2)
     for epoch, moves in ((0, False), (1, False), (2, True)):

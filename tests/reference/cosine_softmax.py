@@ -6,7 +6,7 @@ from mpmath import exp, log1p, mpf, workdps
 def reference(
     logits: list[mpf], target: int, temperature: mpf, bias: list[mpf], num_classes: int
 ) -> mpf:
-    """-log softmax of (c + b) / T."""
+    """-log softmax of (c + b) / tau."""
     with workdps(60):
         grown = [exp((c + b) / temperature) for c, b in zip(logits, bias, strict=True)]
         return log1p(sum(g for k, g in enumerate(grown) if k != target) / grown[target])

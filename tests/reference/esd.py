@@ -25,9 +25,9 @@ def reference(
         if n < 3:
             return value
         esd = mpf(0)
-        for i, (c, _) in enumerate(kept):
+        for i, (level, _) in enumerate(kept):
             others = kept[:i] + kept[i + 1 :]
-            g = [a - r if r <= c else mpf(0) for r, a in others]
+            g = [c - r if r <= level else mpf(0) for r, c in others]
             mean = sum(g) / (n - 1)
             variance = sum((x - mean) ** 2 for x in g) / (n - 2)
             esd += (mean**2 - variance / (n - 1)) / n

@@ -14,7 +14,10 @@ def reference(
     bias: mpf,
     num_classes: int,
 ) -> mpf:
-    """lw / r (lam log(1 + e^-(r (g_y - m) + b)) + (1 - lam) sum_j log(1 + e^(r (g_j + m) + b)))."""
+    """lw / s (lam log(1 + e^-(s (g_y - m) + b)) + (1 - lam) sum_j log(1 + e^(s (g_j + m) + b))).
+
+    s is the scale, j runs over the other classes.
+    """
     with workdps(60):
         value = mpf(0)
         for k, c in enumerate(logits):

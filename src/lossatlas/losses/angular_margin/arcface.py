@@ -45,6 +45,5 @@ class ArcFace(LogitLoss):
 
 def enlarged(cosine: Tensor, cos_m: float | Tensor, sin_m: float | Tensor) -> Tensor:
     """cos(theta + m) of cosines in [-1, 1]; at their ends its slope is taken to be cos m."""
-    square = (1 - cosine) * (1 + cosine)
-    sine = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
+    sine = quantities.root((1 - cosine) * (1 + cosine))
     return cosine * cos_m - sine * sin_m

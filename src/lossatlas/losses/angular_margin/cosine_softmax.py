@@ -12,9 +12,10 @@ from lossatlas.losses.registry import register
 
 @register
 class CosineSoftmax(LogitLoss):
-    """Cosine softmax (Kornblith et al., NeurIPS 2021, arXiv:2010.16402): CE of (cos theta + b) / T.
+    """Cosine softmax (Kornblith et al., NeurIPS 2021, arXiv:2010.16402).
 
-    T is the temperature, b a learned bias of each class, which starts at 0.
+    Cross-entropy of (cos theta + b) / tau, where tau is the temperature and b a learned bias of
+    each class, which starts at 0.
     """
 
     target = "class_index"

@@ -13,8 +13,8 @@ from lossatlas.losses.registry import register
 class Crl(LogitLoss):
     """Correctness ranking loss (Moon et al., ICML 2020, arXiv:2007.01458), eq. 3 over a batch.
 
-    Mean cross-entropy + lam times the mean of max(0, |c_i - c_j| - g (k_i - k_j)), j the next
-    sample of the batch, in a circle, and g the sign of c_i - c_j. k is the largest probability; c,
+    Mean cross-entropy + lam times the mean of max(0, |c_i - c_j| - g (r_i - r_j)), j the next
+    sample of the batch, in a circle, and g the sign of c_i - c_j. r is the largest probability; c,
     a memory of each training sample, the share of its visits at which it was right, moved after
     use.
     """
@@ -38,8 +38,8 @@ class Crl(LogitLoss):
         log_p = torch.log_softmax(logits, 1)
         guess = logits.argmax(1)
         c = (self.right[indices] / self.visits[indices].clamp(min=1)).to(logits)
-        k = quantities.of_label(log_p, guess).exp()
-        ahead, lead = c - c.roll(-1), k - k.roll(-1)
+        r = quantities.of_label(log_p, guess).exp()
+        ahead, lead = c - c.roll(-1), r - r.roll(-1)
         if self.training:
             with torch.no_grad():
                 self.right[indices] += (guess == target).to(self.right)

@@ -16,8 +16,8 @@ class Esd(LogitLoss):
 
     Mean cross-entropy of the samples to learn from + lam sqrt(max(0, ESD)) of those kept apart for
     the penalty: the samples whose number is `every` - 1 modulo `every`. ESD is the mean over i of
-    the mean over pairs j != k, both not i, of g_ij g_ik, with g_ij = (a_j - c_j) [c_j <= c_i], c
-    the largest probability and a 1 if its class is the label's, else 0. With root = 0 no root is
+    the mean over pairs j != k, both not i, of g_ij g_ik, with g_ij = (c_j - r_j) [r_j <= r_i], r
+    the largest probability and c 1 if its class is the label's, else 0. With root = 0 no root is
     taken. Fewer than three samples have no ESD, and no samples no cross-entropy; these count as 0.
     """
 

@@ -14,7 +14,7 @@ from lossatlas.losses.registry import register
 class Gcl(CountedLoss):
     """Gaussian clouded logits (Li et al., 2022, arXiv:2305.11733), first stage.
 
-    Cross-entropy of scale (z_k - noise_mul delta_k |e_k| - margin [k = y]), z the cosines, delta_k
+    Cross-entropy of scale (cos theta_k - noise_mul delta_k |e_k| - margin [k = y]), where delta_k
     = log(n_max / n_k) over its largest value (0 if all counts n are equal), e_k normal of standard
     deviation 1/3, clamped to [-1, 1] and drawn for each sample and class at each call.
     """

@@ -1,4 +1,4 @@
-"""Log-likelihood of a set of candidate labels."""
+"""Minus the log-likelihood of a set of candidate labels."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Log-likelihood of all classes but the one that is wrong."""
+"""Minus the log-likelihood of all classes but the one that is wrong."""
 
 import torch.nn.functional as F
 from torch import Tensor

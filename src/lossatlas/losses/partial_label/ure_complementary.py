@@ -10,7 +10,7 @@ from lossatlas.losses.registry import register
 
 @register
 class UreComplementary(LogitLoss):
-    """Unbiased risk estimator (Ishida et al., ICML 2019, arXiv:1810.04327), of cross-entropy, free.
+    """Unbiased risk estimator (Ishida et al., ICML 2019, arXiv:1810.04327), the form "free".
 
     -(K - 1) l(s, c) + sum_k l(s, k), l cross-entropy and c a class that is wrong, which equals
     log sum_k exp(s_k - s_c) + sum_k (s_c - s_k).

@@ -496,6 +496,16 @@ def test_rows_of_several_machines_are_told_apart_as_far_as_they_tell():
     assert set(map(machine, cuda)) == {"GPU"}
 
 
+def test_losses_of_other_machines_than_the_baselines_are_named():
+    runs = [row("cross_entropy", s, 0.5, cpu="AMD") for s in (0, 1)]
+    runs += [row("focal", s, 0.5, cpu="Intel") for s in (0, 1)]
+    runs += [row("gce", 0, 0.5, cpu="Intel"), row("gce", 1, 0.5, cpu="AMD")]
+    condition, found = only(runs)
+    _, told = sentences.notices([(condition, list(found.values()))], runs)
+    assert told.startswith("**Other machines than the baseline's** in `clean` (")
+    assert told.endswith("): `focal`. Their difference to it may be in part that of the machines.")
+
+
 def test_one_kind_of_machine_is_named_and_no_more_is_claimed():
     runs = [row("focal", s, 0.5, hardware="a processor", cpu="model 1") for s in (0, 1)]
     condition, found = only(runs)
@@ -642,3 +652,11 @@ def test_the_seeds_that_no_choice_was_made_on_stand_alone_beside_all():
     condition, found = only(survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77]))
     assert sentences.CHOSEN not in sentences.limits([(condition, list(found.values()))])
     assert "newest" not in str(main(condition, found))
+
+
+def test_the_picture_over_conditions_holds_its_intervals():
+    losses = [("focal", 0.6, 0.1, 1.4), ("gce", 0.2, -0.8, 2.8)]
+    frame = pd.DataFrame(losses, columns=["loss", "points", "low", "high"]).assign(seed=None)
+    left, right = figures._window(frame, frame[:0], "points")
+    assert left < -0.8
+    assert right > 2.8

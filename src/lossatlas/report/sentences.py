@@ -397,7 +397,26 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
             "made a run, *Between machines* says by how much. Pairs of one seed that were made on "
             "different kinds are less alike."
         )
+    said += [text for condition, _ in found if (text := _apart(condition))]
     return said
+
+
+def _apart(condition: Condition) -> str:
+    """Which losses were made on no kind of machine that has made the baseline, if any."""
+    if condition.baseline is None or condition.judge.untrained:
+        return ""
+    here = set(map(machine, condition.baseline.runs))
+    losses = [
+        code(a.label) for a in condition.arms if a.runs and not here & {*map(machine, a.runs)}
+    ]
+    if len(losses) > MOST_NAMED:
+        losses = [*losses[: MOST_NAMED - 1], f"{len(losses) - MOST_NAMED + 1} more"]
+    return (
+        f"**Other machines than the baseline's** in {place(condition)}: {', '.join(losses)}. Their "
+        "difference to it may be in part that of the machines."
+        if losses
+        else ""
+    )
 
 
 def scenarios(found: Found) -> list[str]:

@@ -223,22 +223,23 @@ def checked_table(repeated: Sequence[Again], name: str) -> Table | None:
     """Statements beside those of other runs, as far as these make them; None if none of them."""
     body = [
         [
-            value(f"{one.here.arm.label}, {one.condition.title}"),
+            value(one.here.arm.label),
             value(one.outcome),
             *_stated(one.here, one.condition.measure),
             *_stated(one.there, one.condition.measure),
+            value(one.condition.title),
         ]
         for one in repeated
         if one.there is not None
     ]
     if not body:
         return None
-    head = ["Statement", "outcome", "here [95 % interval]", "conclusion", "there"]
+    head = ["Loss", "outcome", "here [95 % interval]", "conclusion", "there", "conclusion there"]
     notes = [
         "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
         "confirmed: one of the two. What the other runs do not have is left out."
     ]
-    return table(f"Made again from {name}", [*head, "conclusion there"], body, notes)
+    return table(f"Made again from {name}", [*head, "scenario"], body, notes)
 
 
 def trouble_table(runs: Sequence[Row]) -> Table | None:

@@ -188,7 +188,7 @@ def across_table(told: Across) -> Table:
     notes = [
         "Of losses that are in all of them, by their means; a rank says nothing of how far two are "
         "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
-        "few runs make it too short. It speaks of conditions like these, not of all there are."
+        "few of either make it too short. It speaks of conditions like these, not of all there are."
     ]
     where = "; ".join(condition.setting for condition in told.conditions)
     return table(f"{capital(m.name)} over {where}", head, body, notes)

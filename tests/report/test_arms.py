@@ -248,8 +248,8 @@ def test_with_a_long_tail_the_answer_says_what_rare_classes_gain_and_frequent_on
     condition, found = only(runs)
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     assert (
-        "; classes with few images 55.00 % against 2.00 %, classes with many images 74.00 % "
-        "against 88.00 %." in first
+        "; accuracy of classes with few images 55.00 % against 2.00 %, of classes with many images "
+        "74.00 % against 88.00 %." in first
     )
 
 
@@ -326,6 +326,29 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
         "in NLL, the best probabilities, ECE 6.70 % against 29.00 % of "
         "`cross_entropy`; after temperature scaling +0.000 nats (no interval" in said
     )
+
+
+def test_the_best_probabilities_name_what_cannot_be_told_from_them():
+    nll = {"cross_entropy": 0.9, "focal": 0.8, "gce": 0.8003, "mae": 0.85}
+    runs = [
+        row(loss, s, 0.7 + s / 1000, test_nll=mean + s / 1000, test_ece=0.1)
+        for loss, mean in nll.items()
+        for s in range(4)
+    ]
+    condition, found = only(runs)
+    said = sentences.headline([(condition, list(found.values()))], [])[1]
+    assert said.endswith("of `cross_entropy`; not told from it: `gce`.")
+
+
+def test_variances_that_are_not_moderated_are_not_said_to_be():
+    for few, own in ((True, True), (False, False)):
+        losses = ["focal", "gce", "mae"] + ["sce", "rce"] * (not few)
+        runs = survey(cross_entropy=BASE, **{one: [0.71, 0.72, 0.735] for one in losses})
+        condition, found = only(runs)
+        families = dict.fromkeys((*losses, "cross_entropy"), "likelihood")
+        notes = " ".join(tables.main_table(condition, list(found.values()), families)["notes"])
+        assert ("each variance that of its own seeds." in notes) is own
+        assert ("that all arms of the scenario suggest" in notes) is not own
 
 
 def test_a_baseline_of_few_seeds_is_said():
@@ -471,6 +494,16 @@ def test_rows_of_several_machines_are_told_apart_as_far_as_they_tell():
     )
     cuda = [row("focal", s, 0.5, hardware="GPU", device="cuda", cpu=f"host {s}") for s in (0, 1)]
     assert set(map(machine, cuda)) == {"GPU"}
+
+
+def test_losses_of_other_machines_than_the_baselines_are_named():
+    runs = [row("cross_entropy", s, 0.5, cpu="AMD") for s in (0, 1)]
+    runs += [row("focal", s, 0.5, cpu="Intel") for s in (0, 1)]
+    runs += [row("gce", 0, 0.5, cpu="Intel"), row("gce", 1, 0.5, cpu="AMD")]
+    condition, found = only(runs)
+    _, told = sentences.notices([(condition, list(found.values()))], runs)
+    assert told.startswith("**Other machines than the baseline's** in `clean` (")
+    assert told.endswith("): `focal`. Their difference to it may be in part that of the machines.")
 
 
 def test_one_kind_of_machine_is_named_and_no_more_is_claimed():
@@ -619,3 +652,11 @@ def test_the_seeds_that_no_choice_was_made_on_stand_alone_beside_all():
     condition, found = only(survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77]))
     assert sentences.CHOSEN not in sentences.limits([(condition, list(found.values()))])
     assert "newest" not in str(main(condition, found))
+
+
+def test_the_picture_over_conditions_holds_its_intervals():
+    losses = [("focal", 0.6, 0.1, 1.4), ("gce", 0.2, -0.8, 2.8)]
+    frame = pd.DataFrame(losses, columns=["loss", "points", "low", "high"]).assign(seed=None)
+    left, right = figures._window(frame, frame[:0], "points")
+    assert left < -0.8
+    assert right > 2.8

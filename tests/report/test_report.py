@@ -1,6 +1,7 @@
 """The pages: offline, stable, complete, escaped, and safe to write."""
 
 import base64
+import hashlib
 import re
 import shutil
 from html import unescape
@@ -543,7 +544,9 @@ def store_of(root, accuracies, **more):
     """A store of runs with these accuracies by loss, a seed each."""
     for loss, many in accuracies.items():
         for seed, accuracy in enumerate(many):
-            add_run(root, loss, "clean", seed, test_accuracy=accuracy, **more)
+            weights = hashlib.sha256(f"{root}{loss}{seed}".encode()).hexdigest()
+            made = {"test_accuracy": accuracy, "weights_sha256": weights}
+            add_run(root, loss, "clean", seed, **made, **more)
     return root
 
 
@@ -566,10 +569,26 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert status == (1 if outcome == "turned over" else 0)
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
-        assert f"Of 1 statement, made again from the runs of `{name}`: 1 {outcome}." in markdown
+        assert f"`{name}` makes 1 of 1 statements again: 1 {outcome}." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
-    [one] = build(here, tmp_path / "out", check=results).repeated
+    other = store_of(tmp_path / "again", HERE)
+    [one] = build(other, tmp_path / "out", check=results).repeated
     assert (one.here.arm.label, one.here.conclusion, one.outcome) == ("focal", "higher", "holds")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_runs_do_not_confirm_themselves(with_results, tmp_path):
+    here, results = with_results
+    for same in (here, results):
+        with pytest.raises(UserError, match=r"holds the runs of .* cannot confirm themselves"):
+            build(here, tmp_path / "out", check=same)
+    assert not (tmp_path / "out").exists()
+    more = shutil.copytree(here, tmp_path / "more")
+    for loss in HERE:
+        for seed in (8, 9, 10):
+            add_run(more, loss, "clean", seed, test_accuracy=0.7 + seed / 1000)
+    [one] = build(here, tmp_path / "out", check=more).repeated
+    assert (one.there.difference.n, one.there.difference.m) == (3, 3)  # the new seeds alone
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
 """A report of rows alone is that of the store they came from, also where there is no torch."""
 
 import importlib
+import json
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lossatlas import resources
 from lossatlas.analysis import arms, machines
@@ -68,6 +70,30 @@ def test_a_damaged_table_of_rates_is_named_and_stops_no_report(root: Path, tmp_p
     assert [*source.read(tmp_path / "a.parquet").tables] == ["quick/clean.yaml"]
 
 
+def test_rates_of_a_table_that_was_completed_elsewhere_are_told_with_their_trials(tmp_path):
+    """A sweep finds the rates that no table has; the store's table then holds these alone."""
+    tables = {}
+    for place, losses in (("store", ["focal"]), ("package", ["focal", "cross_entropy"])):
+        document = yaml.safe_load(TUNED)
+        document["chosen"] = dict.fromkeys(losses, 0.375 if place == "store" else 1.125)
+        document["said"] = dict.fromkeys(losses, place)
+        document["trials"] = [one for one in document["trials"] if one["loss"] in losses]
+        tables[place] = document
+    here, besides = tmp_path / "runs", tmp_path / "tuned"
+    for folder, place in ((here / store.TUNED, "store"), (besides, "package")):
+        (folder / "quick").mkdir(parents=True)
+        (folder / "quick" / "clean.yaml").write_text(yaml.safe_dump(tables[place]))
+    add_run(here, "cross_entropy", "clean", 0)
+    [table] = source.read(here).rates(besides).values()
+    assert table["chosen"] == {"cross_entropy": 1.125, "focal": 0.375}
+    assert table["said"] == {"cross_entropy": "package", "focal": "store"}
+    assert [one["loss"] for one in table["trials"]] == ["focal"] * 2 + ["cross_entropy"] * 4
+    tables["store"]["protocol"] = "another rule"
+    (here / store.TUNED / "quick" / "clean.yaml").write_text(yaml.safe_dump(tables["store"]))
+    [table] = source.read(here).rates(besides).values()
+    assert set(table["chosen"]) == {"focal"}
+
+
 @pytest.fixture
 def without_torch() -> Iterator[None]:
     """Import this package anew, on a machine that has no torch."""
@@ -126,6 +152,8 @@ def test_some_of_the_rows_give_the_pages_of_some_of_the_runs(root, file, tmp_pat
 def test_statements_are_made_again_from_rows(root, file, tmp_path, command):
     shutil.copy(file, tmp_path / "rows.parquet")
     shutil.copytree(root, tmp_path / "runs")
+    for path in (tmp_path / "runs").glob("[!.]*/row.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"hardware": "another"}))
     code, out, _ = command("report", "--check", "rows.parquet", "-o", "r")
     assert code == 0
     assert "holds: `clean`" in out

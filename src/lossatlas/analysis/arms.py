@@ -219,7 +219,7 @@ def setting(row: Row) -> str:
 def results(condition: Condition) -> list[Result]:
     """The numbers of every arm; Holm's correction runs over the arms of the condition."""
     metric, margin, base = condition.measure.field, condition.measure.margin, condition.baseline
-    told, untrained = _prior(condition), condition.judge.untrained
+    told, untrained = prior(condition), condition.judge.untrained
     found: list[tuple[dict[int, float], statistics.Difference, statistics.Difference | None]] = []
     for arm in condition.arms:
         ours, pairs = arm.by_seed(metric), None
@@ -283,7 +283,7 @@ def level(condition: Condition, top: Arm) -> list[Arm]:
 
     It is corrected for nothing: of losses that are not among them nothing is said.
     """
-    told, metric = _prior(condition), condition.measure.field
+    told, metric = prior(condition), condition.measure.field
     found = []
     for arm in condition.arms:
         d = statistics.by_arms(arm.values(metric), top.values(metric), told)
@@ -305,10 +305,11 @@ def compare(condition: Condition, a: str, b: str) -> statistics.Difference | Non
     )
     if not ours or not theirs or condition.trial:
         return None
-    return statistics.by_arms(ours, theirs, _prior(condition))
+    return statistics.by_arms(ours, theirs, prior(condition))
 
 
-def _prior(condition: Condition) -> statistics.Prior | None:
+def prior(condition: Condition) -> statistics.Prior | None:
+    """What the variances of all arms of a condition say of the next one."""
     return statistics.prior([arm.values(condition.measure.field) for arm in condition.arms])
 
 

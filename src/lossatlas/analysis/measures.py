@@ -29,7 +29,7 @@ class Measure:
 
 
 def _by_size(name: str, which: str) -> Measure:
-    says = f"the mean recall of the third of the classes with the {which} training images"
+    says = f"the mean recall of {which}"
     field = f"test_{name}_accuracy"
     return Measure(field, f"accuracy of classes with {name} images", "points", True, MARGIN, says,
                    SIZES)  # fmt: skip
@@ -68,9 +68,9 @@ OF_LOGITS = (
     Measure("best_test_accuracy", "best test accuracy (an oracle)", "points", True, MARGIN),
     Measure("test_balanced_accuracy", "balanced test accuracy", "points", True, MARGIN,
             "the mean recall of the classes"),
-    _by_size("many", "most"),
-    _by_size("medium", "neither most nor fewest"),
-    _by_size("few", "fewest"),
+    _by_size("many", "the third of the classes with the most training images"),
+    _by_size("medium", "the classes in between"),
+    _by_size("few", "the third of the classes with the fewest training images"),
     *OF_PROBABILITIES,
     *(
         replace(m, field=f"{m.field}_ts", name=f"{m.name} after scaling", says="", there=SCALED)
@@ -125,7 +125,7 @@ def words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if older:
             reasons.append(f"the rows of {older} were written before there was this measure")
         said.append(
-            f"Of {len(without)} of {len(mine)} runs there is nothing after temperature scaling: "
+            f"{len(without)} of {len(mine)} runs have nothing after temperature scaling: "
             f"{', or '.join(reasons)}."
         )
     return said

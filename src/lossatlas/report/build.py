@@ -66,7 +66,7 @@ def build(
     against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
     asked = content.Asked(_measure(metric, rows, place), against, pair)
     if check is not None:
-        asked = asked._replace(other=(check.name, _rows_of(check)))
+        asked = asked._replace(other=(check.name, _others(check, rows, place)))
     repeated = content.checked(rows, asked)
     if check is not None and all(one.there is None for one in repeated):
         raise UserError(
@@ -96,6 +96,18 @@ def _rows_of(path: Path) -> list[arms.Row]:
     if path.is_file() and path.suffix != travel.SUFFIX:
         return table_of_results(path)
     return read(path).rows
+
+
+def _others(path: Path, rows: Sequence[arms.Row], place: Path) -> list[arms.Row]:
+    """The rows of `path` but for those that are among `rows`: they say nothing a second time."""
+    here, found = set(map(travel.key, rows)), _rows_of(path)
+    others = [row for row in found if travel.key(row) not in here]
+    if found and not others:
+        raise UserError(
+            f"--check {path}: holds the runs of {place} and no others, which cannot confirm "
+            "themselves; give runs that were made again"
+        )
+    return others
 
 
 def table_of_results(path: Path) -> list[arms.Row]:

@@ -103,7 +103,8 @@ def gains(told: Across, colours: Mapping[str, str]) -> Picture | None:
     texts = [f"{one.label} {signed(one.iqm, m)}" for one in shown]
     caption = (
         "Over all conditions: interquartile mean of the differences to the baseline, with the 95 % "
-        "interval of a bootstrap over conditions and runs."
+        "interval of a bootstrap over conditions and runs; an arrow marks what lies beyond the "
+        "picture."
     )
     with drawing():
         figure = _forest(frame, colours, f"{m.unit or m.name} above the baseline", m)
@@ -194,7 +195,10 @@ def _window(arms: pd.DataFrame, seeds: pd.DataFrame, name: str) -> tuple[float, 
     """What a forest plot shows: all, but for means far from all others (Tukey's outer fences) and
     intervals that go on far beyond what was seen."""
     means = arms[name].to_numpy()
-    seen = np.array([0.0, *means, *seeds[name]])
+    # Without seeds, over several conditions, the intervals are what was seen: they do not run off
+    # as those of few degrees of freedom do.
+    beside = seeds[name] if len(seeds) else arms[["low", "high"]].to_numpy(float).ravel()
+    seen = np.array([0.0, *means, *beside])
     if len(means) >= FENCED:
         low, high = np.quantile(means, (0.25, 0.75))
         seen = seen[(seen >= low - 3 * (high - low)) & (seen <= high + 3 * (high - low))]

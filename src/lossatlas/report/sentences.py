@@ -186,8 +186,8 @@ def _by_size(ours: Arm, baseline: Arm | None) -> str:
         field = f"test_{size}_accuracy"
         if baseline is not None and ours.values(field) and baseline.values(field):
             share, other = (percent(arm.cell(field).mean) for arm in (ours, baseline))
-            parts.append(f"classes with {size} images {share} % against {other} %")
-    return f"; {', '.join(parts)}" if parts else ""
+            parts.append(f"of classes with {size} images {share} % against {other} %")
+    return f"; accuracy {', '.join(parts)}" if parts else ""
 
 
 def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None:
@@ -202,6 +202,8 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
         f"the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     ) + _fresh(top, nll)
+    by_nll = replace(condition, measure=nll)
+    said += _level(by_nll, top, _ordered(by_nll, arms.results(by_nll)))
     scaled = MEASURES["test_nll_ts"]
     if top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
         after = next(
@@ -342,10 +344,10 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
     told = ", ".join(
         f"{counts[what]} {what if counts[what] == 1 else PLURAL.get(what, what)}"
         for what in OUTCOMES
-        if counts[what]
+        if counts[what] and what != "not there"
     )
-    statements = f"{len(repeated)} statement{'s' * (len(repeated) != 1)}"
-    said = [f"Of {statements}, made again from the runs of {code(name)}: {told}."]
+    made = sum(one.there is not None for one in repeated)
+    said = [f"{code(name)} makes {made} of {len(repeated)} statements again: {told}."]
     return said + [
         f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
     ]
@@ -391,10 +393,30 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
         told = "; ".join(f"{code(kind)} ({n} run{'s' * (n != 1)})" for kind, n in kinds.items())
         said.append(
             f"**Rows of {len(kinds)} kinds of machine:** {told}. Runs of one id differ between "
-            "kinds of processor, by up to about a point of accuracy; they are bit-identical on one "
-            "machine only. Pairs of one seed that were made on different kinds are less alike."
+            "kinds of processor, and are bit-identical on one machine only; where several have "
+            "made a run, *Between machines* says by how much. Pairs of one seed that were made on "
+            "different kinds are less alike."
         )
+    said += [text for condition, _ in found if (text := _apart(condition))]
     return said
+
+
+def _apart(condition: Condition) -> str:
+    """Which losses were made on no kind of machine that has made the baseline, if any."""
+    if condition.baseline is None or condition.judge.untrained:
+        return ""
+    here = set(map(machine, condition.baseline.runs))
+    losses = [
+        code(a.label) for a in condition.arms if a.runs and not here & {*map(machine, a.runs)}
+    ]
+    if len(losses) > MOST_NAMED:
+        losses = [*losses[: MOST_NAMED - 1], f"{len(losses) - MOST_NAMED + 1} more"]
+    return (
+        f"**Other machines than the baseline's** in {place(condition)}: {', '.join(losses)}. Their "
+        "difference to it may be in part that of the machines."
+        if losses
+        else ""
+    )
 
 
 def scenarios(found: Found) -> list[str]:

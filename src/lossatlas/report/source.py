@@ -69,8 +69,9 @@ class Source(NamedTuple):
         return None if scores is None else drawn(int(row["seed"]), scores)
 
     def rates(self, besides: Path | None = None) -> dict[str, Mapping[str, Any]]:
-        """The tables of rates of the recipes of the runs, by the ends of their paths: those of the
-        store count first, then those that have travelled, then those of the folder `besides`.
+        """The tables of rates of the recipes of the runs, by the ends of their paths: for each loss
+        those of the store count first, then those that have travelled, then those of the folder
+        `besides`.
 
         Raises:
             UserError: one of the folder is none; those of the store are damaged rows then.
@@ -80,7 +81,9 @@ class Source(NamedTuple):
         for path in besides.glob("*/*.yaml") if besides is not None else ():
             if path.parent.name in recipes:
                 found |= _table(path)
-        found |= {n: t for n, t in self.tables.items() if n.split("/")[0] in recipes}
+        for name, table in self.tables.items():
+            if name.split("/")[0] in recipes:
+                found[name] = _over(table, found.get(name))
         return dict(sorted(found.items()))
 
     def commands(self, sweep: str) -> list[str] | None:
@@ -147,7 +150,7 @@ def read(
     tables = dict(rows.rates)
     for path in (place / store.TUNED).glob("*/*.yaml"):
         try:
-            tables |= _table(path)
+            tables |= {n: _over(own, tables.get(n)) for n, own in _table(path).items()}
         except UserError as error:
             name = path.relative_to(place).as_posix()
             chosen.append(damaged_row(place, name, f"{error}; no rate of it is told"))
@@ -159,6 +162,23 @@ def _table(path: Path) -> dict[str, Mapping[str, Any]]:
     """A table of rates by the end of its path."""
     found = files.fitting(yamls.read(path), files.RateTable, str(path))
     return {f"{path.parent.name}/{path.name}": found}
+
+
+def _over(first: Mapping[str, Any], other: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """A table with the losses of another that it does not have, if both were made by one rule: a
+    sweep finds only the rates that are missing, and those that were there belong to it too."""
+    rule = ("recipe", "scenario", "model", "data", "protocol")
+    if other is None or any(first[field] != other[field] for field in rule):
+        return first
+    told = first["chosen"].keys() | {trial["loss"] for trial in first["trials"]}
+    more = other["chosen"].keys() - told
+    chosen = first["chosen"] | {name: other["chosen"][name] for name in more}
+    return {
+        **first,
+        "chosen": dict(sorted(chosen.items())),
+        "said": first["said"] | {n: text for n, text in other["said"].items() if n in more},
+        "trials": [*first["trials"], *(one for one in other["trials"] if one["loss"] in more)],
+    }
 
 
 def _measured(row: arms.Row, source: Source) -> arms.Row:

@@ -26,9 +26,10 @@ SIGN = {
     "not resolved": "≈ not resolved",
 }  # fmt: skip
 IMPROPER = (
-    "† Its card does not call it strictly proper: the softmax of its scores is read as "
-    "probabilities here as for every loss, but it may not aim at them."
+    "† Its card does not call it strictly proper: it may not aim at what is read as its "
+    "probabilities here, the softmax of its scores or what its card's link makes of them."
 )
+LARGER = "the larger of its own and the one that all arms of the scenario suggest"
 # Fields of rows beside the measures: what they stand for, as a measure is printed.
 MORE = (
     Measure("test_ece_floor", "ECE floor", "points"),
@@ -90,10 +91,13 @@ def main_table(
         head += [f"difference to {against}{unit}", "95 % interval", "conclusion", "p (Holm)"]
         head += [f"detectable{unit}"]
         if not condition.judge.untrained:
+            told = arms.prior(condition)
+            own = told is None or not told.df
             notes.append(
-                "Differences by arms: Welch's t, each variance the larger of its own and the one "
-                "that all arms of the scenario suggest. Detectable: the true difference that this "
-                "test at level 0.05, before Holm, finds in 80 % of such surveys."
+                "Differences by arms: Welch's t, each variance "
+                + ("that of its own seeds" if own else LARGER)
+                + ". Detectable: the true difference that this test at level 0.05, before Holm, "
+                "finds in 80 % of such surveys."
             )
         if any(one.within and one.conclusion in ("higher", "lower") for one in results):
             notes.append("(=) A resolved difference of less than half a point.")
@@ -184,7 +188,7 @@ def across_table(told: Across) -> Table:
     notes = [
         "Of losses that are in all of them, by their means; a rank says nothing of how far two are "
         "apart. The interval is a bootstrap over conditions and runs, from three conditions on; "
-        "few runs make it too short. It speaks of conditions like these, not of all there are."
+        "few of either make it too short. It speaks of conditions like these, not of all there are."
     ]
     where = "; ".join(condition.setting for condition in told.conditions)
     return table(f"{capital(m.name)} over {where}", head, body, notes)
@@ -219,22 +223,23 @@ def checked_table(repeated: Sequence[Again], name: str) -> Table | None:
     """Statements beside those of other runs, as far as these make them; None if none of them."""
     body = [
         [
-            value(f"{one.here.arm.label}, {one.condition.title}"),
+            value(one.here.arm.label),
+            value(one.outcome),
             *_stated(one.here, one.condition.measure),
             *_stated(one.there, one.condition.measure),
-            value(one.outcome),
+            value(one.condition.title),
         ]
         for one in repeated
         if one.there is not None
     ]
     if not body:
         return None
-    head = ["Statement", "here [95 % interval]", "conclusion", "there", "conclusion there"]
+    head = ["Loss", "outcome", "here [95 % interval]", "conclusion", "there", "conclusion there"]
     notes = [
         "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
         "confirmed: one of the two. What the other runs do not have is left out."
     ]
-    return table(f"Made again from {name}", [*head, "outcome"], body, notes)
+    return table(f"Made again from {name}", [*head, "scenario"], body, notes)
 
 
 def trouble_table(runs: Sequence[Row]) -> Table | None:

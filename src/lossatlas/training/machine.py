@@ -1,7 +1,7 @@
 """Where a run is made: its process, its device, and the processor and instructions of torch.
 
 Runs of one id are bit-identical on one machine. Another kind of processor sums in another order,
-and after some hundred steps the weights differ visibly, up to a point of accuracy.
+and after some hundred steps the weights differ visibly, accuracies by up to two points.
 """
 
 import os

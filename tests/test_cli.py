@@ -13,6 +13,7 @@ import typer
 
 import lossatlas
 from lossatlas import cli, interrupt, list_losses, results
+from lossatlas.losses import registry
 from lossatlas.results import store
 from rows import whole
 from training.commands import TINY
@@ -40,6 +41,27 @@ def test_show_prints_the_card(command):
         assert part in out
 
 
+def test_list_counts_one_as_one(command, monkeypatch):
+    only = ("list", "--family", "redundancy_reduction")
+    assert command(*only)[2] == "1 verified loss, 0 drafts\n"
+    monkeypatch.setattr(registry, "status", lambda entry: "draft")
+    assert command(*only)[2] == "0 verified losses, 1 draft\n"
+    assert command("list", "nothing at all")[2] == "0 verified losses, 0 drafts\n"
+
+
+@pytest.mark.parametrize("group", [[], ["data"], ["runs"]])
+def test_help_says_whole_sentences_of_commands(group, command):
+    code, out, _ = command(*group, "--help")
+    assert code == 0
+    listed = out.partition("Commands:\n")[2]
+    assert listed
+    assert "..." not in listed
+    if not group:
+        flat = " ".join(listed.split())
+        assert "nearest Is it new? Fit every known loss to this one's gradients and show" in flat
+        assert "exit code 1 if its card says what is not so. test Hold losses" in flat
+
+
 MISTAKES = [
     (["show", "focall"], "there is no loss 'focall'; did you mean focal"),
     (["list", "--family", "x"], "family 'x' is unknown; legal: likelihood, margin"),
@@ -64,6 +86,12 @@ MISTAKES = [
     (["train", "-m", "sweep=nothing"], "there is no sweep 'nothing'"),
     (["train", "loss=focal + gce"], "no loss 'focal + gce'; losses that are added up, wrapped or "
      "given values in one text are loss=sum \"loss.terms='"),
+    (["train", "model.pools=[1,2,3]"], "model.pools must be a list of true and false, one"),
+    (["train", "progress=7"], "progress must be true or false, not 7"),
+    (["train", "-m", "loss=glob([!a]*)"], "'loss=glob([!a]*)' cannot be read; legal: glob("),
+    (["train", "-m", "loss=glob(*,no=1)"], "'loss=glob(*,no=1)' cannot be read; legal: glob("),
+    (["train", "-m", "loss=glob(zz*)"], "loss=glob(zz*): no loss fits"),
+    (["train", "loss=sum"], "configuration: loss.terms needs a value"),
     (["train", "-m", "loss=family(margin),"], "loss='family(margin),': a name is missing"),
     (["report", "--rows", f"{'x' * 300}.parquet"], "x.parquet: File name too long"),
     (["runs", "--runs", "x" * 300], "x: File name too long"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from lossatlas import cards
 from lossatlas.aligned import aligned
@@ -21,7 +22,19 @@ from lossatlas.losses import expression, registry
 from lossatlas.names import folder
 from lossatlas.terminal import forgive, printable
 
+
+class Commands(TyperGroup):
+    """A group whose help says of each command its whole first sentence; click cuts it to a line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        names = self.list_commands(ctx)
+        said = [(name, self.commands[name].get_short_help_str(limit=1000)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(said)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Loss Atlas: a survey of loss functions that runs.",
     epilog="With --traceback, each command also shows where an error came from.",
     no_args_is_help=True,
@@ -29,9 +42,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Fetch or verify CIFAR-10.", no_args_is_help=True)
+data_app = typer.Typer(cls=Commands, help="Fetch or verify CIFAR-10.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-runs_app = typer.Typer(invoke_without_command=True)
+runs_app = typer.Typer(cls=Commands, invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
 
 
@@ -120,7 +133,9 @@ def list_(
             print(next(lines)[:width])
     counts = Counter(row["status"] for row in rows)
     more = f", {counts['broken']} broken" if counts["broken"] else ""
-    print(f"{counts['verified']} verified losses, {counts['draft']} drafts{more}", file=sys.stderr)
+    verified = f"{counts['verified']} verified {'loss' if counts['verified'] == 1 else 'losses'}"
+    drafts = f"{counts['draft']} {'draft' if counts['draft'] == 1 else 'drafts'}"
+    print(f"{verified}, {drafts}{more}", file=sys.stderr)
     broken = [row["purpose"] for row in rows if row["status"] == "broken"]
     for why in broken + registry.faults():
         print(f"lossatlas: {why}", file=sys.stderr)

@@ -109,9 +109,7 @@ def _check(each: Field[Any], key: str, values: dict[str, Any]) -> None:
 
 
 def of(each: Field[Any]) -> Rule:
-    """The rule of a field; a bool needs none."""
-    if each.type is bool:
-        return Rule("true or false", lambda value: isinstance(value, bool))
+    """The rule of a field."""
     found = each.metadata["rule"]
     assert isinstance(found, Rule)
     return found
@@ -119,6 +117,11 @@ def of(each: Field[Any]) -> Rule:
 
 def _default(each: Field[Any]) -> Any:
     return each.default if each.default_factory is ABSENT else each.default_factory()
+
+
+def is_truth(value: Any) -> bool:
+    """True or False. The field's type is Any: OmegaConf makes True of 3 where the type is bool."""
+    return isinstance(value, bool)
 
 
 def is_line(value: Any) -> bool:

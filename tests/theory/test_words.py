@@ -391,11 +391,15 @@ def test_code_for_ten_classes_is_checked_for_ten(command: Callable[..., Any]) ->
     ("arguments", "says"),
     [
         (["wants_forty"], "wants_forty: its code fails for 4 classes: RuntimeError: "),
+        (["wants_forty"], "; so it does for any of 2 to 10, and --classes K tries more\n"),
         (["wants_ten", "--classes", "4"], "wants_ten: its code fails for 4 classes: RuntimeError"),
-        (["gives_a_mean"], "values of shape () came for 4 samples"),
-        (["gives_a_number"], "float came, not a tensor of values"),
+        (
+            ["gives_a_mean"],
+            "mean: its code must return one value a sample, of shape (4,), not shape ()",
+        ),
+        (["gives_a_number"], "must return a tensor of values, one a sample, not float\n"),
         (["spoils_its_slope"], "modified by an inplace operation"),
-        (["gives_truth"], "values of type torch.bool came, not floating point"),
+        (["gives_truth"], "must return floating point values, not torch.bool\n"),
         (["focal", "--classes", "1"], ""),
         (["focal", "--classes", "5", "--record"], "leave out --classes"),
     ],

@@ -233,7 +233,8 @@ MISTAKES = [
     (["focal", *TINY, "holdout=0"], "holdout must be at least 1, not 0"),
     (["focal", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),
     (["focal", "recipe.epochs=0"], "recipe.epochs must be a whole number in [1, 10000], not 0"),
-    (["focal", "seed=0,1"], "seed=0,1"),
+    (["focal", "seed=0,1"], "'seed=0,1' has several values; a search takes one\n"),
+    (["focal", "seed=[1"], "'seed=[1' cannot be read"),
     (["focal", "-o", "here.txt"], "here.txt: the file of a sweep must end in .yaml"),
 ]
 

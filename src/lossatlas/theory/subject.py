@@ -20,6 +20,7 @@ from lossatlas.theory import exact
 
 T = TypeVar("T")
 CLASSES = 4  # all properties are generic in the number of classes; a counterexample in 4 is one
+MUST = "must return"  # how a fault begins that is in what the code gives, not in that it raises
 OTHERS = (10, 7, 3, 2, 5, 6, 8, 9)  # tried in turn for code that does not work for 4 classes
 
 
@@ -137,12 +138,13 @@ class Subject:
                 leaf = torch.zeros(k, outputs, dtype=torch.float64, requires_grad=True)
                 values = one.function(leaf, labels)
             if not isinstance(values, Tensor):
-                return f"{type(values).__name__} came, not a tensor of values, one a sample"
+                return f"{MUST} a tensor of values, one a sample, not {type(values).__name__}"
             per_batch = self.loss is not None and self.loss.per == "batch"
-            if not self.on_embeddings and values.shape != (() if per_batch else (k,)):
-                return f"values of shape {tuple(values.shape)} came for {k} samples"
+            due, what = ((), "batch") if per_batch else ((k,), "sample")
+            if not self.on_embeddings and values.shape != due:
+                return f"{MUST} one value a {what}, of shape {due}, not shape {tuple(values.shape)}"
             if not values.is_floating_point():
-                return f"values of type {values.dtype} came, not floating point"
+                return f"{MUST} floating point values, not {values.dtype}"
             slope_of(values.sum(), leaf)
         except Exception as error:
             return blame(error, self.loss)
@@ -247,9 +249,13 @@ def examine_anywhere(name: str, k: int | None = None) -> Subject:
             if subject.fault(other) is None:
                 return examine(name, other)
     if fault:
+        if fault.startswith(MUST):  # whatever the number of classes
+            raise UserError(f"{name}: its code {fault}")
         where = "" if subject.on_embeddings else f" for {subject.k} classes"
-        hint = "" if subject.on_embeddings or k else "; --classes K tries another number"
-        raise UserError(f"{name}: its code fails{where}: {fault}{hint}")
+        hint = "; so it does for any of 2 to 10, and --classes K tries more"
+        raise UserError(
+            f"{name}: its code fails{where}: {fault}{'' if subject.on_embeddings or k else hint}"
+        )
     return subject
 
 

@@ -30,7 +30,8 @@ def task(cfg: DictConfig) -> None:
         check_names(cfg, HydraConfig.get().runtime.choices)
         with our_words():
             source = lr_source(cfg)
-            for fault in doubts(OmegaConf.to_container(cfg.loss)):  # type: ignore[arg-type]
+            loss: Any = OmegaConf.to_container(cfg.loss, throw_on_missing=True)
+            for fault in doubts(loss):
                 print(printable(f"lossatlas: {fault}"), file=sys.stderr)
         row = execute(cfg, source)  # type: ignore[arg-type]
     except (UserError, NoSpace) as error:  # Hydra would print a preamble of its own

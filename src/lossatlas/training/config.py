@@ -24,6 +24,7 @@ from lossatlas.legal import (
     is_digest,
     is_line,
     is_name,
+    is_truth,
     is_word,
     legal_if,
     number,
@@ -61,9 +62,9 @@ class ModelConf:
     stem_stride: int = number("[1, 32]", 1, only=AIRNET)
     stem_pad: int = number("[0, 6]", 0, only=AIRNET)
     directions: int = number("[1, 147]", 0, only=AIRNET)
-    pools: list[bool] = legal_if(
+    pools: list[Any] = legal_if(
         "a list of true and false, one for each of model.widths",
-        lambda value: isinstance(value, list) and all(isinstance(part, bool) for part in value),
+        lambda value: isinstance(value, list) and all(map(is_truth, value)),
         [], only=AIRNET,
     )  # fmt: skip
     projector_width: int = number("[1, 8192]", 256)
@@ -146,7 +147,7 @@ class Config:  # what a loss, a scenario or a data set has for fields, its own s
     threads: int = number("[1, 1024]", 1)
     accelerator: str = choice("auto", "cpu", "gpu", default="auto")
     runs: str | None = legal_if("the path of a folder", is_line, None)
-    progress: bool = True
+    progress: Any = legal_if("true or false", is_truth, True)
 
 
 def resolve(cfg: Any) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from lossatlas import cards
 from lossatlas.errors import UserError, meant
 from lossatlas.losses import registry
 from lossatlas.names import short
-from lossatlas.training.wording import our_words
 
 FILTERS = {"family": cards.FAMILIES, "target": cards.TARGETS, "status": ("verified", "draft")}
 QUERIES = ("family", "all", "verified")
@@ -131,8 +130,15 @@ def _fitting(call: str, name: str, inside: str) -> tuple[list[str], str]:
 
 def _matching(call: str) -> list[str]:
     """The losses that one of Hydra's patterns fits, which no sum does."""
-    with our_words(Exception):
+    try:
         pattern: Any = OverridesParser.create().parse_override(f"loss={call}").value()
-    if not (found := pattern.filter(registry.list_losses())):
+        found = pattern.filter(registry.list_losses())
+    except Exception as error:  # of any kind: Hydra's parser, its functions, its use of them
+        raise UserError(
+            f"{short(f'loss={call}')} cannot be read; legal: glob(PATTERN), glob([PATTERN,PATTERN])"
+            " and glob(PATTERN,exclude=PATTERN), and a pattern with more than names, * and ? has"
+            " quotes of its own inside those of the shell: \"loss=glob('[a-c]*')\""
+        ) from error
+    if not found:
         raise UserError(f"loss={call}: no loss fits")
     return list(found)

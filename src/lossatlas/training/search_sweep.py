@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from lossatlas import resources
@@ -15,7 +16,7 @@ from lossatlas.aligned import aligned
 from lossatlas.analysis.choice import standard_error
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.names import file_name, folder
+from lossatlas.names import file_name, folder, short
 from lossatlas.results import store
 from lossatlas.training import arguments
 from lossatlas.training.config import check_names, images, register_configs, resolve
@@ -108,6 +109,11 @@ def plan(
     for override in overrides:
         if any(_under(override, key) for key in ("loss", RATE, "sweep")):
             raise UserError(f"{override!r} sets what the search varies; leave it out")
+    with our_words(Exception):
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    for one in parsed:
+        if one.is_sweep_override():
+            raise UserError(f"{short(one.input_line)} has several values; a search takes one")
     if out is not None:
         if out.suffix != ".yaml":
             raise UserError(f"{out}: the file of a sweep must end in .yaml")

@@ -413,7 +413,8 @@ def test_several_scenarios_are_summed_up():
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     [told] = across.summaries(found)
     first, second = sentences.across(told)
-    assert first.startswith("**+2.95 points (95 % interval +2.")
+    assert first.startswith("**+2.95 points (bootstrap interval +2.")
+    assert ", which 3 conditions make too short)** for" in first
     assert "for `focal` over 3 scenarios and recipes on `cifar10`: the largest interq" in first
     assert first.endswith("is better than one of the baseline with probability 1.00.")
     assert second == (

@@ -70,6 +70,7 @@ GROUNDS = {
 PLURAL = {"holds": "hold", "turned over": "turn over"}
 MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
 MOST_SAID = 6  # sentences of the answer
+ENOUGH = 10  # conditions; of fewer, drawing them again shows too little of how they differ
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
 
@@ -329,7 +330,9 @@ def across(told: Across) -> list[str]:
         return [f"No loss gains {where}, by the interquartile mean of its differences.", rank]
     span = "no interval from two" if len(told.conditions) == 2 else "no interval"
     if most.low is not None:
-        span = f"95 % interval {signed(most.low, m)} to {signed(most.high, m)}"
+        span = f"bootstrap interval {signed(most.low, m)} to {signed(most.high, m)}"
+        if (n := len(told.conditions)) < ENOUGH:
+            span += f", which {n} conditions make too short"
     return [
         f"**{_with_unit(most.iqm, m)} ({span})** for {code(most.label)} "
         f"{where}: the largest interquartile mean of differences to the baseline; a run of it is "

@@ -102,6 +102,8 @@ def test_what_a_run_is_made_with_is_in_its_id_and_nothing_else(compose):
     assert identity.run_id(config | {"holdout": 10}, "0") != expected
     other = {"runs": "/x", "accelerator": "gpu", "progress": False, "logger": {"name": "wandb"}}
     assert identity.run_id(config | other, "0") == expected
+    zeros = ({"recipe": config["recipe"] | {"weight_decay": zero}} for zero in (0.0, -0.0))
+    assert len({identity.run_id(config | zero, "0") for zero in zeros}) == 1
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def _differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, An
             if inner := _differing(value, usual):
                 found[key] = inner
         elif key == "name" or key not in defaults or value != usual:
-            found[key] = value
+            found[key] = value + 0.0 if isinstance(value, float) else value  # -0.0 is 0.0
     return found
 
 

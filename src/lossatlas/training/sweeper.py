@@ -171,7 +171,8 @@ class ResumableSweeper(Sweeper):
         also = f" ({failed} failed; --retry failed makes them again)" if failed else ""
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
-        console.print(f"{len(plan)} runs in {root}: {ended}, {len(missing)} to do")
+        runs = f"{len(plan)} run{'s' * (len(plan) != 1)}"
+        console.print(f"{runs} in {root}: {ended}, {len(missing)} to do")
         for line in _told(left_out) + _doubted(missing):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)

@@ -187,8 +187,9 @@ def across_table(told: Across) -> Table:
     head += [f"IQM of differences{unit}", "bootstrap interval"]
     notes = [
         "Of losses that are in all of them, by their means; a rank says nothing of how far two are "
-        "apart. The interval holds 95 % of a bootstrap over conditions and runs, from three conditions "
-        "on; few of either make it too short. It speaks of conditions like these, not of all there are."
+        "apart. The interval holds 95 % of a bootstrap over conditions and runs, from three "
+        "conditions on; few of either make it too short. It speaks of conditions like these, not "
+        "of all there are."
     ]
     where = "; ".join(condition.setting for condition in told.conditions)
     return table(f"{capital(m.name)} over {where}", head, body, notes)

@@ -83,7 +83,7 @@ def _chosen(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         usual = defaults.get(key)
         if isinstance(value, dict) and isinstance(usual, dict):

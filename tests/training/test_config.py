@@ -194,6 +194,7 @@ def test_a_group_has_the_name_of_what_was_chosen(group, compose):
     chosen = {g: cfg[g].name for g in ("loss", "scenario", "data", "model", "recipe", "logger")}
     chosen["launcher"] = "local"
     check_names(cfg, chosen)
+    check_names(cfg, chosen | {group: f"{chosen[group]}.yaml"})  # as Hydra takes it
     cfg[group].name = "mnist"
     with pytest.raises(UserError, match=rf"{group}.name must be '\w+', the {group} that was chos"):
         check_names(cfg, chosen)

@@ -190,6 +190,8 @@ BOMB = "a: &a [1, 1]\n" + "".join(
         ("grids: [", "s.yaml, line 1: not YAML"),
         ("grids: [sweep=tune]", "a line names another sweep"),
         ("grids: ['seed=range(0,1e12)']", "a sweep may have 100,000 runs, and this one has more"),
+        ("grids: ['seed=range(3,0)']", "'seed=range(3,0)' gives no value; legal: a list"),
+        ("grids: ['seed=range(0,3,0)']", "'seed=range(0,3,0)' gives no value"),
         (BOMB, "unfolds to more than"),
         ("grids: " + "[" * 1000, "is nested deeper"),
         ("runs: 3", "field 'grids' must be a list of lines like 'loss=focal seed=0'"),

@@ -180,7 +180,7 @@ def check_names(cfg: Any, choices: Mapping[str, Any]) -> None:
     `choices` are Hydra's, of the groups' options.
     """
     for group in GROUPS:
-        chosen = str(choices.get(group)).rpartition("/")[2]
+        chosen = str(choices.get(group)).rpartition("/")[2].removesuffix(".yaml")
         with our_words():
             name = OmegaConf.select(cfg, f"{group}.name")
         if name != chosen:

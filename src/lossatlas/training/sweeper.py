@@ -468,16 +468,22 @@ def count_runs(overrides: list[Override]) -> float:
             value: object = one.value()
             ranges = isinstance(value, RangeSweep)
             length = _length(value) if ranges else sum(1 for _ in one.sweep_iterator())  # type: ignore[arg-type]
+            if not length:
+                raise UserError(
+                    f"{short(one.input_line)} gives no value; legal: a list or range of one or more"
+                )
         sizes[one.get_key_element()] = length
     return math.prod(sizes.values())
 
 
 def _length(of: RangeSweep) -> float:
-    """How many values a range has, without making them."""
+    """How many values a range has, without making them; 0 of one without a step."""
     try:
         return max(0, math.ceil((of.stop - of.start) / of.step))  # type: ignore[operator]
-    except (ValueError, OverflowError, ZeroDivisionError):  # not a number, infinite, no step
+    except OverflowError:  # infinite
         return math.inf
+    except (ValueError, ZeroDivisionError):  # not a number
+        return 0
 
 
 def read_file(path: Path) -> tuple[list[str], Any]:

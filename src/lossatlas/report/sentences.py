@@ -174,10 +174,16 @@ def _best(
 def _level(condition: Condition, top: Result, ordered: Sequence[Result]) -> str:
     """Which losses cannot be told from the best."""
     level = arms.level(condition, top.arm)
-    names = [code(one.arm.label) for one in ordered if one.arm in level]
+    names = _named([one.arm.label for one in ordered if one.arm in level])
+    return f"; not told from it: {names}" if names else ""
+
+
+def _named(labels: Sequence[str]) -> str:
+    """Losses by name, the first of more than `MOST_NAMED`."""
+    names = list(map(code, labels))
     if len(names) > MOST_NAMED:
         names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
-    return f"; not told from it: {', '.join(names)}" if names else ""
+    return ", ".join(names)
 
 
 def _by_size(ours: Arm, baseline: Arm | None) -> str:
@@ -409,13 +415,11 @@ def _apart(condition: Condition) -> str:
     if condition.baseline is None or condition.judge.untrained:
         return ""
     here = set(map(machine, condition.baseline.runs))
-    losses = [
-        code(a.label) for a in condition.arms if a.runs and not here & {*map(machine, a.runs)}
-    ]
-    if len(losses) > MOST_NAMED:
-        losses = [*losses[: MOST_NAMED - 1], f"{len(losses) - MOST_NAMED + 1} more"]
+    losses = _named(
+        [a.label for a in condition.arms if a.runs and not here & {*map(machine, a.runs)}]
+    )
     return (
-        f"**Other machines than the baseline's** in {place(condition)}: {', '.join(losses)}. Their "
+        f"**Other machines than the baseline's** in {place(condition)}: {losses}. Their "
         "difference to it may be in part that of the machines."
         if losses
         else ""

@@ -33,15 +33,29 @@ class SparsemaxLoss(LogitLoss):
 def threshold(s: Tensor, power: int = 1) -> Tensor:
     """The tau (N, 1) for which max(0, s - tau)^power, 1 or 2, sums to one, for scores s (N, K).
 
-    By Newton's method for the norm |max(0, s - tau)|, convex in tau, from the left. There each step
-    makes the product of |.| - 1 and its slope at least four times smaller (Dinkelbach's lemma),
-    which begins below K^(2 / power) and ends as the error of tau; so no score needs more steps.
+    By Newton's method for the norm |max(0, s - tau)|, convex in tau, from the left, with as many
+    steps as any score may need.
     """
     x = s.detach()
     tau = x.amax(1, keepdim=True) - 1
-    for _ in range(math.ceil(math.log(s.shape[1] ** (2 / power) / torch.finfo(s.dtype).eps, 4))):
+    for _ in range(_steps(s.shape[1], torch.finfo(s.dtype).eps, power)):
         tau = _nearer(x, tau, power)
     return _nearer(s, tau, power)  # whose slope in s is that of the threshold
+
+
+def _steps(k: int, eps: float, power: int) -> int:
+    """Steps after which tau for k scores is within eps.
+
+    Each makes the product of |.| - 1 and its slope at least four times smaller (Dinkelbach's
+    lemma). It begins below k^(2 / power), and the error of tau is not above it, as the slope is at
+    least one. For the power 2 the norm has a curvature of at most k: an error e leaves one of at
+    most k e^2 / 2, so that from 1 / (2 k) on the number of right digits doubles.
+    """
+    plain = math.ceil(math.log(k ** (2 / power) / eps, 4))
+    if power == 1:
+        return plain
+    doublings = math.ceil(math.log2(max(1.0, math.log(2 / (k * eps), 4)))) if k * eps < 2 else 0
+    return min(plain, math.ceil(math.log(2 * k**2, 4)) + doublings)
 
 
 def _nearer(s: Tensor, tau: Tensor, power: int) -> Tensor:

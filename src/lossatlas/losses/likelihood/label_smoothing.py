@@ -26,5 +26,5 @@ class LabelSmoothing(LogitLoss):
     def per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
         """Values (N,) for logits (N, K) and class indices (N,)."""
         log_p = torch.log_softmax(logits, 1)
-        log_p_y = quantities.of_label(log_p, target)
-        return -(1 - self.epsilon) * log_p_y - self.epsilon * log_p.mean(1)
+        share = self.epsilon / logits.shape[1]
+        return -(1 - self.epsilon) * quantities.of_label(log_p, target) - share * log_p.sum(1)

@@ -56,3 +56,23 @@ def test_odds_keep_their_digits_where_probabilities_round(size: float, offset: f
 def test_margins_are_of_the_best_on_either_side() -> None:
     close(quantities.margin(LOGITS, LABELS), torch.tensor([-3.2, 0.0, 6.5], dtype=torch.float64))
     close(quantities.margin(LOGITS, SETS), torch.tensor([-1.7, 0.0, 6.5], dtype=torch.float64))
+
+
+def test_the_guess_is_the_best_score_also_where_log_probabilities_tie() -> None:
+    below = torch.nextafter(torch.tensor(0.5), torch.tensor(0.0))
+    logits = torch.cat([torch.stack([below, torch.tensor(0.5)]), torch.full((8,), 0.4)])[None]
+    log_p = torch.log_softmax(logits, 1)
+    assert log_p[0, 0] == log_p[0, 1]  # rounded
+    for label in (0, 1):
+        r, gap = quantities.confidence_gap(logits, torch.tensor([label]))
+        assert torch.sign(gap).item() == (1 if label == 1 else -1)
+        close(r, log_p[:, 1].exp())
+
+
+def test_vectors_at_length_one() -> None:
+    x = torch.tensor([[3.0, 4], [0, 0], [1e-15, 0]], dtype=torch.float64, requires_grad=True)
+    found = quantities.unit(x)
+    close(found, torch.tensor([[0.6, 0.8], [0, 0], [1, 0]], dtype=torch.float64))
+    (slope,) = torch.autograd.grad(found.sum(), x)
+    assert slope.isfinite().all()
+    close(slope[1], torch.ones(2, dtype=torch.float64))

@@ -185,7 +185,7 @@ def test_python_arithmetic_works_on_losses() -> None:
     for weight in (np.float32(0.5), np.float64(0.5)):
         torch.testing.assert_close((weight * focal)(logits, target), focal(logits, target) / 2)
         torch.testing.assert_close((focal * weight)(logits, target), focal(logits, target) / 2)
-    for divisor in (0, -1, math.inf * 0, "2", True, focal):
+    for divisor in (0, -1, math.inf, math.nan, "2", True, focal):
         with pytest.raises(
             ValueError, match=r"a loss can be divided by a number in \(0, inf\), not"
         ):

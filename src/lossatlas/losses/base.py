@@ -173,7 +173,7 @@ class Loss(nn.Module):
         return self.__rmul__(weight)
 
     def __truediv__(self, divisor: float) -> "Sum":
-        if not _is_number(divisor) or not divisor > 0:
+        if not _is_number(divisor) or not 0 < divisor < float("inf"):
             raise ValueError(f"a loss can be divided by a number in (0, inf), not {divisor!r}")
         return self.__rmul__(1 / divisor)
 

@@ -68,7 +68,8 @@ def confidence_gap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
     c has no gradient. 1 - r stays exact where r rounds to one.
     """
-    log_r, guess = torch.log_softmax(logits, 1).max(1)
+    guess = logits.argmax(1)  # not of the log-softmax, where rounding makes ties
+    log_r = of_label(torch.log_softmax(logits, 1), guess)
     r = log_r.exp()
     return r, torch.where(guess == target, -torch.expm1(log_r), -r)
 
@@ -91,6 +92,12 @@ def effective_number_weights(class_counts: Tensor, beta: float) -> Tensor:
         return torch.ones_like(class_counts)
     rarity = -1 / torch.expm1(math.log(beta) * class_counts)
     return len(rarity) * rarity / rarity.sum()
+
+
+def unit(x: Tensor) -> Tensor:
+    """Vectors along the last dimension at length one; a zero vector stays one, with slope 1."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / torch.where(norm > 0, norm, 1.0)
 
 
 def root(square: Tensor) -> Tensor:

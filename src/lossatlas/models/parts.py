@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossatlas.losses.base import Loss
+from lossatlas.losses.quantities import unit
 from lossatlas.models.heads import LinearHead, projector
 
 
@@ -23,7 +24,7 @@ class CosineHead(nn.Module):
         self.weight = nn.Parameter(nn.Linear(feature_dim, num_classes, bias=False).weight.detach())
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.linear(_unit(features.float()), _unit(self.weight.float()))
+        return F.linear(unit(features.float()), unit(self.weight.float()))
 
 
 class DistanceHead(nn.Module):
@@ -57,15 +58,10 @@ class FixedPrototypes(nn.Module):
                 f"the network has {feature_dim}"
             )
         axes = torch.linalg.qr(torch.randn(feature_dim, num_classes)).Q.T
-        self.register_buffer("weight", _unit(axes - axes.mean(0)))
+        self.register_buffer("weight", unit(axes - axes.mean(0)))
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.linear(_unit(features.float()), self.weight.float())
-
-
-def _unit(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / torch.where(norm > 0, norm, 1.0)
+        return F.linear(unit(features.float()), self.weight.float())
 
 
 HEADS: dict[str, Callable[[Loss, int, int], nn.Module]] = {

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses.base import EmbeddingLoss
+from lossatlas.losses.quantities import unit
 from lossatlas.losses.registry import register
 
 
@@ -43,7 +44,7 @@ class MocoInfoNCE(EmbeddingLoss):
 
     def setup(self, *, feature_dim: int) -> None:
         """Make the queue (K, D) of random unit vectors, and the pointer () to its oldest row."""
-        self.register_buffer("queue", _unit(torch.randn(int(self.queue_size), feature_dim)))
+        self.register_buffer("queue", unit(torch.randn(int(self.queue_size), feature_dim)))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
 
     def twin_keeps(self, progress: float) -> float:
@@ -52,7 +53,7 @@ class MocoInfoNCE(EmbeddingLoss):
 
     def per_sample(self, embeddings: Tensor, labels: Tensor | None, *, keys: Tensor) -> Tensor:
         """Values (N,) for projections (2, N, D) and those of the twin (2, N, D)."""
-        q, k = _unit(embeddings), _unit(keys.detach())
+        q, k = unit(embeddings), unit(keys.detach())
         values = self._against_queue(q[0], k[1])
         if self.symmetric:
             values = values + self._against_queue(q[1], k[0])
@@ -73,8 +74,3 @@ class MocoInfoNCE(EmbeddingLoss):
         # A new tensor: the backward pass still needs the old one. Keys beyond its size never enter.
         self.queue = self.queue.index_copy(0, rows[-size:], keys[-size:].to(self.queue))
         self.pointer = (self.pointer + len(keys)) % size
-
-
-def _unit(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / torch.where(norm > 0, norm, 1.0)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses.base import EmbeddingLoss
+from lossatlas.losses.quantities import unit
 from lossatlas.losses.registry import register
 
 
@@ -25,9 +26,7 @@ class NTXent(EmbeddingLoss):
 
     def per_sample(self, embeddings: Tensor, labels: Tensor | None) -> Tensor:
         """One value per anchor, (2N,) in the order [view 1; view 2], for embeddings (2, N, D)."""
-        z = embeddings.flatten(0, 1)
-        norm = torch.linalg.vector_norm(z, dim=1, keepdim=True)
-        z = z / torch.where(norm > 0, norm, 1.0)
+        z = unit(embeddings.flatten(0, 1))
         anchors = torch.arange(len(z), device=z.device)
         itself = anchors[:, None] == anchors
         logits = (z @ z.T / self.temperature).masked_fill(itself, float("-inf"))

@@ -2,11 +2,11 @@
 
 import math
 
-import torch
 from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses.base import EmbeddingLoss
+from lossatlas.losses.quantities import unit
 from lossatlas.losses.registry import register
 
 
@@ -34,10 +34,5 @@ class Byol(EmbeddingLoss):
 
     def per_sample(self, embeddings: Tensor, labels: Tensor | None, *, keys: Tensor) -> Tensor:
         """Values (N,) for predictions (2, N, D) and the twin's projections (2, N, D)."""
-        cosines = (_unit(embeddings) * _unit(keys.detach().flip(0))).sum(2)
+        cosines = (unit(embeddings) * unit(keys.detach().flip(0))).sum(2)
         return (2 - 2 * cosines).sum(0)
-
-
-def _unit(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=2, keepdim=True)
-    return x / torch.where(norm > 0, norm, 1.0)

@@ -39,7 +39,7 @@ class ProxyAnchor(EmbeddingLoss):
 
     def per_sample(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """The value () of the batch, for embeddings (1, N, D) and labels (N,) int64."""
-        cosines = _unit(embeddings[0]) @ _unit(self.proxies.to(embeddings)).T
+        cosines = quantities.unit(embeddings[0]) @ quantities.unit(self.proxies.to(embeddings)).T
         own = quantities.one_hot(labels, len(self.proxies))
         here = own.any(0)  # proxies with samples in the batch
         pull = _log_one_plus_sum(-self.scale * (cosines - self.margin), own)
@@ -51,8 +51,3 @@ def _log_one_plus_sum(scores: Tensor, of: Tensor) -> Tensor:
     """log(1 + sum of e^score over the samples `of` each proxy), (C,); 0 where there is none."""
     chosen = F.pad(scores.masked_fill(~of, float("-inf")), (0, 0, 0, 1))
     return chosen.logsumexp(0)
-
-
-def _unit(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return x / torch.where(norm > 0, norm, 1.0)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lossatlas.intervals import in_range
 from lossatlas.losses.base import EmbeddingLoss
+from lossatlas.losses.quantities import unit
 from lossatlas.losses.registry import register
 
 
@@ -25,9 +26,7 @@ class SupConOut(EmbeddingLoss):
 
     def per_sample(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Values (2N,), view 1 then view 2, for embeddings (2, N, D) and labels (N,) int64."""
-        z = embeddings.flatten(0, 1)
-        norm = torch.linalg.vector_norm(z, dim=1, keepdim=True)
-        z = z / torch.where(norm > 0, norm, 1.0)
+        z = unit(embeddings.flatten(0, 1))
         anchors = torch.arange(len(z), device=z.device)
         itself = anchors[:, None] == anchors
         y = labels.repeat(2)

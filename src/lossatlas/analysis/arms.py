@@ -279,9 +279,10 @@ def best_probabilities(condition: Condition) -> Result | None:
 
 
 def level(condition: Condition, top: Arm) -> list[Arm]:
-    """The losses that cannot be told from `top`: 0 lies in the 95 % interval of the difference.
+    """The losses that cannot be told from `top`, the best first.
 
-    It is corrected for nothing: of losses that are not among them nothing is said.
+    0 lies in the 95 % interval of the difference to it, which is corrected for nothing: of losses
+    that are not among them nothing is said.
     """
     told, metric = prior(condition), condition.measure.field
     found = []
@@ -290,7 +291,8 @@ def level(condition: Condition, top: Arm) -> list[Arm]:
         others = arm is not top and arm is not condition.baseline
         if others and d.low is not None and d.high is not None and d.low <= 0 <= d.high:
             found.append(arm)
-    return found
+    falling = condition.measure.higher_is_better
+    return sorted(found, key=lambda arm: arm.cell(metric).mean or 0, reverse=falling)
 
 
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:

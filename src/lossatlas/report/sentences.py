@@ -151,7 +151,7 @@ def _best(
                 f" by what is shown ({code(first.arm.label)} has {_effect(first.difference, m)}, "
                 f"{first.conclusion})"
             )
-        said += _level(condition, top, ordered) + _by_size(top.arm, condition.baseline)
+        said += _level(condition, top) + _by_size(top.arm, condition.baseline)
         if clean is not None and clean[0] is not condition:
             cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
             if cost is not None and cost.difference.mean is not None:
@@ -171,10 +171,9 @@ def _best(
     )
 
 
-def _level(condition: Condition, top: Result, ordered: Sequence[Result]) -> str:
+def _level(condition: Condition, top: Result) -> str:
     """Which losses cannot be told from the best."""
-    level = arms.level(condition, top.arm)
-    names = _named([one.arm.label for one in ordered if one.arm in level])
+    names = _named([arm.label for arm in arms.level(condition, top.arm)])
     return f"; not told from it: {names}" if names else ""
 
 
@@ -209,8 +208,7 @@ def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None
         f"the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     ) + _fresh(top, nll)
-    by_nll = replace(condition, measure=nll)
-    said += _level(by_nll, top, _ordered(by_nll, arms.results(by_nll)))
+    said += _level(replace(condition, measure=nll), top)
     scaled = MEASURES["test_nll_ts"]
     if top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
         after = next(

@@ -87,11 +87,27 @@ def test_rates_of_a_table_that_was_completed_elsewhere_are_told_with_their_trial
     [table] = source.read(here).rates(besides).values()
     assert table["chosen"] == {"cross_entropy": 1.125, "focal": 0.375}
     assert table["said"] == {"cross_entropy": "package", "focal": "store"}
-    assert [one["loss"] for one in table["trials"]] == ["focal"] * 2 + ["cross_entropy"] * 4
+    assert [one["loss"] for one in table["trials"]] == ["cross_entropy"] * 4 + ["focal"] * 2
     tables["store"]["protocol"] = "another rule"
     (here / store.TUNED / "quick" / "clean.yaml").write_text(yaml.safe_dump(tables["store"]))
     [table] = source.read(here).rates(besides).values()
     assert set(table["chosen"]) == {"focal"}
+
+
+def test_rates_of_a_table_that_came_in_two_files_are_told_of_both(tmp_path):
+    for seed, loss in enumerate(["focal", "cross_entropy"]):
+        document = yaml.safe_load(TUNED)
+        document |= {"chosen": {loss: 0.375}, "said": {}}
+        document["trials"] = [one for one in document["trials"] if one["loss"] == loss]
+        made = tmp_path / loss
+        (made / store.TUNED / "quick").mkdir(parents=True)
+        (made / store.TUNED / "quick" / "clean.yaml").write_text(yaml.safe_dump(document))
+        add_run(made, loss, "clean", seed)
+        source.export(made, tmp_path / f"{loss}.parquet")
+        travel.bring(tmp_path / "runs", tmp_path / f"{loss}.parquet")
+    [table] = source.read(tmp_path / "runs").rates().values()
+    assert table["chosen"] == {"cross_entropy": 0.375, "focal": 0.375}
+    assert {one["loss"] for one in table["trials"]} == {"cross_entropy", "focal"}
 
 
 @pytest.fixture

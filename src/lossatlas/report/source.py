@@ -20,7 +20,7 @@ from lossatlas import yamls
 from lossatlas.analysis import arms
 from lossatlas.errors import UserError
 from lossatlas.evaluation.drawn import Drawn, drawn
-from lossatlas.results import files, selection, store, sweeps, travel
+from lossatlas.results import files, rate_tables, selection, store, sweeps, travel
 from lossatlas.results.files import Damaged
 from lossatlas.results.progress import OPEN
 from lossatlas.results.store import VOLATILE, read_epochs, read_row
@@ -47,7 +47,7 @@ class Source(NamedTuple):
     kept: Mapping[travel.Key, travel.Run]
     planned: list[str]
     told: Mapping[str, Sequence[str]]
-    tables: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, rate_tables.Table]
     unmade: int
 
     def epochs(self, row: arms.Row) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ class Source(NamedTuple):
         scores = _scores(self.place / row["run_id"])
         return None if scores is None else drawn(int(row["seed"]), scores)
 
-    def rates(self, besides: Path | None = None) -> dict[str, Mapping[str, Any]]:
+    def rates(self, besides: Path | None = None) -> dict[str, rate_tables.Table]:
         """The tables of rates of the recipes of the runs, by the ends of their paths: for each loss
         those of the store count first, then those that have travelled, then those of the folder
         `besides`.
@@ -77,14 +77,12 @@ class Source(NamedTuple):
             UserError: one of the folder is none; those of the store are damaged rows then.
         """
         recipes = {str(row.get("recipe")) for row in self.rows}
-        found: dict[str, Mapping[str, Any]] = {}
+        own = {name: table for name, table in self.tables.items() if name.split("/")[0] in recipes}
+        found: dict[str, rate_tables.Table] = {}
         for path in besides.glob("*/*.yaml") if besides is not None else ():
             if path.parent.name in recipes:
                 found |= _table(path)
-        for name, table in self.tables.items():
-            if name.split("/")[0] in recipes:
-                found[name] = _over(table, found.get(name))
-        return dict(sorted(found.items()))
+        return dict(sorted(rate_tables.over(own, found).items()))
 
     def commands(self, sweep: str) -> list[str] | None:
         """The commands that make the runs of a sweep, if they are known; raises Damaged."""
@@ -150,7 +148,7 @@ def read(
     tables = dict(rows.rates)
     for path in (place / store.TUNED).glob("*/*.yaml"):
         try:
-            tables |= {n: _over(own, tables.get(n)) for n, own in _table(path).items()}
+            tables = rate_tables.over(_table(path), tables)
         except UserError as error:
             name = path.relative_to(place).as_posix()
             chosen.append(damaged_row(place, name, f"{error}; no rate of it is told"))
@@ -158,27 +156,9 @@ def read(
     return source._replace(rows=sorted((_measured(r, source) for r in chosen), key=travel.order))
 
 
-def _table(path: Path) -> dict[str, Mapping[str, Any]]:
+def _table(path: Path) -> dict[str, rate_tables.Table]:
     """A table of rates by the end of its path."""
-    found = files.fitting(yamls.read(path), files.RateTable, str(path))
-    return {f"{path.parent.name}/{path.name}": found}
-
-
-def _over(first: Mapping[str, Any], other: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """A table with the losses of another that it does not have, if both were made by one rule: a
-    sweep finds only the rates that are missing, and those that were there belong to it too."""
-    rule = ("recipe", "scenario", "model", "data", "protocol")
-    if other is None or any(first[field] != other[field] for field in rule):
-        return first
-    told = first["chosen"].keys() | {trial["loss"] for trial in first["trials"]}
-    more = other["chosen"].keys() - told
-    chosen = first["chosen"] | {name: other["chosen"][name] for name in more}
-    return {
-        **first,
-        "chosen": dict(sorted(chosen.items())),
-        "said": first["said"] | {n: text for n, text in other["said"].items() if n in more},
-        "trials": [*first["trials"], *(one for one in other["trials"] if one["loss"] in more)],
-    }
+    return {f"{path.parent.name}/{path.name}": rate_tables.read(path)}
 
 
 def _measured(row: arms.Row, source: Source) -> arms.Row:

@@ -26,7 +26,7 @@ from pyarrow import parquet
 
 from lossatlas import writing
 from lossatlas.errors import UserError
-from lossatlas.results import files, table
+from lossatlas.results import files, rate_tables, table
 from lossatlas.results.files import Damaged
 
 LARGEST = 2_000_000_000  # bytes of a file of rows, which is read whole
@@ -75,7 +75,7 @@ class Rows(NamedTuple):
     runs: list[Run]
     sweep: str | None = None
     commands: Mapping[str, Sequence[str]] = {}
-    rates: Mapping[str, Mapping[str, Any]] = {}
+    rates: Mapping[str, rate_tables.Table] = {}
     unmade: int = 0
 
 
@@ -246,7 +246,7 @@ class Imported(NamedTuple):
     runs: list[Run]
     damaged: list[dict[str, Any]]
     commands: dict[str, Sequence[str]]
-    rates: dict[str, Mapping[str, Any]]
+    rates: dict[str, rate_tables.Table]
 
 
 def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
@@ -254,7 +254,7 @@ def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
     found: dict[Key, Run] = {}
     damaged: list[dict[str, Any]] = []
     commands: dict[str, Sequence[str]] = {}
-    rates: dict[str, Mapping[str, Any]] = {}
+    rates: dict[str, rate_tables.Table] = {}
     for path in sorted((root / IMPORTED).glob(f"*{SUFFIX}")):
         try:
             rows = _rows(path)
@@ -263,7 +263,7 @@ def imported(root: Path, own: pd.DataFrame | None = None) -> Imported:
             continue
         found |= {key(one.row): one for one in rows.runs}
         commands |= rows.commands
-        rates |= rows.rates
+        rates = rate_tables.over(rows.rates, rates)
     here = keys(own) if found and own is not None else set()
     runs = [one for k, one in found.items() if k not in here]
     return Imported(sorted(runs, key=lambda one: order(one.row)), damaged, commands, rates)

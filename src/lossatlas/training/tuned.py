@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from lossatlas import resources, writing, yamls
+from lossatlas import resources, writing
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.models import own
 from lossatlas.names import scenario_key
-from lossatlas.results import files, store
+from lossatlas.results import rate_tables, store
 
 HEADER = """\
 # Learning rates found by `lossatlas tune` on held-out training images, never on the test set: one
@@ -88,9 +88,7 @@ def file(root: Path, where: Cell) -> Path:
 @cache
 def read(path: Path) -> dict[str, Any] | None:
     """The table in a file, None if there is none; raises UserError if it is damaged."""
-    if not path.is_file():
-        return None
-    return files.fitting(yamls.read(path), files.RateTable, str(path))
+    return rate_tables.read(path) if path.is_file() else None
 
 
 def write(root: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> Path:
@@ -133,21 +131,15 @@ def check(root: Path, where: Cell, protocol: str) -> None:
 
 
 def _joined(path: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """The table at `path`, as it is there now, with what was found."""
-    document: dict[str, Any] = {name: getattr(where, name) for name in WHERE}
-    document |= {"protocol": protocol}
-    old = read.__wrapped__(path) or {**document, "chosen": {}, "said": {}, "trials": []}
-    for field, value in document.items():
-        if old[field] != value:
-            raise UserError(
-                f"{path}: field {field!r} is {old[field]!r}, but these rates have {value!r}; "
-                "delete the table, or write to another folder"
-            )
+    """The table at `path`, as it is there now, with what was found in the place of what it has."""
+    new: dict[str, Any] = {name: getattr(where, name) for name in WHERE} | {"protocol": protocol}
     for field in ("chosen", "said"):
-        kept = {loss: value for loss, value in old[field].items() if loss not in found}
-        new = {loss: one[field] for loss, one in found.items() if one[field] is not None}
-        document[field] = dict(sorted((kept | new).items()))
-    others = [trial for trial in old["trials"] if trial["loss"] not in found]
-    trials = [*others, *(trial for one in found.values() for trial in one["trials"])]
-    document["trials"] = sorted(trials, key=lambda t: (t["loss"], t["stage"] == "full", t["lr"]))
-    return document
+        new[field] = {loss: one[field] for loss, one in found.items() if one[field] is not None}
+    new["trials"] = [trial for one in found.values() for trial in one["trials"]]
+    old = read.__wrapped__(path) or new
+    if name := rate_tables.apart(new, old):
+        raise UserError(
+            f"{path}: field {name!r} is {old[name]!r}, but these rates have {new[name]!r}; "
+            "delete the table, or write to another folder"
+        )
+    return rate_tables.joined(new, old)

@@ -171,7 +171,7 @@ def test_scores_become_a_table_and_a_sweep(runs):
         "logger=wandb",
     ]
     planned = search_sweep.plan(["focal", "gce"], "random", 3, overrides)
-    with pytest.raises(UserError, match="is not finished; start the search again"):
+    with pytest.raises(UserError, match="not made"):
         search_sweep.outcomes(planned)
     put(planned, [0.5, 0.7, None])
     found = search_sweep.outcomes(planned)
@@ -233,7 +233,7 @@ MISTAKES = [
     (["focal", *TINY, "holdout=0"], "holdout must be at least 1, not 0"),
     (["focal", "recipe=quik"], "there is no recipe 'quik'; did you mean quick?"),
     (["focal", "recipe.epochs=0"], "recipe.epochs must be a whole number in [1, 10000], not 0"),
-    (["focal", "seed=0,1"], "'seed=0,1' has several values; a search takes one\n"),
+    (["focal", "seed=0,1"], "'seed=0,1' has several values; only train -m makes a run of each\n"),
     (["focal", "seed=[1"], "'seed=[1' cannot be read"),
     (["focal", "-o", "here.txt"], "here.txt: the file of a sweep must end in .yaml"),
 ]

@@ -19,16 +19,14 @@ from lossatlas.analysis import choice
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.losses.kinds import KINDS
-from lossatlas.results import store
 from lossatlas.results.progress import Costs, duration
 from lossatlas.results.sweeps import Planned
-from lossatlas.training import tuned
+from lossatlas.training import trials, tuned
 from lossatlas.training.config import images
 from lossatlas.training.tuned import Cell
 
 MIDDLE, FACTOR = 0.375, 3.0
 IMAGES, BATCH = 10_000, 64  # of the one epoch of the short stage
-SHARE = 0.1  # of the training images is held out
 # What a trial sets itself, and what would make it another loss or recipe than the table's.
 _OWN = re.compile(r"\+{0,2}(loss\.|recipe\.|seed=|holdout=|keep_train=)")
 TYPICAL = {"short": 5, "full": 3}  # trials, for what a plan says of the cost
@@ -53,8 +51,7 @@ class Search:
         self.overrides = [text for text in overrides if not _OWN.match(text)]
         planned = compose(self.overrides)
         config = planned.config
-        self.n = images(config)
-        self.held = max(1, int(SHARE * self.n))
+        self.n, self.held = images(config), trials.held_out(config)
         self.own = [f"holdout={self.held}", "seed=0"]
         if not KINDS[planned.target].on_embeddings:  # embedders keep no logits
             self.own.append("keep_train=1")
@@ -90,12 +87,12 @@ class Search:
 
     def learn(self, stage: str, trial: Trial, root: Path) -> None:
         """Read what a trial scored."""
-        row = store.read_row(root / trial.planned.run_id) or {"state": "not made"}
-        if row["state"] not in ("done", "diverged"):
-            self.wrong = f"{trial.planned.run_id}: {row.get('reason') or row['state']}"
+        try:
+            row = trials.ended(root, trial.planned.run_id)
+        except UserError as error:
+            self.wrong = str(error)
             return
-        score = row["score"] if row["state"] == "done" else None
-        self.tried[trial.step] = score
+        score = self.tried[trial.step] = row["score"]
         self.trials.append({
             "loss": self.cell.loss, "stage": stage, "lr": rate(trial.step),
             "score": None if score is None else round(score, 4),

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from lossatlas import resources
@@ -16,15 +15,14 @@ from lossatlas.aligned import aligned
 from lossatlas.analysis.choice import standard_error
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
-from lossatlas.names import file_name, folder, short
+from lossatlas.names import file_name, folder
 from lossatlas.results import store
-from lossatlas.training import arguments
-from lossatlas.training.config import check_names, images, register_configs, resolve
+from lossatlas.training import arguments, trials
+from lossatlas.training.config import check_names, register_configs, resolve
 from lossatlas.training.identity import place
 from lossatlas.training.search import RATE, Dimension, Trial, choose, dimensions, grid, random
 from lossatlas.training.wording import our_words
 
-HELD_OUT = 0.1  # of the training images, unless `holdout` says how many: 5,000 of CIFAR-10
 METHODS = ("random", "grid")
 MOST_TRIALS = 10_000  # of a loss
 SEEDS = "seed=0,1,2"  # of the runs with the chosen values
@@ -94,7 +92,7 @@ def plan(
         names: ids of losses.
         method: one of METHODS.
         n: trials of each loss.
-        overrides: Hydra's, of every trial; they may set `holdout` (else `HELD_OUT`).
+        overrides: Hydra's, of every trial; they may set `holdout` (else `trials.SHARE`).
         out: where the sweep of the chosen values will be written; None means under the run store.
 
     Raises:
@@ -109,11 +107,6 @@ def plan(
     for override in overrides:
         if any(_under(override, key) for key in ("loss", RATE, "sweep")):
             raise UserError(f"{override!r} sets what the search varies; leave it out")
-    with our_words(Exception):
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    for one in parsed:
-        if one.is_sweep_override():
-            raise UserError(f"{short(one.input_line)} has several values; a search takes one")
     if out is not None:
         if out.suffix != ".yaml":
             raise UserError(f"{out}: the file of a sweep must end in .yaml")
@@ -129,16 +122,16 @@ def plan(
         for card in found:
             cfg = _compose([*overrides, f"loss={card.id}"])
             if not any(_under(override, "holdout") for override in overrides):
-                cfg.holdout = int(HELD_OUT * images(resolve(cfg)))
+                cfg.holdout = trials.held_out(resolve(cfg))
             if cfg.holdout < 1:
                 raise UserError(
                     "a search selects on held-out training images; holdout must be at least 1, "
                     f"not {cfg.holdout}"
                 )
             over = dimensions(card, _rate(cfg))
-            trials = grid(over, n) if method == "grid" else random(over, n, cfg.seed)
-            places = [_place(cfg, trial) for trial in trials]
-            losses.append(Searched(card.id, over, trials, [run for _, run in places]))
+            asked = grid(over, n) if method == "grid" else random(over, n, cfg.seed)
+            places = [_place(cfg, trial) for trial in asked]
+            losses.append(Searched(card.id, over, asked, [run for _, run in places]))
     root = places[0][0]
     what = "-".join(names) if len(names) < 3 else f"{len(names)}-losses"
     name = f"search-{what}-{cfg.scenario.name}-{cfg.recipe.name}-{method}{n}"
@@ -153,7 +146,7 @@ def outcomes(planned: Planned) -> list[Outcome]:
     """
     found = []
     for one in planned.losses:
-        scores = [_score(planned.root, run) for run in one.run_ids]
+        scores = [trials.ended(planned.root, run)["score"] for run in one.run_ids]
         chosen = choose(one.dimensions, one.trials, scores, planned.cfg.holdout)
         found.append(Outcome(one, scores, chosen))
     return found
@@ -249,13 +242,6 @@ def _place(cfg: DictConfig, trial: Trial) -> tuple[Path, str]:
     for key, value in trial.items():
         OmegaConf.update(cfg, key, value)
     return place(resolve(cfg))
-
-
-def _score(root: Path, run: str) -> float | None:
-    row = store.read_row(root / run)
-    if row is None or row["state"] not in ("done", "diverged"):
-        raise UserError(f"{run} is not finished; start the search again to go on")
-    return row["score"] if row["state"] == "done" else None
 
 
 def _overrides(loss: str, trial: Trial) -> str:

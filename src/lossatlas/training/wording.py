@@ -66,7 +66,7 @@ def _word(error: BaseException) -> str | UserError:
             f'inside those of the shell: "{example}"'
         )
     if several := re.search(r"(?:for argument|Sweep parameters) '(.*)'", str(error)):
-        return f"{short(several[1])} has several values; give -m as well to make a run of each"
+        return f"{short(several[1])} has several values; only train -m makes a run of each"
     causes = [error]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)

@@ -7,7 +7,7 @@ import pytest
 from lossatlas import list_losses
 from lossatlas.losses import registry
 from lossatlas.results import sweeps
-from lossatlas.training import config, query
+from lossatlas.training import config, query, sweeper
 from training.commands import TINY
 
 LEARNS = """target = 'class_index'
@@ -144,3 +144,8 @@ def test_a_plan_s_file_keeps_what_was_left_out(tmp_path):
     assert json.loads(last) == {"left_out": left[0]._asdict()}
     assert sweeps.ids(folder) == ["a-b-c-s0-1"]
     assert "loss=verified()" in (folder / "sweep.yaml").read_text()
+
+
+def test_one_run_is_left_out_as_one():
+    said = sweeper._told([sweeps.LeftOut("early", "it falls", 1)])
+    assert said == ["left out: 1 run", "  early: it falls (1 run)"]

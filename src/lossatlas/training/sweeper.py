@@ -171,8 +171,7 @@ class ResumableSweeper(Sweeper):
         also = f" ({failed} failed; --retry failed makes them again)" if failed else ""
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
-        runs = f"{len(plan)} run{'s' * (len(plan) != 1)}"
-        console.print(f"{runs} in {root}: {ended}, {len(missing)} to do")
+        console.print(f"{_runs(len(plan))} in {root}: {ended}, {len(missing)} to do")
         for line in _told(left_out) + _doubted(missing):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
@@ -427,10 +426,14 @@ def _fails(conf: dict[str, Any]) -> bool:
 def _told(left_out: list[LeftOut]) -> list[str]:
     """What was left out of a plan, a line each, under a line on all of it."""
     lines = [
-        printable(f"  {o.loss}: {o.reason}" + (f" ({o.runs} runs)" if o.runs else ""))
+        printable(f"  {o.loss}: {o.reason}" + (f" ({_runs(o.runs)})" if o.runs else ""))
         for o in left_out
     ]
-    return [f"left out: {sum(o.runs for o in left_out)} runs", *lines] if left_out else []
+    return [f"left out: {_runs(sum(o.runs for o in left_out))}", *lines] if left_out else []
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
 
 
 def _doubted(members: Iterable[Member]) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 import warnings
 
 import numpy as np
@@ -103,13 +104,44 @@ def test_filters_folder_and_seeds_are_put_back_without_a_word(own_loss, tmp_path
     assert dict(os.environ) == environment
 
 
-@pytest.mark.parametrize("module", ["pytorch_lightning", "lightning_fabric"])
-def test_a_loss_may_import_lightning_which_wraps_torch_compile(module):
-    code = (
-        "from lossatlas.losses import process\nwith process.kept() as changed:\n"
-        f"    import {module}\nassert changed == [], changed"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_what_changes_places_inside_a_module_is_put_back(monkeypatch):
+    module = types.ModuleType("lossatlas.probe")
+    module.one, module.other, module.TABLE, module.NOTHING = min, max, {"a": 1}, None
+    before, table = dict(vars(module)), module.TABLE
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with process.kept() as changed:
+        pass
+    assert changed == []
+    with process.kept() as changed:
+        del module.one, module.other, module.TABLE, module.NOTHING
+        module.other, module.one = min, max  # the same values, one after the other
+        module.TABLE, module.NOTHING = table, None
+    assert changed == ["lossatlas.probe.one", "lossatlas.probe.other"]
+    assert vars(module) == before
+    with process.kept() as changed:
+        del module.NOTHING
+        table["a"] = 2
+    assert sorted(changed) == ["lossatlas.probe.NOTHING", "lossatlas.probe.TABLE"]
+    assert vars(module) == before
+    assert table == {"a": 1}
+
+
+# Both in one process, in which torch is imported once: each in a child that has neither.
+IMPORTS = """
+import importlib, os
+from lossatlas.losses import process
+for module in ("pytorch_lightning", "lightning_fabric"):
+    if not os.fork():
+        with process.kept() as changed:
+            importlib.import_module(module)
+        assert changed == [], (module, changed)
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+
+
+def test_a_loss_may_import_lightning_which_wraps_torch_compile():
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True)
 
 
 def test_a_loss_that_changes_the_process_fails_and_the_next_run_is_as_ever(make_cfg, own_loss):

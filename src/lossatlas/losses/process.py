@@ -13,6 +13,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
+from operator import attrgetter, is_
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -224,18 +227,21 @@ def kept(quietly: bool = True) -> Iterator[list[str]]:
 
 
 INSIDE = ("__code__", "__defaults__", "__kwdefaults__")
+_INSIDE = [attrgetter(name) for name in INSIDE]
 
 
-class Held(NamedTuple):
-    """What a name stands for, and what is inside it that can be replaced in place."""
+class Contents(NamedTuple):
+    """What names stand for, and what can be replaced inside that: flat lists, made in no time."""
 
-    value: Any
-    inside: Any
+    names: dict[Any, dict[str, Any]]  # by the module or class that has them
+    functions: list[FunctionType]
+    inside: list[list[Any]]  # of the functions, a list a name of INSIDE
+    tables: list[tuple[dict[Any, Any], dict[Any, Any]]]  # our constants, and a copy of each
 
 
-def _contents() -> dict[Any, dict[str, Held]]:
+def _contents() -> Contents:
     """What each module and class that losses and runs are made of holds."""
-    atlas = [m for name, m in list(sys.modules.items()) if name.partition(".")[0] == "lossatlas"]
+    atlas = [m for name, m in list(sys.modules.items()) if f"{name}.".startswith("lossatlas.")]
     lightning = [sys.modules[name] for name in ("pytorch_lightning",) if name in sys.modules]
     shelves = [nn, torch.optim, torch.optim.lr_scheduler, *lightning, *atlas]
     classes = {c for module in shelves for c in vars(module).values() if inspect.isclass(c)}
@@ -250,51 +256,81 @@ def _contents() -> dict[Any, dict[str, Held]]:
         torch, nn.functional, nn.init, nn.utils, torch.autograd, torch.linalg, torch.special,
         torch.random, torch.fft, np, np.random, math, random, builtins,
     ]  # fmt: skip
-    return {holder: _held(holder) for holder in (*modules, *shelves, *own)}
+    names = {holder: vars(holder).copy() for holder in (*modules, *shelves, *own)}
+    values = chain.from_iterable(held.values() for held in names.values())
+    functions = [value for value in values if type(value) is FunctionType]
+    tables = [
+        (value, dict(value))
+        for holder, held in names.items() if _is_ours(holder)
+        for key, value in held.items() if isinstance(value, dict) and key.isupper()
+    ]  # fmt: skip
+    return Contents(names, functions, _inside(functions), tables)
 
 
-def _held(holder: Any) -> dict[str, Held]:
-    """Its functions and classes; of a module of ours also what has a name in capitals."""
-    constants = inspect.ismodule(holder) and holder.__name__.startswith("lossatlas.")
-    return {
-        key: Held(value, _inside(value))
-        for key, value in list(vars(holder).items())
-        if callable(value)
-        or isinstance(value, staticmethod | classmethod | property)
-        or (constants and key.isupper())
-    }
+def _is_ours(holder: Any) -> bool:
+    return inspect.ismodule(holder) and holder.__name__.startswith("lossatlas.")
 
 
-def _inside(value: Any) -> Any:
-    if isinstance(value, FunctionType):
-        named = value.__kwdefaults__
-        return value.__code__, value.__defaults__, dict(named) if named else named
-    return dict(value) if isinstance(value, dict) else None
+def _counts(holder: Any, key: str, value: Any) -> bool:
+    """Whether it is a function or class, or what has a name in capitals in a module of ours."""
+    known = callable(value) or isinstance(value, staticmethod | classmethod | property)
+    return known or (key.isupper() and _is_ours(holder))
 
 
-def _put_back(held: Held) -> None:
-    if isinstance(held.value, dict):
-        held.value.clear()
-        held.value.update(held.inside)
-    elif held.inside is not None:
-        for name, part in zip(INSIDE, held.inside, strict=True):
-            setattr(held.value, name, part)
+def _inside(functions: list[FunctionType]) -> list[list[Any]]:
+    *parts, named = (list(map(get, functions)) for get in _INSIDE)
+    return [*parts, [dict(known) if known else known for known in named]]
 
 
-def _restore(before: dict[Any, dict[str, Held]]) -> list[str]:
-    found = []
-    for holder, known in before.items():
-        now = _held(holder)
-        gone = [key for key in known if not _same(now.get(key), known[key])]
+def _replaced(before: Contents) -> dict[int, Callable[[], None]]:
+    """What puts back the inside of each function and table that has another one now, by its id."""
+    found: dict[int, Callable[[], None]] = {}
+    now = _inside(before.functions)
+    if now != before.inside:
+        parts = zip(*before.inside, strict=True), zip(*now, strict=True)
+        for function, was, here in zip(before.functions, *parts, strict=True):
+            if was != here:
+                found[id(function)] = partial(_put_inside, function, was)
+    for table, copy in before.tables:
+        if table != copy:
+            found[id(table)] = partial(_put_table, table, copy)
+    return found
+
+
+def _put_inside(function: FunctionType, parts: tuple[Any, ...]) -> None:
+    for name, part in zip(INSIDE, parts, strict=True):
+        setattr(function, name, part)
+
+
+def _put_table(table: dict[Any, Any], copy: dict[Any, Any]) -> None:
+    table.clear()
+    table.update(copy)
+
+
+def _restore(before: Contents) -> list[str]:
+    found, replaced = [], _replaced(before)
+    for holder, held in before.names.items():
+        now = vars(holder).copy()
+        if not replaced and _identical(now, held):
+            continue
+        known = {key: value for key, value in held.items() if _counts(holder, key, value)}
+        gone = [
+            key for key, value in known.items()
+            if key not in now or now[key] is not value or id(value) in replaced
+        ]  # fmt: skip
         # What a module gains does not replace anything; what a class gains hides its parents'.
-        more = [key for key in now if key not in known] if inspect.isclass(holder) else []
+        more = [
+            key for key, value in now.items()
+            if inspect.isclass(holder) and key not in known and _counts(holder, key, value)
+        ]  # fmt: skip
         for key in [*gone, *more]:
-            if key in known and key in now and _wrapped(now[key].value, known[key].value):
+            if key in known and key in now and _wrapped(now[key], known[key]):
                 continue
             with suppress(AttributeError, TypeError):
                 if key in known:
-                    setattr(holder, key, known[key].value)
-                    _put_back(known[key])
+                    setattr(holder, key, known[key])
+                    if put := replaced.pop(id(known[key]), None):
+                        put()
                 else:
                     delattr(holder, key)
             name = holder.__name__ if not inspect.isclass(holder) else (
@@ -304,8 +340,9 @@ def _restore(before: dict[Any, dict[str, Held]]) -> list[str]:
     return found
 
 
-def _same(now: Held | None, before: Held) -> bool:
-    return now is not None and now.value is before.value and now.inside == before.inside
+def _identical(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether the same names stand for the same things; `==` would ask what arrays equal."""
+    return [*now] == [*before] and all(map(is_, now.values(), before.values()))
 
 
 def _wrapped(value: Any, before: Any) -> bool:

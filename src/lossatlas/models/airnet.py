@@ -42,8 +42,9 @@ class AirNet(nn.Module):
     def whiten(self, images: Tensor) -> None:
         """Set the stem so that patches of these normalised images (N, 3, 32, 32) come out white."""
         k, m = self.stem.kernel_size[0], self.stem.out_channels // 2
-        patches = F.unfold(images, k).transpose(1, 2).reshape(-1, 3 * k * k).double()
-        patches = patches - patches.mean(0)
+        patches = F.unfold(images, k).transpose(1, 2)  # 27 numbers a pixel: copied once
+        patches = patches.to(torch.float64, memory_format=torch.contiguous_format).flatten(0, 1)
+        patches -= patches.mean(0)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         scaled = vectors / (values + 5e-4).sqrt()
         top = scaled.T.flip(0)[:m].reshape(m, 3, k, k).float()

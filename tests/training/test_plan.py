@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 
 from lossatlas import resources
 from lossatlas.errors import UserError
-from lossatlas.training import config
+from lossatlas.training import app, config
 from lossatlas.training.sweeper import ResumableSweeper, ResumableSweeperConf
 
 
@@ -54,6 +55,23 @@ def test_runs_with_the_same_options_are_composed_once(sweeper, monkeypatch):
     runs = sweeper.plan(["data=synthetic"]).runs
     assert len({run.run_id for run in runs}) == 9
     assert len(composed) == 1
+
+
+@pytest.mark.parametrize(("more", "times"), [([], 1), (["-m", "--plan"], 2)])
+def test_a_command_line_is_composed_once_and_each_sort_of_run_once(
+    more, times, command, monkeypatch
+):
+    composed = []
+    load = ConfigLoaderImpl._load_configuration_impl
+
+    def counted(*given, **named):
+        composed.append(named)
+        return load(*given, **named)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+    monkeypatch.setattr(app, "task", lambda cfg: None)
+    assert command("train", "data=synthetic", "recipe=smoke", *more)[0] == 0
+    assert len(composed) == times
 
 
 @pytest.mark.parametrize("seed", ["9007199254740999", "x", "-1"])

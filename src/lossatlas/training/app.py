@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,6 +20,8 @@ from lossatlas.training.config import check_names, register_configs
 from lossatlas.training.wording import HYDRA_ERRORS, our_words, word
 
 register_configs()
+# -m alone says which mode it is (see `arguments`); Hydra would compose everything to ask.
+Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
 
 
 def task(cfg: DictConfig) -> None:

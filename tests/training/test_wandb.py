@@ -25,8 +25,9 @@ def logged_out(monkeypatch, tmp_path):
 
 def read(folder):
     """The one offline run in the folder of a run, by wandb's own reader, as records by type."""
-    (mirror,) = folder.glob("wandb/offline-run-*")
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(mirror)]
+    (file,) = folder.glob("wandb/offline-run-*/*.wandb")  # what `wandb leet` starts
+    reader = [wandb.util.get_core_path(), "leet", "inspect", "--no-observability", "--json"]
+    command = [*reader, "--run-file", str(file), str(file.parents[1])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     records = defaultdict(list)
     for line in done.stdout.splitlines():

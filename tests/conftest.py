@@ -1,5 +1,6 @@
 """The command line as a fixture, and the order of the tests."""
 
+import gc
 import os
 import signal
 import sys
@@ -10,6 +11,9 @@ import pytest
 
 # Set before torch is imported: the workers of the suite share the cores already.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is imported and collected stays to the end: nobody need look whether it is garbage.
+gc.disable()
 
 # A suite that a shell starts in the background ignores Ctrl-C, and so would all that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -52,3 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Processes first, calls last, so that no worker of the suite is left waiting at the end."""
     order = {name: i for i, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

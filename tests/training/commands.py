@@ -12,10 +12,10 @@ from lossatlas.training import pool
 
 TINY = [
     "data=synthetic", "data.n_train=128", "data.n_test=50", "recipe=smoke",
-    "recipe.batch_size=64", "recipe.epochs=1", "model.widths=[8,8,8]",
+    "recipe.batch_size=64", "recipe.epochs=1", "model.widths=[8,8,8]", "model.stem_kernel=2",
 ]  # fmt: skip
 # As many images and epochs as `recipe=smoke` has, from which something is learned.
-SMOKE = ["data.n_train=2000", "data.n_test=500", "recipe.epochs=2"]
+SMOKE = ["data.n_train=2000", "data.n_test=500", "recipe.epochs=2", "model.stem_kernel=3"]
 # Epochs of two steps, for what is killed in their midst.
 SHORT = ["data.n_train=64", "recipe.batch_size=32", "data.n_test=50"]
 # The files of a finished run.

@@ -33,6 +33,7 @@ def sweeper():
     [
         ("loss=focal", "loss.gamma=1.5", "recipe=long", "recipe.epochs=2", "model.widths=[8,8,8]"),
         ("scenario=symmetric_noise", "scenario.probability=0.25", "loss=gce", "++loss.q=0.5"),
+        ("data=cifar10", "loss=nt_xent", "loss.temperature=0.25", "scenario=long_tail"),
         ("loss=sum", 'loss.terms="mae + focal"', "recipe.lr=${recipe.momentum}", "holdout=10"),
     ],
 )
@@ -51,9 +52,9 @@ def test_runs_with_the_same_options_are_composed_once(sweeper, monkeypatch):
         sweeper.loader, "load_sweep_config", lambda *a: composed.append(a) or load(*a)
     )
     gammas = [f"loss=focal loss.gamma={gamma} seed=0,1,2" for gamma in (1, 2, 3)]
-    sweeper.grids = gammas
+    sweeper.grids = [*gammas, "loss=mae,nt_xent seed=0"]
     runs = sweeper.plan(["data=synthetic"]).runs
-    assert len({run.run_id for run in runs}) == 9
+    assert len({run.run_id for run in runs}) == 11
     assert len(composed) == 1
 
 

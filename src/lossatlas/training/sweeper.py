@@ -58,6 +58,14 @@ def _value() -> re.Pattern[str]:
     return re.compile(rf"\+{{0,2}}(\w+\.[\w.]+|{alone})=")
 
 
+def _loss_of(options: Sequence[str]) -> str | None:
+    """The loss of a run, where each option is no more than a name and that of one usable loss."""
+    plain = all(re.fullmatch(r"\w+=[\w./-]+", text) for text in options)
+    losses = [text.removeprefix("loss=") for text in options if text.startswith("loss=")]
+    entry = registry.index().get(losses[0]) if plain and len(losses) == 1 else None
+    return None if entry is None or entry.fault is not None else entry.id
+
+
 @dataclass
 class ResumableSweeperConf:
     _target_: str = "hydra_plugins.lossatlas_sweeper.ResumableSweeper"
@@ -368,15 +376,21 @@ class ResumableSweeper(Sweeper):
     def _compose(self, overrides: tuple[str, ...]) -> DictConfig:
         """The configuration of one run.
 
-        Hydra needs 0.1 s to compose one. Runs that choose the same options of every group share
-        that, and their values are written into copies of it, by the same function of Hydra's.
+        Hydra needs 0.1 s to compose one. Runs that choose the same options of every group but the
+        loss share that, and loss and values are written into copies of it, the values by the same
+        function of Hydra's.
         """
-        from lossatlas.training.config import check_names
+        from lossatlas.training.config import check_names, loss_node
 
         values = [text for text in overrides if _value().match(text)]
-        composed, choices = self._composed(tuple(t for t in overrides if t not in values))
+        options = [text for text in overrides if text not in values]
+        if (name := _loss_of(options)) is not None:
+            options.remove(f"loss={name}")
+        composed, choices = self._composed(tuple(options))
         cfg = composed.copy()
         with our_words(Exception):
+            if name is not None:
+                cfg.loss, choices = OmegaConf.structured(loss_node(name)), choices | {"loss": name}
             ConfigLoaderImpl._apply_overrides_to_config([*map(self._parsed, values)], cfg)
         check_names(cfg, choices)
         return cfg

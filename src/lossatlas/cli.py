@@ -17,14 +17,23 @@ from typer.core import TyperGroup
 
 from lossatlas import cards
 from lossatlas.aligned import aligned
-from lossatlas.errors import PLACES, TRACEBACK, UserError, tell
+from lossatlas.errors import PLACES, TRACEBACK, UserError, meant, tell
 from lossatlas.losses import expression, registry
-from lossatlas.names import folder
+from lossatlas.names import folder, short
 from lossatlas.terminal import forgive, printable
 
 
 class Commands(TyperGroup):
-    """A group whose help says of each command its whole first sentence; click cuts it to a line."""
+    """A group whose help says of each command its whole first sentence; click cuts it to a line.
+
+    A command that it has not is refused in our words.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if not args[0].startswith("-") and args[0] not in (names := self.list_commands(ctx)):
+            hint = meant(args[0], names) or f"legal: {', '.join(names)}"
+            raise UserError(f"{ctx.command_path} has no command {short(args[0])}; {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         names = self.list_commands(ctx)
@@ -72,12 +81,15 @@ def main() -> None:
         os.environ[TRACEBACK] = "1"
         sys.argv = [argument for argument in sys.argv if argument != option]
     try:
-        app()
+        sys.exit(app(prog_name="lossatlas", standalone_mode=False))
     except UserError as error:
         tell(error)
         sys.exit(2)
     except Exception as error:
-        told = registry.blame(error)
+        if type(error).__name__ == "NoArgsIsHelpError":  # no mistake: its text is the help
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        told = _usage(error) or registry.blame(error)
         if told is None and isinstance(error, OSError) and error.errno in PLACES:
             where = "" if error.filename is None else f"{error.filename}: "
             told = UserError(f"{where}{error.strerror}")
@@ -86,6 +98,30 @@ def main() -> None:
         told.__cause__ = error
         tell(told)
         sys.exit(2)
+
+
+def _usage(error: Any) -> UserError | None:
+    """What click says of a wrong command line, as one sentence with what is legal; else None.
+
+    By what it has, not by its class: typer brings a click of its own in some versions.
+    """
+    if not hasattr(error, "format_message"):
+        return None
+    said = error.format_message().rstrip(".")
+    said = f"{said[:1].lower()}{said[1:]}"
+    if (context := getattr(error, "ctx", None)) is None:
+        return UserError(said)  # an option lacks its value, or has one that it does not take
+    where, parameters = context.command_path, context.command.params
+    if hasattr(error, "possibilities"):
+        known = [name for each in parameters for name in each.opts if name.startswith("-")]
+        hint = " ".join([meant(error.option_name, known), "legal:"]).strip()
+        option = short(error.option_name)
+        return UserError(f"{where} has no option {option}; {hint} {', '.join([*known, '--help'])}")
+    if (of := getattr(error, "param", None)) is not None:
+        needed = f": {of.help.rstrip('.')}" if hasattr(error, "param_type") and of.help else ""
+        return UserError(f"{where}: {said}{needed}")
+    usage = " ".join(context.get_usage().split()).removeprefix("Usage: ")
+    return UserError(f"{said}; legal: {usage}")
 
 
 def _settle() -> None:

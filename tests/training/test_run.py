@@ -61,6 +61,11 @@ def representatives():
 LEARN = representatives()
 
 
+def test_the_bar_counts_epochs_from_1_to_their_number(make_cfg, capsys):
+    run.execute(make_cfg(*FEW, "progress=true"))
+    assert "Epoch 2/2 " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ALONE)  # test_teacher trains with teachers
 def test_every_loss_trains(name, make_cfg, tmp_path):
     """Four steps, and ten times as many for those from whose runs something must be learned.

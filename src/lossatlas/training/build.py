@@ -4,6 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 
@@ -56,6 +57,14 @@ def build_module(cfg: Config, loss: Loss, data: ImageData) -> LossModule:
     except ValueError as error:
         raise UserError(f"loss {cfg.loss.name!r}: {error}") from None
     return MODULES[loss.kind.inputs](network, loss, cfg.recipe, cfg.seed, sizes.num_classes)
+
+
+class Bar(RichProgressBar):
+    """Lightning's, with epochs counted from 1 as everywhere here: it calls two of them 0/1, 1/1."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        epoch = f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+        return f"{epoch:{len(self.validation_description)}}"  # as wide, or the bar jumps
 
 
 def build_trainer(cfg: Config, device: torch.device, **options: Any) -> pl.Trainer:

@@ -19,7 +19,7 @@ from lossatlas.results import disk, store
 from lossatlas.results.disk import NoSpace
 from lossatlas.results.lease import MAX_DEATHS, Lease, Lost
 from lossatlas.training import machine, mirrors, row, stop, teacher
-from lossatlas.training.build import build_module, build_trainer
+from lossatlas.training.build import Bar, build_module, build_trainer
 from lossatlas.training.config import Config, resolve
 from lossatlas.training.data import ImageData
 from lossatlas.training.evaluate import evaluate
@@ -191,7 +191,7 @@ def _train(job: _Job, lease: Lease, mirror: "mirrors.Mirror | None") -> dict[str
     loss.validate = False  # the scenario's targets were built here, once, and are legal
     trainer = build_trainer(
         cfg, device, logger=mirror or False, enable_progress_bar=cfg.progress,
-        callbacks=[Journal(folder, lease.check)],
+        callbacks=[Journal(folder, lease.check), *([Bar()] if cfg.progress else [])],
     )  # fmt: skip
     extra |= module.untrained(trainer, data)
     trainer.fit(module, data, ckpt_path=usable(folder), weights_only=True)

@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from lossatlas import legal
 from lossatlas.errors import UserError
+from lossatlas.losses import registry
 from lossatlas.training import identity
 from lossatlas.training.config import Config, check_names, node, resolve
 from lossatlas.training.wording import our_words
@@ -201,6 +203,30 @@ def test_a_group_has_the_name_of_what_was_chosen(group, compose):
     cfg[group].name = "mnist"
     with pytest.raises(UserError, match=rf"{group}.name must be '\w+', the {group} that was chos"):
         check_names(cfg, chosen)
+
+
+def test_a_flag_takes_true_and_false_alone_at_every_door(own_loss, compose):
+    file = own_loss("flagged", "return logits.sum(1)")
+    init = "    def __init__(self, flag: bool = False, other: bool | None = None):\n"
+    init += "        super().__init__()\n\n"
+    file.write_text(file.read_text().replace("    def per_sample", f"{init}    def per_sample"))
+
+    def built(*words):
+        return registry.from_config(resolve(compose(*words))["loss"]).given
+
+    assert built("loss=flagged") == {"flag": False, "other": None}
+    assert built("loss=flagged", "loss.flag=true", "loss.other=False") == {
+        "flag": True, "other": False
+    }  # fmt: skip
+    assert built("loss=sum", "loss.terms='flagged(flag=True)'") == {"flag": True}
+    assert registry.get_loss("flagged", flag=np.bool_(True)).given == {"flag": True}
+    for value in ("7", "1", "yes"):
+        with pytest.raises(UserError, match="flagged: flag must be true or false, not "):
+            built("loss=flagged", f"loss.flag={value}")
+    with pytest.raises(UserError, match="flagged: other must be true or false or null, not 7"):
+        built("loss=flagged", "loss.other=7")
+    with pytest.raises(UserError, match="flagged: flag must be true or false, not 1"):
+        built("loss=sum", "loss.terms='flagged(flag=1)'")
 
 
 @pytest.mark.parametrize("annotation", ["float", "float | None", "'Optional[float]'"])

@@ -13,6 +13,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Final, ForwardRef, Literal, Union, get_args, get_origin
 
 PLAIN: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+# Types of what is true or false. 0 and 1 are refused as 7 is: flag=1 and flag=true would be one
+# experiment under two ids, and no hyperparameter that is a number takes true either.
+FLAGS = (bool, bool | None)
 
 
 def field_type(annotation: Any, default: Any = inspect.Parameter.empty) -> Any:

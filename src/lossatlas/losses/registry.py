@@ -28,7 +28,7 @@ from lossatlas import cards, memo, resources, yamls
 from lossatlas.errors import UserError, meant
 from lossatlas.interrupt import by_signal
 from lossatlas.losses import expression, needs, source
-from lossatlas.losses.annotations import field_type, resolved
+from lossatlas.losses.annotations import FLAGS, field_type, resolved
 from lossatlas.losses.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -258,11 +258,9 @@ def hyperparameters(name: str) -> dict[str, tuple[Any, Any]]:
         UserError: there is no such loss, or its file cannot be used.
     """
     cls = get_class(name)
-    names = getattr(cls.__init__, "__globals__", {})
-    return {
-        key: (field_type(resolved(p.annotation, names), p.default), _plain(p.default))
-        for key, p in inspect.signature(cls).parameters.items()
-    }
+    kinds = _kinds(cast(Any, cls))
+    parameters = inspect.signature(cls).parameters
+    return {key: (kinds[key], _plain(p.default)) for key, p in parameters.items()}
 
 
 def get_loss(name: str, reduction: str = "mean", **hyperparameters: Any) -> "Loss":
@@ -309,13 +307,16 @@ def request(conf: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
     cls = get_class(name)
-    legal = _keywords(cast(Any, cls))  # mypy takes the hash of its instances for its own
-    for key in hyperparameters:
+    legal = _kinds(cast(Any, cls))  # mypy takes the hash of its instances for its own
+    plain = {key: _plain(value) for key, value in hyperparameters.items()}
+    for key, value in plain.items():
         if key not in legal:
             raise UserError(
                 f"{name} has no hyperparameter {key!r}; legal: {', '.join(legal) or 'none'}"
             )
-    plain = {key: _plain(value) for key, value in hyperparameters.items()}
+        if legal[key] in FLAGS and not isinstance(value, legal[key]):
+            null = "" if legal[key] is bool else " or null"
+            raise UserError(f"{name}: {key} must be true or false{null}, not {value!r}")
     if _is_packaged(cls):
         try:
             loss = cls(**plain)
@@ -337,8 +338,13 @@ def _build(name: str, hyperparameters: dict[str, Any]) -> "Loss":
 
 
 @lru_cache(maxsize=1024)
-def _keywords(cls: Any) -> list[str]:
-    return list(inspect.signature(cls).parameters)
+def _kinds(cls: Any) -> dict[str, Any]:
+    """The type of each keyword of a loss's constructor, see `hyperparameters`."""
+    names = getattr(cls.__init__, "__globals__", {})
+    parameters = inspect.signature(cls).parameters
+    return {
+        key: field_type(resolved(p.annotation, names), p.default) for key, p in parameters.items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -31,6 +31,7 @@ from lossatlas.legal import (
     numbers,
 )
 from lossatlas.losses import expression, registry
+from lossatlas.losses.annotations import FLAGS
 from lossatlas.models import own
 from lossatlas.names import short
 from lossatlas.training import tuned
@@ -279,6 +280,8 @@ def loss_node(name: str) -> type:
     """
     fields: list[Any] = [("name", str, name)]
     for key, (kind, default) in registry.hyperparameters(name).items():
+        if kind in FLAGS:  # OmegaConf makes True of 7; building the loss refuses it
+            kind = Any
         fields.append((key, kind, MISSING if default is inspect.Parameter.empty else default))
     return make_dataclass(name, fields)
 

@@ -126,6 +126,25 @@ def test_what_changes_places_inside_a_module_is_put_back(monkeypatch):
     assert table == {"a": 1}
 
 
+@pytest.mark.filterwarnings("ignore:Warning only once for all operators")
+def test_kernels_in_the_place_of_torchs_are_taken_away_and_named(own_loss):
+    file = own_loss("kernels", CE)
+    file.write_text(
+        f"{file.read_text()}\nlibrary = torch.library.Library('aten', 'IMPL')\n"
+        "library.impl('erf', lambda s: s, 'CPU')\n"
+        "torch.library.impl('aten::erfc', 'cpu')(lambda s: s)\n"
+        "torch.library.custom_op('own::f', lambda s: s.clone(), mutates_args=(), "
+        "schema='(Tensor s) -> Tensor')\n"  # one's own operators are nobody else's
+    )
+    (said,) = registry.changes(registry.get_loss("kernels"))
+    assert said.endswith(
+        "kernels in the place of torch's (from () to ('aten/erf/CPU', 'aten/erfc/CPU'))"
+    )
+    assert torch.tensor(1.0).erf().item() == pytest.approx(0.8427008)
+    assert torch.tensor(1.0).erfc().item() == pytest.approx(0.1572992)
+    assert torch.ops.own.f(torch.ones(2)).tolist() == [1, 1]
+
+
 # Both in one process, in which torch is imported once: each in a child that has neither.
 IMPORTS = """
 import importlib, os

@@ -5,6 +5,7 @@ what the code inside it changed, and says what that was.
 """
 
 import builtins
+import gc
 import inspect
 import math
 import os
@@ -64,6 +65,25 @@ def _autocast(device: str) -> Setting:
     )
 
 
+_TORCHS = frozenset(torch.library._impls)  # kernels that torch itself registers from Python
+
+
+def _kernels() -> tuple[str, ...]:
+    """Kernels put in the place of torch's own since; "Meta" ones compute shapes, no numbers, and
+    torch adds some as parts of it are imported."""
+    more = torch.library._impls - _TORCHS
+    return tuple(sorted(k for k in more if k.startswith("aten/") and not k.endswith("/Meta")))
+
+
+def _take_kernels(before: tuple[str, ...]) -> None:
+    """Take away all other kernels, with the libraries that hold them, which are found nowhere else
+    than in memory."""
+    more = set(_kernels()) - set(before)
+    for library in [one for one in gc.get_objects() if type(one) is torch.library.Library]:
+        if library._op_impls & more:
+            library._destroy()
+
+
 def _set_deterministic(value: tuple[bool, bool]) -> None:
     torch.use_deterministic_algorithms(value[0], warn_only=value[1])
 
@@ -119,6 +139,7 @@ SETTINGS = [
         for key, value in vars(module).items()
         if key.startswith("_global") and isinstance(value, dict)
     ),
+    Setting("kernels in the place of torch's", _kernels, _take_kernels),
     _stack("torch's function modes", "function"),
     _stack("torch's dispatch modes", "dispatch"),
     Setting("NumPy's handling of errors", np.geterr, lambda value: np.seterr(**value)),

@@ -16,6 +16,7 @@ from lossatlas.errors import UserError
 from lossatlas.results import load, load_epochs, progress, store, sweeps, table, travel
 from lossatlas.results.files import Damaged
 from rows import whole
+from training.commands import TINY
 
 ID = "cross_entropy-clean-quick-s0-00000000000a"
 A = {"hardware": "A, 2 cores", "cpu": "a", "cpu_capability": "AVX2", "started": 5, "wall_s": 7.5}
@@ -106,6 +107,16 @@ def test_a_row_of_another_machine_stands_for_no_run_here(tmp_path, command):
     assert (code, err) == (0, "")
     assert out.count("imported, from B, 8 cores (a; AVX2)\n") == 1
     assert "1 done, 1 imported\n" in out
+
+
+def test_a_plan_says_what_other_machines_have_made_of_it(tmp_path, command):
+    asked = ("train", "-m", *TINY, "seed=0,1,2", "--plan")
+    ids = [line.split()[1] for line in command(*asked)[1].splitlines()[:3]]
+    travel.bring(tmp_path / "runs", written(tmp_path / "b.parquet", *map(run, [ID, *ids[:2]])))
+    code, out, _ = command(*asked)
+    assert code == 0
+    assert out.count("planned") == 4  # the runs, and their number
+    assert out.endswith("\n2 of those to be made are there from other machines\n")
 
 
 def test_what_a_store_has_is_not_imported_again(tmp_path):

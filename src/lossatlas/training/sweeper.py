@@ -33,7 +33,7 @@ from lossatlas.aligned import aligned
 from lossatlas.errors import UserError
 from lossatlas.losses import expression, registry
 from lossatlas.names import short
-from lossatlas.results import progress, store, sweeps
+from lossatlas.results import progress, store, sweeps, travel
 from lossatlas.results.progress import Costs, Member
 from lossatlas.results.selection import since as parse_since
 from lossatlas.results.sweeps import LeftOut, Planned
@@ -42,6 +42,8 @@ from lossatlas.training import arguments, query, rates, tuned
 from lossatlas.training.wording import our_words
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from lossatlas.losses.base import Loss
     from lossatlas.training.stages import Chosen
 
@@ -167,8 +169,9 @@ class ResumableSweeper(Sweeper):
         if self.plan_only:
             print(_table(members, costs, self._again))
             ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
+            missing = [member for member in ahead if member.state in progress.OPEN]
             print(progress.describe(ahead, costs, time.time(), size))
-            for line in _told(left_out) + _doubted(members):
+            for line in _told(left_out) + _elsewhere(root, table, missing) + _doubted(members):
                 print(line)
             return
         damaged = [m for m in members if m.state == "damaged"]  # left alone
@@ -180,7 +183,7 @@ class ResumableSweeper(Sweeper):
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
         console.print(f"{_runs(len(plan))} in {root}: {ended}, {len(missing)} to do")
-        for line in _told(left_out) + _doubted(missing):
+        for line in _told(left_out) + _elsewhere(root, table, missing) + _doubted(missing):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
         for member in filter(self._again, missing):
@@ -448,6 +451,15 @@ def _told(left_out: list[LeftOut]) -> list[str]:
 
 def _runs(count: int) -> str:
     return f"{count} run{'s' * (count != 1)}"
+
+
+def _elsewhere(root: Path, table: "DataFrame", missing: Iterable[Member]) -> list[str]:
+    """How many of the runs that are to be made other machines have made: an imported row stands for
+    none here, but whoever plans hours of work wants to know of it."""
+    brought = {one.row["run_id"] for one in travel.imported(root, table).runs}
+    n = sum(member.planned.run_id in brought for member in missing)
+    are = "is" if n == 1 else "are"
+    return [f"{n} of those to be made {are} there from other machines"] if n else []
 
 
 def _doubted(members: Iterable[Member]) -> list[str]:

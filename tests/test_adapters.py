@@ -31,6 +31,31 @@ def test_a_module_with_a_reduction_gives_values_and_stays_as_it_was():
     assert theirs.reduction == "mean"
 
 
+class ByClass(nn.Module):
+    """As kornia's focal loss: with `reduction` "none" a value for each class of each sample."""
+
+    def __init__(self, reduction):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, logits, target):
+        right = nn.functional.one_hot(target, logits.shape[1])
+        found = -((1 - logits.softmax(1)) ** 2) * logits.log_softmax(1) * right
+        return {"none": lambda: found, "mean": found.mean, "sum": found.sum}[self.reduction]()
+
+
+def test_values_of_classes_are_reduced_as_the_module_does():
+    known = get_loss("focal", "none")(LOGITS, TARGET)
+    for reduction, share in (("mean", 0.25), ("sum", 1.0)):
+        ours = from_module(ByClass(reduction))
+        ours.reduction = reduction
+        assert torch.allclose(ours(LOGITS, TARGET), ByClass(reduction)(LOGITS, TARGET))
+        ours.reduction = "none"
+        assert torch.allclose(ours(LOGITS, TARGET), share * known)
+    with pytest.raises(ValueError, match=re.escape("ByClass() gives shape (6, 4) for 6 samples")):
+        from_module(ByClass("none"))(LOGITS, TARGET)
+
+
 def test_a_module_without_one_is_called_for_each_sample():
     ours, known = from_module(MeanOnly()), get_loss("label_smoothing")
     leaf = LOGITS.clone().requires_grad_()

@@ -23,8 +23,9 @@ class Adapted(LogitLoss):
 
     Args:
         module: takes logits (N, K) and class indices (N,); gives N values or their mean. A string
-            attribute `reduction` is set to "none" on a copy; without one it is called for each
-            sample by itself, which is slow.
+            attribute `reduction` is set to "none" on a copy, and what a sample then has more than
+            one value of (one a class, say) is reduced as it was; without one it is called for
+            each sample by itself, which is slow.
 
     Raises:
         ValueError: at a call, if it gives something else; if its value for a batch is not the mean
@@ -35,8 +36,8 @@ class Adapted(LogitLoss):
 
     def __init__(self, module: Callable[[Tensor, Tensor], Tensor]):
         super().__init__()
-        module = copy.deepcopy(module)
-        if self.per == "sample" and isinstance(getattr(module, "reduction", None), str):
+        module, self.reduced = copy.deepcopy(module), getattr(module, "reduction", None)
+        if self.per == "sample" and isinstance(self.reduced, str):
             module.reduction = "none"  # type: ignore[attr-defined]
         self.module = module
 
@@ -48,13 +49,17 @@ class Adapted(LogitLoss):
             return found.squeeze()
         if found.shape == (n,):
             return found
+        if found.ndim > 1 and len(found) == n and self.reduced in ("mean", "sum", "batchmean"):
+            rest = found.flatten(1)
+            return rest.mean(1) if self.reduced == "mean" else rest.sum(1)
+        name = " ".join(str(self.module).split())
         if found.numel() != 1:
-            raise ValueError(f"{self.module} gives shape {tuple(found.shape)} for {n} samples")
+            raise ValueError(f"{name} gives shape {tuple(found.shape)} for {n} samples")
         rows = [self.module(logits[i : i + 1], target[i : i + 1]).reshape(()) for i in range(n)]
         values = torch.stack(rows)
         if not torch.allclose(values.mean(), found.squeeze(), rtol=AGREE, equal_nan=True):
             raise ValueError(
-                f"{self.module} gives {found.item():.6g} for a batch and {values.mean():.6g} as "
+                f"{name} gives {found.item():.6g} for a batch and {values.mean():.6g} as "
                 "the mean over its samples; say per='batch' if its value belongs to the batch"
             )
         return values

@@ -48,6 +48,7 @@ def test_filters_narrow_down_and_join():
         ({"need": "class_count"}, "did you mean class_counts?"),
         ({"claim": "convx"}, "property 'convx' is unknown"),
         ({"claim": "bounded=perhaps"}, "true or false, not 'perhaps'"),
+        ({"claim": "integrable"}, "no card of these losses says anything of 'integrable'; 'lossa"),
         ({"years": "18"}, "must be 2018, 2018-2021"),
         ({"years": ""}, "must be 2018, 2018-2021"),
         ({"years": "20182021"}, "must be 2018, 2018-2021"),

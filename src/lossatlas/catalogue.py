@@ -32,7 +32,7 @@ def rows(
     """
     fits = [_with_need(need), _with_claim(claim), _of_years(years)]
     cards.check_place(family, target)
-    found = []
+    found, claimed = [], set[str]()
     for entry in registry.index().values():
         if family not in (None, entry.family):
             continue
@@ -44,9 +44,15 @@ def rows(
         else:
             card = registry.facts(entry) if entry.card.is_file() else None
             row = _row(entry, registry.status(entry), card, f"no card at {entry.card}")
+        claimed |= row.get("properties", {}).keys()
         text = " ".join(map(str, row.values())).lower()
         if all(fit(row) for fit in fits) and all(word.lower() in text for word in words or []):
             found.append(row)
+    if claimed and claim and (name := claim.partition("=")[0]) not in claimed:
+        raise UserError(
+            f"no card of these losses says anything of {name!r}; "
+            f"'lossatlas check --all --property {name}' shows what was found"
+        )
     return found
 
 

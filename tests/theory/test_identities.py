@@ -43,6 +43,16 @@ def test_each_holds_at_points_that_no_search_has_seen(found):
         assert subject._apart("cross_entropy", other, setting) > 1e-4
 
 
+def test_what_holds_for_ten_classes_alone_says_so(found):
+    assert all(one.fewer for one in found)
+    compared = candidates(["cross_entropy", "tf_kd_reg", "weston_watkins_hinge", "topk_hinge_beta"])
+    said = {f"{one.loss} = {one.formula}": one.fewer for one in identities(compared)}
+    assert said == {
+        "cross_entropy = tf_kd_reg(temperature=0.02)": False,  # its weight is 10 / K
+        "weston_watkins_hinge = 9 * topk_hinge_beta(top_k=9)": False,
+    }
+
+
 def test_cards_tell_in_several_steps():
     told = subject._told()
     kl, focal = subject._point("soft_target_kl", {}), subject._point("focal", {"gamma": 0})
@@ -54,4 +64,4 @@ def test_the_page_holds_them_all(found, monkeypatch):
     monkeypatch.setattr(page, "identities", lambda compared: found)
     written = "".join(render.markdown(page.content(FEW), "card", "identities"))
     assert written.count("\n| ") == len(found) + 1
-    assert "| mae | `2 * gce(q=1)` | **no** |" in written
+    assert "| mae | `2 * gce(q=1)` | yes | **no** |" in written

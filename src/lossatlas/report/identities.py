@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lossatlas.theory.fingerprint import FAR
+from lossatlas.theory.fingerprint import CLASSES, FAR
 from lossatlas.theory.fit import EXACT
-from lossatlas.theory.identities import FRESH, candidates, identities
+from lossatlas.theory.identities import FEWER, FRESH, candidates, identities
 
 
 def content(names: Sequence[str]) -> dict[str, Any]:
@@ -18,5 +18,8 @@ def content(names: Sequence[str]) -> dict[str, Any]:
         "exact": f"{EXACT:.0e}",
         "fresh": f"{FRESH:.0e}",
         "reach": f"{FAR[-1]:g}",
+        "classes": CLASSES,
+        "few": FEWER,
+        "alone": sum(not one.fewer for one in found),
         "untold": sum(not one.told for one in found),
     }

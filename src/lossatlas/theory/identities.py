@@ -2,7 +2,8 @@
 
 A loss at its defaults is held against each other one of its kind at its defaults and at each step
 of each ladder of its hyperparameters (see `fit`). What agrees on the design is tried at points that
-no search has seen, and far out; only what agrees there, too, is an identity.
+no search has seen, and far out; only what agrees there, too, is an identity. Whether it is one of
+ten classes alone, as a weight of 10 / K is 1 there, is tried at another number.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ from lossatlas.threads import one_thread
 Point = tuple[str, frozenset[tuple[str, float]]]
 FRESH = 1e-8  # relative residual at points that no search has seen
 SEED = 20_261
+FEWER = 4  # classes, at which each identity is tried again
 
 
 class Identity(NamedTuple):
@@ -42,6 +44,7 @@ class Identity(NamedTuple):
         residual: relative, of the gradients on the design.
         fresh: the same at new points.
         told: whether a card of the two says so under `limits`.
+        fewer: whether it holds for `FEWER` classes, too, by the same factor.
     """
 
     loss: str
@@ -51,6 +54,7 @@ class Identity(NamedTuple):
     residual: float
     fresh: float
     told: bool
+    fewer: bool
 
     @property
     def formula(self) -> str:
@@ -110,8 +114,11 @@ def _among(group: Sequence[Candidate], told: Callable[[Point, Point], bool]) -> 
                     spoken_for.add(other.name)
                 factor = snapped(view.scale(found), EXACT)
                 says = told(_point(subject.name, {}), _point(other.name, setting))
+                fewer = _holds_for_fewer(subject.name, other.name, setting, factor)
                 identities.append(
-                    Identity(subject.name, other.name, setting, factor, residual, fresh, says)
+                    Identity(
+                        subject.name, other.name, setting, factor, residual, fresh, says, fewer
+                    )
                 )
     return identities
 
@@ -133,20 +140,29 @@ def _apart(name: str, other: str, setting: Setting) -> float:
     return max(gradients_of(mine).residual(theirs) for mine, theirs in pairs)
 
 
-def _fresh(name: str, setting: Setting) -> Fingerprint:
-    loss = ready(name, CLASSES, "none", **setting)
-    return fingerprint(loss, loss.target, loss.views or 2, partial(_points, loss.views))
+def _holds_for_fewer(name: str, other: str, setting: Setting, factor: float) -> bool:
+    try:
+        mine = _fresh(name, {}, FEWER).gradients
+        theirs = factor * _fresh(other, setting, FEWER).gradients
+    except (ValueError, Incomparable):  # a setting that so few classes do not have, such as top 9
+        return False
+    return float(np.linalg.norm(mine - theirs)) <= FRESH * float(np.linalg.norm(mine))
 
 
-def _points(views: int) -> list[tuple[Tensor, Tensor]]:
+def _fresh(name: str, setting: Setting, k: int = CLASSES) -> Fingerprint:
+    loss = ready(name, k, "none", **setting)
+    return fingerprint(loss, loss.target, loss.views or 2, partial(_points, loss.views, k))
+
+
+def _points(views: int, k: int) -> list[tuple[Tensor, Tensor]]:
     """New batches: logits of three sizes, or embeddings of two."""
     g = torch.Generator().manual_seed(SEED)
-    shape = (views, 8, FEATURES) if views else (60, CLASSES)
+    shape = (views, 8, FEATURES) if views else (60, k)
     sizes = (0.7, 2.0) if views else (0.5, 2.0, 5.0)
     return [
         (
             size * torch.randn(shape, generator=g, dtype=torch.float64),
-            torch.randint(3 if views else CLASSES, shape[-2:-1], generator=g),
+            torch.randint(3 if views else k, shape[-2:-1], generator=g),
         )
         for size in sizes
     ]

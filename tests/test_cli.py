@@ -252,7 +252,7 @@ def test_a_store_of_the_earlier_version_is_named_and_left_alone(command, tmp_pat
     plan.parent.mkdir(parents=True)
     plan.write_text(f'{{"run_id":"{old}","config":{{}},"target":"x","lr_source":"given"}}\n')
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    said = f"lossatlas: {root}: 2 runs of an earlier version are left alone, for "
+    said = f"lossatlas: {root}: 2 runs of an earlier version are left alone, as "
     code, out, err = command("runs")
     assert (code, out) == (0, "no such runs; 'lossatlas train' makes runs\n")
     assert err.startswith(said)

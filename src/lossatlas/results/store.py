@@ -74,7 +74,7 @@ def earlier(root: Path) -> str | None:
     if not n:
         return None
     what = "1 run of an earlier version is" if n == 1 else f"{n} runs of an earlier version are"
-    return f"{root}: {what} left alone, for their ids cover less; delete or move what is of no use"
+    return f"{root}: {what} left alone, as ids covered less then; delete or move what is of no use"
 
 
 def tell_earlier(root: Path) -> None:

@@ -24,12 +24,14 @@ def test_the_root_of_mmce_has_no_slope_at_zero():
         assert leaf.grad.isfinite().all()
 
 
-def test_mmce_weighted_counts_a_sample_on_the_side_of_its_gap():
+def test_mmce_weighted_counts_a_sample_on_the_side_of_its_best_score():
     # In float32 the softmax of the first sample ties, though its second score is the larger one.
-    nearly, tied = (torch.tensor([[0.0, x], [3.0, 0.0], [1.0, 0.0]]) for x in (1e-9, 0.0))
-    target = torch.tensor([1, 1, 0])
+    nearly, mirrored = (torch.tensor([[a, b], [3.0, 0.0]]) for a, b in ((0.0, 1e-9), (1e-9, 0.0)))
     loss = get_loss("mmce_weighted")
-    assert loss(nearly, target) == loss(tied, target)
+    right, wrong = torch.tensor([1, 1]), torch.tensor([0, 1])
+    assert loss(nearly, right) == loss(mirrored, wrong)  # the best score is the label's in both
+    assert loss(nearly, wrong) == loss(mirrored, right)
+    assert loss(nearly, right) != loss(nearly, wrong)
 
 
 def test_in_pretraining_the_reserve_of_deep_gamblers_has_no_gradient():

@@ -83,6 +83,13 @@ def test_what_an_import_changes_is_put_back_and_named(code, said, own_loss):
     assert before == []
 
 
+def test_a_loss_may_let_torch_load_the_rules_of_vmap():
+    with process.kept() as changed:
+        mean = torch.func.vmap(torch.func.grad(lambda s: torch.nn.functional.mse_loss(s, s * 0)))
+        mean(torch.ones(2, 3))
+    assert changed == []
+
+
 def test_filters_folder_and_seeds_are_put_back_without_a_word(own_loss, tmp_path):
     file = own_loss("seeding", CE)
     file.write_text(

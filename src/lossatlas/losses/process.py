@@ -66,13 +66,13 @@ def _autocast(device: str) -> Setting:
 
 
 _TORCHS = frozenset(torch.library._impls)  # kernels that torch itself registers from Python
+_LATER = ("/Meta", "/FuncTorchBatched")  # for shapes and for vmap: torch adds such as it is used
 
 
 def _kernels() -> tuple[str, ...]:
-    """Kernels put in the place of torch's own since; "Meta" ones compute shapes, no numbers, and
-    torch adds some as parts of it are imported."""
+    """Kernels put in the place of torch's own since."""
     more = torch.library._impls - _TORCHS
-    return tuple(sorted(k for k in more if k.startswith("aten/") and not k.endswith("/Meta")))
+    return tuple(sorted(k for k in more if k.startswith("aten/") and not k.endswith(_LATER)))
 
 
 def _take_kernels(before: tuple[str, ...]) -> None:

@@ -297,6 +297,17 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     )
 
 
+def test_what_the_best_costs_on_clean_labels_is_told_of_another_recipe_too():
+    runs = survey(cross_entropy=BASE, gce=[0.60, 0.61, 0.62])
+    there = survey(cross_entropy=BASE, gce=[0.78, 0.79, 0.80])
+    runs += [one | {"scenario": "noise", "recipe": "long", "epochs": 30} for one in there]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    said = sentences.headline(found, [])
+    assert "; in `clean` (recipe `quick`) it has −" in said[1]
+    elsewhere = [(c, results) for c, results in found if c.setting != "clean"]
+    assert "in `clean`" not in sentences.headline(elsewhere, [])[0]
+
+
 def test_a_scenario_is_told_before_what_is_over_several():
     nll = {"cross_entropy": 0.9, "focal": 0.8, "gce": 1.0}  # gives a sentence on probabilities
     runs = [

@@ -91,7 +91,7 @@ def headline(
     def where(c: Condition) -> str:
         return code(c.setting) + c.judge.whose if shared else place(c)
 
-    clean = {ground(c): (c, results) for c, results in compared if c.setting == "clean"}
+    clean = [(c, results) for c, results in compared if c.setting == "clean"]
     silent: dict[str, list[str]] = defaultdict(list)
     for c, results in found:
         if not any(one.differences for one in results):
@@ -101,7 +101,7 @@ def headline(
         n = sum(map(len, silent.values()))
         last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
     last += [*repeated, *_sure(compared, shared)]
-    best = [_best(c, results, where(c), clean.get(ground(c))) for c, results in compared]
+    best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
     told = [one for c, _ in compared if (one := _probabilities(c, where(c)))]
     more = [max(told)[1]] if told else []
     more += [across(one)[0] for one in overall[:1]]
@@ -117,6 +117,12 @@ def headline(
 def ground(condition: Condition) -> tuple[str, str, str]:
     """What conditions share whose numbers can be set beside each other."""
     return condition.recipe, condition.model, condition.data
+
+
+def _cleaner(condition: Condition, clean: Found) -> tuple[Condition, Sequence[Result]] | None:
+    """Clean labels for the same network and images, by the same recipe if there are such runs."""
+    alike = [one for one in clean if ground(one[0])[1:] == ground(condition)[1:]]
+    return min(alike, key=lambda one: one[0].recipe != condition.recipe, default=None)
 
 
 def _best(
@@ -155,7 +161,8 @@ def _best(
         if clean is not None and clean[0] is not condition:
             cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
             if cost is not None and cost.difference.mean is not None:
-                said += f"; in {code(clean[0].setting)} it has {_effect(cost.difference, m)}"
+                by = f" (recipe {code(clean[0].recipe)})" * (clean[0].recipe != condition.recipe)
+                said += f"; in {code(clean[0].setting)}{by} it has {_effect(cost.difference, m)}"
         return said + others + "."
     far = "high" if m.higher_is_better else "low"
     ends = [end for one in ordered if (end := getattr(one.difference, far)) is not None]

@@ -19,6 +19,7 @@ from lossatlas.results.sweeps import Planned
 # Runs alike in these cost alike, an epoch each; among them, those of the same loss even more so.
 KIND = ("recipe", "model", "data", "batch_size", "holdout", "threads", "target")
 LOOSER = tuple(field for field in KIND if field not in ("batch_size", "holdout"))
+SECONDS = ("wall_s", "train_s", "cpu_s")  # of a whole run, its epochs, the processor in these
 N_TRAIN = 50_000  # of CIFAR-10
 CLEAN = {"name": "clean"}
 OPEN = ("running", "interrupted", "planned")
@@ -158,10 +159,13 @@ class Costs:
         assert self._published is not None
         try:
             found = pd.read_csv(self._published)
-            numbers = {c: pd.to_numeric(found[c], "coerce") for c in ("wall_s", "epochs")}
+            number = {c: pd.to_numeric(found[c], "coerce") for c in (*SECONDS, "epochs")}
         except (OSError, ValueError, KeyError):  # none, or damaged: nothing is known
             return Costs()
-        return Costs(found.assign(**numbers))
+        # It was made beside other work: of the time that passed, what the processor worked.
+        share = (number["cpu_s"] / number["train_s"]).clip(upper=1).fillna(1)
+        number |= {c: number[c] * share for c in ("wall_s", "train_s")}
+        return Costs(found.assign(**number))
 
 
 def left(sweep: Iterable[Member], costs: Costs, now: float) -> tuple[float, int]:

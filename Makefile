@@ -19,7 +19,7 @@ test: setup            ## the whole test suite
 
 # From here on for maintainers: what these targets write is committed.
 
-# rows-avx2.parquet: the same survey made under ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2.
+# rows-avx2.parquet: that survey on an Intel Xeon, ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2.
 publish-survey: survey ## reports/quick/ from the runs of the survey, held against those of another processor
 	$(BIN)/lossatlas runs export reports/quick/rows.parquet --sweep quick_survey
 	$(BIN)/lossatlas report --sweep quick_survey -o reports/quick --check reports/quick/rows-avx2.parquet

@@ -275,7 +275,7 @@ def test_a_sweep_finds_what_is_missing_before_it_starts(command, tmp_path):
 
 def test_a_piece_of_a_sweep_finds_the_rates_of_that_piece_alone(command, tmp_path):
     file = tmp_path / "mine.yaml"
-    line = " ".join(["recipe=quick data=cifar10 seed=0", "loss=gce,mae,nce"])
+    line = " ".join(["recipe=quick data=synthetic seed=0", "loss=gce,mae,nce"])
     file.write_text(yaml.safe_dump({"rates": "missing", "grids": [line]}))
     for only, count in (("*", 3), ("[gm]*", 2), ("nce-*", 1)):
         words = ["train", "-m", f"sweep={file}", "--only", only, "--plan"]

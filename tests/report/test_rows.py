@@ -216,7 +216,9 @@ def test_of_a_run_of_two_machines_one_counts_and_the_spread_is_told(tmp_path):
         "71.00 (n=3): a processor; 74.00 (n=3): another", "2", "1.12", "2.00",
     ]  # fmt: skip
     page = build(root, tmp_path / "out").page.parent
-    assert "### Between machines\n" in (page / "REPORT.md").read_text()
+    text = (page / "REPORT.md").read_text()
+    assert "### Between machines\n" in text
+    assert "\n7 runs in 9 rows, as several machines have made some, started " in text
     assert (page / "results.csv").read_text().count("cross_entropy-clean-quick-s0") == 2
     again = tmp_path / "both.parquet"
     source.export(root, again)

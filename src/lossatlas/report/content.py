@@ -138,7 +138,8 @@ def assemble(
         },
         "days": sorted({_day(row["started"]) for row in rows if "started" in row}),
         "counts": {
-            "runs": sum(row["state"] not in (*OPEN, "damaged") for row in rows),
+            "rows": len(ended := [r for r in rows if r["state"] not in (*OPEN, "damaged")]),
+            "runs": len({row["run_id"] for row in ended}),
             "losses": len(losses),
             "scenarios": len({condition.setting for condition, _ in found}),
         },

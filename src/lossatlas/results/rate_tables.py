@@ -10,7 +10,8 @@ from typing import Any
 from lossatlas import yamls
 from lossatlas.results import files
 
-RULE = ("recipe", "scenario", "model", "data", "protocol")  # what rates of one table have in common
+WHERE = ("recipe", "scenario", "model", "data")  # what the rates of a table belong to
+RULE = (*WHERE, "protocol")  # and how they were found: all that they have in common
 Table = Mapping[str, Any]
 
 

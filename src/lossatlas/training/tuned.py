@@ -29,7 +29,6 @@ HEADER = """\
 # Learning rates found by `lossatlas tune` on held-out training images, never on the test set: one
 # rule for every loss. Read by ${tuned:...} in conf/recipe/. Do not edit.
 """
-WHERE = ("recipe", "scenario", "model", "data")
 
 
 class Cell(NamedTuple):
@@ -73,7 +72,7 @@ def find(where: Cell, runs: Path) -> float | None:
     """The rate of a cell, or None; raises UserError for a table that is damaged."""
     for root in (runs / store.TUNED, resources.folder("conf") / "tuned"):
         table = read(file(root, where))
-        if table and all(table[name] == getattr(where, name) for name in WHERE):
+        if table and all(table[name] == getattr(where, name) for name in rate_tables.WHERE):
             rate = table["chosen"].get(where.loss)
             if rate is not None:
                 return float(rate)
@@ -132,7 +131,9 @@ def check(root: Path, where: Cell, protocol: str) -> None:
 
 def _joined(path: Path, where: Cell, protocol: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """The table at `path`, as it is there now, with what was found in the place of what it has."""
-    new: dict[str, Any] = {name: getattr(where, name) for name in WHERE} | {"protocol": protocol}
+    new: dict[str, Any] = {name: getattr(where, name) for name in rate_tables.WHERE} | {
+        "protocol": protocol
+    }
     for field in ("chosen", "said"):
         new[field] = {loss: one[field] for loss, one in found.items() if one[field] is not None}
     new["trials"] = [trial for one in found.values() for trial in one["trials"]]

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import special
 
 from lossatlas.analysis import statistics
+from lossatlas.analysis.contenders import BEST
 from lossatlas.analysis.statistics import Difference
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
@@ -32,7 +33,8 @@ CORRELATIONS = (0.8, 0.0, -0.6)  # with the baseline, over the seeds: of relativ
 @dataclass(frozen=True)
 class Survey:
     """A kind of survey: how many losses, how many of them unstable and by how much they are off,
-    seeds a loss and for the baseline, and the share of runs that is missing."""
+    seeds a loss and for the baseline, how many the contenders of a first stage come to have in a
+    second, and the share of runs that is missing."""
 
     name: str
     losses: int = 32
@@ -40,6 +42,7 @@ class Survey:
     shift: float = 0.0  # the true difference of the unstable losses
     seeds: int = 3
     baseline: int = 8
+    second: int = 0
     missing: float = 0.0  # any run
     diverged: float = 0.0  # a run of an unstable loss leaves no accuracy
     collapsed: float = 0.0  # a run of an unstable loss ends 20 points lower
@@ -60,6 +63,9 @@ SURVEYS = (
     Survey("unstable losses: a run in five collapsed, 5 seeds", seeds=5, collapsed=0.2),
     Survey("3 seeds, baseline too", baseline=3),
     Survey("5 seeds, baseline too", seeds=5, baseline=5),
+    Survey("43 losses, 3 seeds", losses=43),
+    Survey("43 losses, 3 seeds, then 5 of the contenders", losses=43, second=5),
+    Survey("43 losses, 3 seeds, then 8 of the contenders", losses=43, second=8),
 )
 
 Arms = Sequence[Mapping[int, float]]  # accuracies by seed; the baseline is the first
@@ -77,7 +83,8 @@ def draw(kind: Survey, generator: np.random.Generator) -> tuple[list[dict[int, f
     sds = np.concatenate(([SD * math.exp(LOG_SD * generator.normal())], sds, bad))
     rho = np.array(CORRELATIONS)[generator.integers(len(CORRELATIONS), size=len(sds))]
     rho[0] = 1.0
-    most = max(kind.seeds, kind.baseline)
+    later = max(kind.seeds, kind.second)
+    most = max(later, kind.baseline)
     noise = rho[:, None] * generator.normal(size=most)
     noise = noise + np.sqrt(1 - rho[:, None] ** 2) * generator.normal(size=(len(sds), most))
     values = 78.0 + truth[:, None] + sds[:, None] * noise
@@ -88,9 +95,18 @@ def draw(kind: Survey, generator: np.random.Generator) -> tuple[list[dict[int, f
     truth[stable + 1 :] -= 20.0 * kind.collapsed  # the mean over all that could happen
     arms = []
     for i, (line, there) in enumerate(zip(values, held, strict=True)):
-        seeds = kind.seeds if i else kind.baseline
+        seeds = later if i else kind.baseline
         arms.append({s: float(line[s]) for s in range(seeds) if there[s]})
     return arms, truth[1:]
+
+
+def staged(kind: Survey, arms: Arms) -> tuple[Arms, int]:
+    """The arms of a survey in two stages, the contenders alone with all their seeds; and how many
+    contended."""
+    first = [arms[0], *({s: v for s, v in arm.items() if s < kind.seeds} for arm in arms[1:])]
+    contend = statistics.reach_best(welch_larger(first), BEST)
+    pairs = zip(contend, arms[1:], first[1:], strict=True)
+    return [arms[0], *(whole if chosen else part for chosen, whole, part in pairs)], sum(contend)
 
 
 def paired(arms: Arms) -> list[Difference]:
@@ -155,6 +171,8 @@ class Counts:
         self.found: dict[float, list[bool]] = {}
         self.covered: dict[bool, list[bool]] = {True: [], False: []}
         self.equal: dict[float, list[bool]] = {}
+        self.flattery: list[float] = []  # points by which the best that is found looks too good
+        self.contenders: list[int] = []
 
     def add(self, found: Sequence[Difference], truth: np.ndarray, stable: int) -> None:
         """Count one survey."""
@@ -171,6 +189,13 @@ class Counts:
             if one.low is not None and one.high is not None:
                 self.covered[i < stable].append(one.low <= true <= one.high)
         self.surveys.append(false)
+        better = [
+            (one.mean, true)
+            for one, p, true in zip(found, adjusted, truth.tolist(), strict=True)
+            if p is not None and p < statistics.ALPHA and one.mean is not None and one.mean > 0
+        ]
+        if better:
+            self.flattery.append(max(better)[0] - max(better)[1])
 
     def cells(self) -> list[str]:
         """The cells of the table, shares in percent."""
@@ -200,6 +225,9 @@ def simulate(kind: Survey, repetitions: int) -> dict[str, Counts]:
     counts = {name: Counts() for name in TESTS}
     for _ in range(repetitions):
         arms, truth = draw(kind, generator)
+        if kind.second:
+            arms, contended = staged(kind, arms)
+            counts[RULE].contenders.append(contended)
         for name, test in TESTS.items():
             counts[name].add(test(arms), truth, kind.losses - kind.unstable)
     return counts
@@ -222,7 +250,7 @@ def page(
     head = TEXT.format(
         repetitions=f"{repetitions:,}", half=f"{half:.1f}", twentieth=f"{twentieth:.1f}",
         least=statistics.LEAST, baseline=statistics.BASELINE_SEEDS, pairs=statistics.LEAST_PAIRS,
-        margin=MARGIN, arms=statistics.LEAST_ARMS, shows=shown(counts),
+        margin=MARGIN, arms=statistics.LEAST_ARMS, best=BEST, shows=shown(counts),
     )  # fmt: skip
     return head + "\n" + "\n".join(tables).rstrip() + "\n"
 
@@ -231,6 +259,8 @@ def shown(counts: Mapping[str, Mapping[str, Counts]]) -> str:
     """The sentences that a reader takes along, from the counts."""
     few, five = counts["32 losses, 3 seeds"], counts["32 losses, 5 seeds"]
     calm = counts["32 losses, none unstable, 3 seeds"][RULE]
+    one_stage = counts["43 losses, 3 seeds"][RULE]
+    second = {n: counts[f"43 losses, 3 seeds, then {n} of the contenders"][RULE] for n in (5, 8)}
     rule, own, drawn, pairs = (few[n] for n in (RULE, "Welch", "Welch, moderated", "paired t"))
     return "\n".join(
         [
@@ -249,6 +279,15 @@ def shown(counts: Mapping[str, Mapping[str, Counts]]) -> str:
             f"- Its intervals cover {_share(rule.covered[True])} % at 3 seeds and "
             f"{_share(five[RULE].covered[True])} % at 5; those of unstable losses "
             f"{_share(rule.covered[False])} and {_share(five[RULE].covered[False])} %.",
+            "- In two stages, 3 seeds of 43 losses and more of the "
+            f"{np.mean(second[8].contenders):.1f} that contend, the first seeds choose and count, "
+            f"too: a false discovery in {_share(second[5].surveys)} % of surveys with 5 seeds of "
+            f"these and in {_share(second[8].surveys)} % with 8 (3 seeds of all and no second "
+            f"stage: {_share(one_stage.surveys)} %), and {_share(second[5].found[1.0])} % and "
+            f"{_share(second[8].found[1.0])} % of differences of 1 point are found "
+            f"({_share(one_stage.found[1.0])} %). The best of what is found looks "
+            f"{np.mean(second[5].flattery):.2f} and {np.mean(second[8].flattery):.2f} points "
+            f"better than it is ({np.mean(one_stage.flattery):.2f}).",
         ]
     )
 
@@ -275,9 +314,9 @@ arms each variance is its own. p-values are corrected over the losses of a scena
 
 {repetitions} surveys of each kind. Standard deviations: median 0.35 points, lognormal (0.4) over
 the losses; 1.4 for losses that are 12 points behind; 1.5 to 3 for the unstable losses, of which
-there are 4 among 32 and 1 among fewer. Correlation with the baseline over the seeds: 0.8, 0 or
--0.6. True differences of the stable losses: half 0, the others -0.6, 1, -2 and -12 points; of the
-unstable ones 0 unless said. The baseline has 8 seeds unless said.
+there are 4 among 32 and 43, and 1 among fewer. Correlation with the baseline over the seeds:
+0.8, 0 or -0.6. True differences of the stable losses: half 0, the others -0.6, 1, -2 and -12
+points; of the unstable ones 0 unless said. The baseline has 8 seeds unless said.
 
 All numbers are percent: of surveys with at least one false discovery (after Holm, of a difference
 that is 0 or of the other sign); of losses with that true difference that are found (after Holm); of
@@ -285,6 +324,9 @@ that is 0 or of the other sign); of losses with that true difference that are fo
 difference 0, and 0.6, that are called equivalent. The Monte Carlo standard error of a share of
 surveys is at most {half} (at 5 %: {twentieth}); shares of losses are of more cases, but cases of
 one survey share its baseline.
+
+In two stages the losses whose interval reaches the best {best} means after the first have more
+seeds, as `loss=contenders()` gives them, and all seeds of a loss count.
 
 A collapsed run lies 20 points lower, and the true difference is the mean over all that could
 happen: no test of a few seeds can know of collapses that it has not seen.

@@ -54,3 +54,25 @@ def test_what_a_statement_says_is_held_against_the_truth(script):
     assert counts.found == {0.0: [True], 1.0: [True, False]}
     assert counts.covered == {True: [False, True, False], False: [True]}
     assert counts.equal == {0.0: [False], 1.0: [False, True]}
+
+
+def test_a_second_stage_gives_more_seeds_to_contenders_alone(script):
+    kind = script.Survey("x", losses=5, unstable=0, second=5)
+    means = (78.0, 70.0, 79.0, 60.0, 78.5, 78.2)
+    off = (-0.2, 0.0, 0.2, 0.1, -0.1)
+    arms = [{s: mean + d for s, d in enumerate(off)} for mean in means]
+    found, contended = script.staged(kind, arms)
+    assert [len(arm) for arm in found] == [5, 3, 5, 3, 5, 5]
+    assert contended == 3
+    assert found[2] == arms[2]
+
+
+def test_the_best_that_is_found_is_held_against_what_it_is(script):
+    counts = script.Counts()
+    found = [
+        Difference(3, 8, 1.4, 0.1, 9.0, 1.2, 1.6, 1e-6),
+        Difference(3, 8, 0.9, 0.1, 9.0, 0.7, 1.1, 1e-6),
+        Difference(3, 8, 2.0, 1.5, 9.0, -1.0, 5.0, 0.5),  # larger, and not found
+    ]
+    counts.add(found, np.array([1.0, 0.9, 0.0]), stable=3)
+    assert counts.flattery == pytest.approx([0.4])

@@ -657,13 +657,31 @@ def test_the_seeds_that_no_choice_was_made_on_stand_alone_beside_all():
     assert "(its 2 newest seeds alone: +1.95 points)" in said
     table = main(condition, found)
     texts = {line[0]["text"]: line[-1]["text"] for line in table["rows"]}
-    assert table["head"][-1] == "newest seeds alone (seeds)"
+    assert table["head"][-1] == "newest seeds alone [95 % interval] (seeds)"
     assert texts == {"focal": "+1.95 (2)", "gce": "–", "cross_entropy": "–"}
     limits = sentences.limits([(condition, list(found.values()))])
     assert sentences.CHOSEN in limits
     condition, found = only(survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77]))
     assert sentences.CHOSEN not in sentences.limits([(condition, list(found.values()))])
     assert "newest" not in str(main(condition, found))
+
+
+def test_three_new_seeds_have_an_interval_and_what_chose_later_ones_is_not_new():
+    runs = survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77], gce=[0.60, 0.61, 0.62])
+    runs += [row("focal", s, 0.78, chosen_on="0, 1, 2") for s in (3, 4)]
+    runs += [
+        row("focal", 5 + i, a, chosen_on="0, 1, 2, 3, 4") for i, a in enumerate((0.71, 0.72, 0.73))
+    ]
+    condition, found = only(runs)
+    fresh = found["focal"].fresh
+    assert (found["focal"].difference.n, fresh.n) == (8, 3)
+    assert fresh.mean == pytest.approx(0.72 - sum(BASE) / len(BASE))
+    ends = f"{100 * fresh.low:+.2f}", f"{100 * fresh.high:+.2f}"
+    low, high = (one.replace("-", "−") for one in ends)
+    [said, *_] = sentences.headline([(condition, list(found.values()))], [])
+    assert f"(its 3 newest seeds alone: +1.95 points, {low} to {high})" in said
+    [texts] = [line for line in main(condition, found)["rows"] if line[0]["text"] == "focal"]
+    assert texts[-1]["text"] == f"+1.95 [{low}, {high}] (3)"
 
 
 def test_the_picture_over_conditions_holds_its_intervals():

@@ -261,8 +261,11 @@ def results(condition: Condition) -> list[Result]:
 def _fresh(
     arm: Arm, condition: Condition, told: statistics.Prior | None
 ) -> statistics.Difference | None:
+    """The difference of the newest seeds alone: of those that chose no later ones either."""
     metric, base = condition.measure.field, condition.baseline
-    ours = [float(run[metric]) for run in arm.runs if "chosen_on" in run and metric in run]
+    later = [run for run in arm.runs if "chosen_on" in run and metric in run]
+    chose = {seed for run in later for seed in str(run["chosen_on"]).split(", ")}
+    ours = [float(run[metric]) for run in later if str(run["seed"]) not in chose]
     if base is None or not ours or not (theirs := base.values(metric)):
         return None
     return statistics.by_arms(ours, theirs, told)

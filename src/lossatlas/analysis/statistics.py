@@ -137,6 +137,18 @@ def by_arms(
     return _difference(len(a), len(b), mean, math.sqrt(squared), df)
 
 
+def reach_best(differences: Sequence[Difference], best: int, higher: bool = True) -> list[bool]:
+    """Whether each one's interval reaches the `best`-th best mean of all; one without does not.
+
+    The baseline has a place among the best: its difference is 0 and has no mean here.
+    """
+    sign = 1 if higher else -1
+    means = sorted((0.0, *(sign * d.mean for d in differences if d.mean is not None)))
+    bar = means[-best:][0]
+    ends = (d.high if higher else d.low for d in differences)
+    return [end is not None and sign * end >= bar for end in ends]
+
+
 def paired(ours: Mapping[int, float], baseline: Mapping[int, float]) -> Difference:
     """Differences over the seeds that both have (Student's paired t; see `cell` for None)."""
     pairs = [(ours[s], baseline[s]) for s in sorted(set(ours) & set(baseline))]

@@ -515,7 +515,10 @@ def _fresh(one: Result, m: Measure) -> str:
     """What the seeds say that were made after the loss had been chosen as one of the best."""
     if one.fresh is None or one.fresh.mean is None:
         return ""
-    return f" (its {one.fresh.n} newest seeds alone: {_with_unit(one.fresh.mean, m)})"
+    said = _with_unit(one.fresh.mean, m)
+    if one.fresh.low is not None:
+        said += f", {signed(one.fresh.low, m)} to {signed(one.fresh.high, m)}"
+    return f" (its {one.fresh.n} newest seeds alone: {said})"
 
 
 def _calibrated(measured: Sequence[Result]) -> list[str]:

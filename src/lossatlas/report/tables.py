@@ -80,7 +80,10 @@ def main_table(
             row.append(value(text, pairs.mean if pairs else None))
         if by_fresh:
             fresh = one.fresh
-            text = f"{sign(fresh.mean)} ({fresh.n})" if fresh else "–"
+            text = "–"
+            if fresh is not None:
+                known = fresh.low is not None
+                text = f"{_spanned(fresh, measure) if known else sign(fresh.mean)} ({fresh.n})"
             row.append(value(text, fresh.mean if fresh else None))
         body.append(row)
     unit = f", {measure.unit}" if measure.unit else ""
@@ -102,7 +105,7 @@ def main_table(
         if any(one.within and one.conclusion in ("higher", "lower") for one in results):
             notes.append("(=) A resolved difference of less than half a point.")
     head += ["by pairs [95 % interval] (pairs)"] * by_pairs
-    head += ["newest seeds alone (seeds)"] * by_fresh
+    head += ["newest seeds alone [95 % interval] (seeds)"] * by_fresh
     if by_fresh:
         notes.append(
             "Newest seeds: those made because the others put the loss among the best; only they "

@@ -690,3 +690,17 @@ def test_the_picture_over_conditions_holds_its_intervals():
     left, right = figures._window(frame, frame[:0], "points")
     assert left < -0.8
     assert right > 2.8
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_picture_of_many_losses_is_drawn_for_the_better_half(sign):
+    means = [-40.0, -9.0, -8.0, -7.0, -0.5, 0.2, 0.5, 1.0]  # the worst first
+    arms = pd.DataFrame({"loss": [f"l{i}" for i in range(8)], "points": means})
+    arms = arms.assign(low=arms["points"] - 0.3, high=arms["points"] + 0.3)
+    if sign < 0:  # of what is better when it is lower
+        arms = arms.assign(points=-arms["points"], low=-arms["high"], high=-arms["low"])
+    seeds = arms[["loss", "points"]]
+    ends = sorted(sign * end for end in figures._window(arms, seeds, "points"))
+    assert ends == pytest.approx([-2.0, 1.3], abs=0.2)
+    few = figures._window(arms.iloc[3:], seeds, "points")
+    assert min(sign * end for end in few) < -7

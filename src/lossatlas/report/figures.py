@@ -24,7 +24,7 @@ OTHER = "#8a8a8a"
 COLOURS = ("#0173b2", "#d55e00", "#029e73", "#b05fa3", "#a0702a", "#e0446e", "#6f7fd8")
 PANELS = 1 + len(COLOURS)
 MOST = 40  # arms in a figure
-FENCED = 8  # differences, from which one far from all others is drawn at the edge
+CROWD = 8  # differences, from which the worse half may be drawn at the edge
 TOLD = 8  # arms that an alternative text names
 
 
@@ -192,20 +192,26 @@ def _forest(
 
 
 def _window(arms: pd.DataFrame, seeds: pd.DataFrame, name: str) -> tuple[float, float]:
-    """What a forest plot shows: all, but for means far from all others (Tukey's outer fences) and
-    intervals that go on far beyond what was seen."""
-    means = arms[name].to_numpy()
+    """What a forest plot of arms, the worst first, shows: all but intervals that go on far beyond
+    what was seen; of many arms the better half with 0, and as much again on either side."""
+
     # Without seeds, over several conditions, the intervals are what was seen: they do not run off
     # as those of few degrees of freedom do.
-    beside = seeds[name] if len(seeds) else arms[["low", "high"]].to_numpy(float).ravel()
-    seen = np.array([0.0, *means, *beside])
-    if len(means) >= FENCED:
-        low, high = np.quantile(means, (0.25, 0.75))
-        seen = seen[(seen >= low - 3 * (high - low)) & (seen <= high + 3 * (high - low))]
-    left, right = min(0.0, seen.min(initial=0)), max(0.0, seen.max(initial=0))
-    pad = 0.6 * ((right - left) or 1)
-    left = max(left - pad, np.nanmin([left, *arms["low"].astype(float)]))
-    right = min(right + pad, np.nanmax([right, *arms["high"].astype(float)]))
+    def seen(some: pd.DataFrame) -> tuple[float, float]:
+        beside = some[["low", "high"]].to_numpy(float).ravel()
+        if len(seeds):
+            beside = seeds.loc[seeds["loss"].isin(some["loss"]), name].to_numpy(float)
+        values = np.array([0.0, *some[name], *beside[np.isfinite(beside)]])
+        return values.min(), values.max()
+
+    first, last = seen(arms)
+    pad = 0.6 * ((last - first) or 1)
+    left, right = first - pad, last + pad
+    if len(arms) >= CROWD:
+        low, high = seen(arms.iloc[len(arms) // 2 :])
+        left, right = max(left, low - (high - low)), min(right, high + (high - low))
+    left = max(left, np.nanmin([first, *arms["low"].astype(float)]))
+    right = min(right, np.nanmax([last, *arms["high"].astype(float)]))
     edge = 0.03 * ((right - left) or 1)
     return left - edge, right + edge
 

@@ -70,6 +70,7 @@ GROUNDS = {
 PLURAL = {"holds": "hold", "turned over": "turn over"}
 MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
 MOST_SAID = 6  # sentences of the answer
+MOST_PROBABLE = 3  # conditions whose best probabilities the answer names
 ENOUGH = 10  # conditions; of fewer, drawing them again shows too little of how they differ
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
@@ -102,8 +103,10 @@ def headline(
         last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
     last += [*repeated, *_sure(compared, shared)]
     best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
-    told = [one for c, _ in compared if (one := _probabilities(c, where(c)))]
-    more = [max(told)[1]] if told else []
+    told = [(*one, where(c)) for c, _ in compared if (one := _probabilities(c))]
+    told.sort(reverse=True)
+    joined = "; in ".join(f"{place}: {said}" for _, said, place in told[:MOST_PROBABLE])
+    more = [f"In {joined}."] if told else []
     more += [across(one)[0] for one in overall[:1]]
     room = MOST_SAID - len(asked) - len(last)
     kept = best[: max(1, room - len(more[:1]))]  # a scenario comes before what is over several
@@ -203,26 +206,50 @@ def _by_size(ours: Arm, baseline: Arm | None) -> str:
     return f"; accuracy {', '.join(parts)}" if parts else ""
 
 
-def _probabilities(condition: Condition, where: str) -> tuple[float, str] | None:
+def _probabilities(condition: Condition) -> tuple[float, str] | None:
     """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
     temperature scaling leaves of it; None where nothing is resolved."""
     nll, top = MEASURES["test_nll"], arms.best_probabilities(condition)
     if top is None or not condition.baseline:
         return None
-    ours, theirs = (a.cell("test_ece").mean for a in (top.arm, condition.baseline))
+    both = top.arm, condition.baseline
+    ours, theirs = (a.cell("test_ece").mean for a in both)
     said = (
-        f"In {where}: **{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, "
+        f"**{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL ({_two(both, nll)}), "
         f"the best probabilities, ECE {percent(ours)} % against "
         f"{percent(theirs)} % of {code(condition.baseline.label)}"
     ) + _fresh(top, nll)
     said += _level(replace(condition, measure=nll), top)
     scaled = MEASURES["test_nll_ts"]
-    if top.arm.values(scaled.field) and condition.baseline.values(scaled.field):
+    if all(arm.values(scaled.field) for arm in both):
         after = next(
             one for one in arms.results(replace(condition, measure=scaled)) if one.arm is top.arm
         )
-        said += f"; after temperature scaling {_effect(after.difference, scaled)} in NLL"
-    return -(top.difference.mean or 0), f"{said}."
+        said += (
+            f"; after temperature scaling by the scenario's own labels {_two(both, scaled)}: "
+            f"{_effect(after.difference, scaled)}"
+        )
+    return -(top.difference.mean or 0), said
+
+
+def _two(both: Sequence[Arm], m: Measure) -> str:
+    """The mean of one arm against that of the other."""
+    ours, theirs = (number(arm.cell(m.field).mean, m) for arm in both)
+    return f"{ours} against {theirs}"
+
+
+def _on_probabilities(condition: Condition) -> list[str]:
+    """The sentence of a condition on probabilities; none where it has no NLL, or is about it."""
+    nll, base = MEASURES["test_nll"], condition.baseline
+    if told := _probabilities(condition):
+        return [f"Probabilities: {told[1]}."]
+    if condition.measure is nll or base is None or not base.values(nll.field):
+        return []
+    mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
+    return [
+        f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which has "
+        f"{number(mean, nll)} nats and an ECE of {percent(ece)} %."
+    ]
 
 
 def _sure(compared: Found, shared: bool) -> list[str]:
@@ -299,7 +326,7 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
                 listed = [listed[0], f"{len(mine) - 2} between", listed[-1]]
             told = f"{_word(word, mine[0].difference, m)}{GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
-    return said + _calibrated(measured)
+    return said + _on_probabilities(condition) + _calibrated(measured)
 
 
 def _ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:

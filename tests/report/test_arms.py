@@ -657,6 +657,9 @@ def test_settings_name_what_differs_by_the_smallest_group():
     assert differing == {
         "threads": "1 (clean); 2 (noisy)", "batch_size": "128 (gce); 256 (focal)",
     }  # fmt: skip
+    many = [row(f"l{i}", 0, 0.5, parameters=1 + (i == 3)) for i in range(10)]
+    [[what, text]] = [[cell["text"] for cell in r] for r in tables.settings_tables(many)[0]["rows"]]
+    assert (what, text) == ("parameters", "2 (l3); 1 (the other 9 losses)")
     runs[0]["cpu"] = "model 1"
     assert told()[1]["cpu"] == "model 1 (of 1 runs that tell)"
     assert tables.settings_tables(runs[:1])[0] is None

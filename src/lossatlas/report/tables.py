@@ -29,6 +29,11 @@ IMPROPER = (
     "† Its card does not call it strictly proper: it may not aim at what is read as its "
     "probabilities here, the softmax of its scores or what its card's link makes of them."
 )
+BUSY = (
+    "Seconds of training are those of machines that may have had other work beside; what a loss "
+    "itself costs a step is in docs/speed.md of Loss Atlas."
+)
+LISTED = 8  # losses or scenarios of a setting that are named
 LARGER = "the larger of its own and the one that all arms of the scenario suggest"
 # Fields of rows beside the measures: what they stand for, as a measure is printed.
 MORE = (
@@ -141,7 +146,7 @@ def measures_table(
         body.append(row + _cost_cells(one.arm, tuned, cost))
     head = ["Loss", "family", *map(_headed, held)]
     head += [f"training, {unit}", "learning rate", "tuning runs"]
-    notes = ["Mean ± sd over seeds."]
+    notes = ["Mean ± sd over seeds.", BUSY]
     if any(m in PROBABILITIES for m in held):
         notes[0] += " Of what describes probabilities, lower is better."
     notes += [IMPROPER] if marked else []
@@ -437,7 +442,12 @@ def _told(held: Mapping[str, Holders]) -> str:
     for group in (0, 1) if len(distinct) > 1 else ():
         names = {text: held[text][group] for text in distinct}
         if sum(map(len, names.values())) == len(set().union(*names.values())):
-            return "; ".join(f"{text} ({', '.join(sorted(names[text]))})" for text in distinct)
+            *few, most = sorted(distinct, key=lambda text: len(names[text]))
+            told = {text: ", ".join(sorted(names[text])) for text in distinct}
+            if len(names[most]) > LISTED:
+                told[most] = f"the other {len(names[most])} {('scenarios', 'losses')[group]}"
+                distinct = [*sorted(few), most]
+            return "; ".join(f"{text} ({told[text]})" for text in distinct)
     return ", ".join(distinct)
 
 

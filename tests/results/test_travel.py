@@ -134,6 +134,18 @@ def test_what_a_store_has_is_not_imported_again(tmp_path):
     assert len(load(root)) == 3
 
 
+def test_a_run_that_was_adopted_is_the_run_that_it_was(tmp_path):
+    before = ID.replace("a", "b"), ID.replace("a", "c")
+    path = written(tmp_path / "rows.parquet", run(before[1]))
+    add(tmp_path / "runs", adopted_from=" ".join(before))
+    assert travel.bring(tmp_path / "runs", path) == (0, 1)
+    other = written(tmp_path / "other.parquet", run(before[1], started=6), run(before[0]))
+    assert travel.bring(tmp_path / "runs", other) == (2, 0)
+    twice = written(tmp_path / "twice.parquet", run(before[1]), run(adopted_from=before[1]))
+    with pytest.raises(Damaged, match="holds a run twice"):
+        travel.read(twice)
+
+
 def test_a_damaged_import_is_named_and_stops_no_other(tmp_path, command):
     root = tmp_path / "runs"
     travel.bring(root, written(tmp_path / "a.parquet"))

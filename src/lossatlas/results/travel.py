@@ -34,10 +34,10 @@ IMPORTED = ".imported"
 SUFFIX = ".parquet"
 MARK, VERSION = b"lossatlas.travel", 1  # another one where columns or the schema come to differ
 BESIDE = (".epochs", ".config", ".drawn")
-# Two rows that agree in these are of one run, whatever was computed of it since.
+# Two rows that agree in these, and in the id that the run was made under, are of one run, whatever
+# was computed of it since.
 SAME = (
-    "run_id", "state", "device", "hardware", "cpu", "cpu_capability", "started", "wall_s",
-    "weights_sha256",
+    "state", "device", "hardware", "cpu", "cpu_capability", "started", "wall_s", "weights_sha256",
 )  # fmt: skip
 
 Row = Mapping[str, Any]
@@ -89,8 +89,10 @@ def run(
 
 def key(row: Row) -> Key:
     """What two rows of one run have in common, and no two of different runs."""
+    adopted = row.get("adopted_from")
+    first = adopted.split()[-1] if isinstance(adopted, str) else row["run_id"]
     values = (row.get(field) for field in SAME)
-    return tuple(None if v is None or v != v else v for v in values)
+    return first, *(None if v is None or v != v else v for v in values)
 
 
 def order(row: Row) -> tuple[str, str, float]:
@@ -294,7 +296,8 @@ def bring(root: Path, path: Path) -> tuple[int, int]:
 
 def keys(found: pd.DataFrame) -> set[Key]:
     """The keys of the rows of a table."""
-    return set(map(key, found.reindex(columns=list(SAME)).to_dict("records")))
+    fields = ["run_id", "adopted_from", *SAME]
+    return set(map(key, found.reindex(columns=fields).to_dict("records")))
 
 
 def with_imported(root: Path, own: pd.DataFrame) -> tuple[pd.DataFrame, Imported]:

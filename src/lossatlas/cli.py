@@ -66,6 +66,9 @@ def _path(text: str | Path) -> Path:
 PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
 Runs = Annotated[Path | None, typer.Option("--runs", **PATH, help="Folder of runs.")]
 Pages = Annotated[Path, typer.Option("-o", "--out", **PATH, help="Folder for the pages.")]
+SomeSweeps = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only the runs of this sweep; several as A,B.")
+]
 Only = Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")]
 OVERRIDES: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -540,7 +543,7 @@ def export(
         Path, typer.Argument(parser=_path, metavar="FILE.parquet", help="What to write.")
     ],
     path: Runs = None,
-    sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
+    sweep: SomeSweeps = None,
     only: Only = None,
 ) -> None:
     """Write the rows of runs that have ended, with their epochs and without bundles, to travel."""
@@ -591,7 +594,7 @@ def report(
     path: Runs = None,
     out: Pages = Path("reports/local/report"),
     only: Only = None,
-    sweep: Annotated[str | None, typer.Option(help="Only the runs of this sweep.")] = None,
+    sweep: SomeSweeps = None,
     metric: Annotated[str | None, typer.Option(help="Compare by it, such as nll, ece.")] = None,
     baseline: Annotated[str | None, typer.Option(help="The loss to compare with.")] = None,
     compare: Annotated[str | None, typer.Option(help="Two losses besides: A,B.")] = None,

@@ -259,7 +259,7 @@ def test_a_sweep_that_is_not_finished_says_how_far_it_is(root: Path, tmp_path: P
     ended = sorted(path.parent.name for path in here.glob("cross_entropy-*/row.json"))
     plan = [sweeps.Planned(name, {}, "class_index", "given") for name in (*ended, "a-s0", "b-s0")]
     name = sweeps.write(here, "half", ["loss=cross_entropy"], plan).name
-    said = f"**Not finished:** {len(ended)} of the {len(ended) + 2} runs of this sweep"
+    said = f"**Not finished:** {len(ended)} of the {len(ended) + 2} runs that were planned"
     source.export(here, tmp_path / "a.parquet", sweep=name)
     for place, sweep in ((here, name), (tmp_path / "a.parquet", None)):
         text = build(place, tmp_path / "pages", sweep=sweep).page.with_name("REPORT.md").read_text()
@@ -267,3 +267,25 @@ def test_a_sweep_that_is_not_finished_says_how_far_it_is(root: Path, tmp_path: P
     sweeps.write(here, "whole", ["loss=cross_entropy"], plan[:-2])
     text = build(here, tmp_path / "p", sweep="whole").page.with_name("REPORT.md").read_text()
     assert "Not finished" not in text
+
+
+def test_several_sweeps_are_one_report(root: Path, tmp_path: Path, command) -> None:
+    here = shutil.copytree(root, tmp_path / "runs")
+    one, two, *_ = sorted(path.parent.name for path in here.glob("*/row.json"))
+    for name, ids in (("first", [one, "a-s0"]), ("second", [one, two, "b-s0"])):
+        plan = [sweeps.Planned(run, {}, "class_index", "given") for run in ids]
+        sweeps.write(here, name, [f"loss={name}"], plan)
+    asked = ("--runs", str(here), "--sweep", "first,second")
+    code, said, _ = command("runs", "export", str(tmp_path / "a.parquet"), *asked)
+    assert (code, said[:6]) == (0, "2 rows")
+    kept = travel.read(tmp_path / "a.parquet")
+    assert {run.row["run_id"] for run in kept.runs} == {one, two}
+    assert kept.unmade == 2
+    names = kept.sweep.split(",")
+    assert [name.rpartition("-")[0] for name in names] == ["first", "second"]
+    assert list(kept.commands) == names
+    for place, sweep in ((here, "first,second"), (tmp_path / "a.parquet", None)):
+        text = build(place, tmp_path / "pages", sweep=sweep).page.with_name("REPORT.md").read_text()
+        assert "2 of the 4 runs that were planned" in text
+    code, _, said = command("report", "--runs", str(here), "--sweep", "first,third")
+    assert (code, "there is no sweep 'third'" in said) == (2, True)

@@ -419,7 +419,8 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
     if unmade:
         ended = sum(map(is_finished, runs))
         said.append(
-            f"**Not finished:** {ended} of the {ended + unmade} runs of this sweep have a result. "
+            f"**Not finished:** {ended} of the {ended + unmade} runs that were planned have a "
+            "result. "
             "What is compared below may change with the others."
         )
     for trial in dict.fromkeys(condition.trial for condition, _ in found if condition.trial):

@@ -39,7 +39,7 @@ class Source(NamedTuple):
     keys of their rows here, all others have a folder in `place`; `planned` are the sweeps whose
     commands make the rows, `told` those commands that have travelled, and `tables` the tables of
     rates, those of the store and those that have travelled, by the ends of their paths. Of the
-    sweep that was asked for, `unmade` runs had not ended.
+    sweeps that were asked for, `unmade` runs had not ended.
     """
 
     rows: list[arms.Row]
@@ -100,7 +100,8 @@ def read(
     damaged have no more than a reason.
 
     Of those, the runs whose id fits the shell pattern `only` and that the sweep `sweep` has
-    planned; runs of tuning only if they are asked for (`held_out`).
+    planned, or one of several with commas between; runs of tuning only if they are asked for
+    (`held_out`).
 
     Raises:
         UserError: `place` is missing, has no such sweep or holds no such runs.
@@ -124,11 +125,11 @@ def read(
                 f"--sweep {sweep!r}: a file of rows has no plans; choose with --only, or give "
                 "--sweep where it is written"
             )
-        folder = sweeps.find(place, sweep)
-        asked = folder.name
-        ids = sweeps.ids(folder)
+        folders = [sweeps.find(place, name) for name in sweep.split(",")]
+        asked = ",".join(dict.fromkeys(folder.name for folder in folders))
+        ids = {one for folder in folders for one in sweeps.ids(folder)}
         table = table[table["run_id"].isin(ids)]
-        unmade = len({*ids} - {*table.loc[~table["state"].isin(OPEN), "run_id"]})
+        unmade = len(ids - {*table.loc[~table["state"].isin(OPEN), "run_id"]})
     if not held_out:
         table = table[~(table["holdout"] > 0)]
     chosen = [] if table.empty else arms.rows(table, held_out)
@@ -144,7 +145,7 @@ def read(
         besides = "" if held_out else ", not counting those of tuning"
         raise UserError(f"{place}: holds no runs to report{told}{besides}{also}")
     makers = sorted({str(row["sweep"]) for row in chosen if "sweep" in row})
-    planned = makers if asked is None else [asked]
+    planned = makers if asked is None else asked.split(",")
     tables = dict(rows.rates)
     for path in (place / store.TUNED).glob("*/*.yaml"):
         try:
@@ -211,7 +212,7 @@ def export(
                 commands[name] = lines
         except Damaged as error:
             said.append(str(error))
-    asked = source.planned[0] if sweep is not None else None
+    asked = ",".join(source.planned) if sweep is not None else None
     travel.write(path, travel.Rows(found, asked, commands, source.rates(), source.unmade))
     return len(found), said
 

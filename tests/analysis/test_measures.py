@@ -69,7 +69,7 @@ def test_what_is_not_there_after_scaling_has_a_reason():
     full, older = {"test_accuracy": 0.7, "temperature_images": 0}, {"test_accuracy": 0.7}
     knn = {"knn_accuracy": 0.4}
     [told] = measures.words([full, knn])
-    assert told.startswith("1 of 1 runs have nothing after temperature scaling: they left ")
+    assert told.startswith("1 of 1 rows have nothing after temperature scaling: they left ")
     assert "written before" not in told
     [told] = measures.words([older, older, knn])
     assert told.endswith("the rows of 2 were written before there was this measure.")

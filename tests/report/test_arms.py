@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lossatlas.analysis import across, arms, measures
+from lossatlas.analysis.statistics import detectable
 from lossatlas.errors import UserError
 from lossatlas.losses import registry
 from lossatlas.report import card_page, figures, sentences, tables
@@ -157,8 +158,8 @@ def test_one_seed_gives_no_interval_and_says_so():
     )
     first, ground = sentences.headline([(condition, results)], [])
     assert first == (
-        "In `clean`: **`focal` −5.00 points (no interval, n=1 against 1)** in test accuracy, "
-        f"against `cross_entropy` (70.00 %): {told}, so that none is shown to be better."
+        "In `clean`: `focal` is not shown to be better than `cross_entropy` (70.00 %) in test "
+        f"accuracy, −5.00 points (no interval, n=1 against 1): {told}."
     )
     assert ground == "All with recipe `quick`, model `airnet`, data `cifar10`."
     limits = sentences.limits([(condition, results)])
@@ -217,10 +218,13 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert first.startswith("In `clean`: **`focal` +5.00 points (95 % interval +4.")
     assert first.endswith(
         "n=4 against 8)** in test accuracy, better than `cross_entropy` "
-        "(70.05 %), the best of 5 losses; the others: 1 higher, 1 equivalent, 1 not resolved, "
-        "1 too few seeds."
+        "(70.05 %), the best of 5 losses; no loss's own interval reaches beyond +5.20; the others: "
+        "1 higher, 1 equivalent, 1 not resolved, 1 too few seeds."
     )
-    assert "points is what 4 to 8 seeds of a loss against 8 of the baseline find in 80 %" in sure
+    least = sorted(d for one in found.values() if (d := detectable(one.difference)) is not None)
+    middle = (least[1] + least[2]) / 2
+    assert len(least) == 4
+    assert f"true differences of {100 * middle:.2f} points in `clean`, in the median" in sure
     assert sure.endswith("; all with recipe `quick`, model `airnet`, data `cifar10`.")
 
 
@@ -231,13 +235,14 @@ def test_the_answer_names_what_cannot_be_told_from_the_best_and_what_is_higher_b
     condition, found = only(near)
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`gce` +")
-    assert "the best of 3 losses; not told from it: `focal`; the others: 2 higher." in first
+    assert "the best of 3 losses; not told from it: `focal`; no loss's own" in first
     wide = survey(cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.90, 0.60, 0.90])
     condition, found = only(wide)
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`focal` +")
     assert "the best of 2 losses by what is shown (`gce` has +9.95 points (95 % interval" in first
-    assert first.endswith("not resolved); not told from it: `gce`; the others: 1 not resolved.")
+    assert "not resolved); not told from it: `gce`; no loss's own interval reaches beyond" in first
+    assert first.endswith("; the others: 1 not resolved.")
 
 
 def test_with_a_long_tail_the_answer_says_what_rare_classes_gain_and_frequent_ones_pay():
@@ -258,11 +263,13 @@ def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
     condition, found = only(survey(cross_entropy=BASE, gce=[0.72, 0.68, 0.73, 0.67], mae=[0.5] * 3))
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     high = found["gce"].difference.high
-    assert first.startswith("In `clean`: **`gce` −0.05 points (95 % interval −")
-    assert (
-        "in test accuracy, the best of 2 losses, against `cross_entropy` (70.05 %): not "
-        "resolved after Holm's correction, so that none is shown to be better; no interval reaches "
-        f"beyond +{100 * high:.2f}; the others: 1 lower." in first
+    assert first.startswith(
+        "In `clean`: none of 2 losses is shown to be better than `cross_entropy` (70.05 %) in test "
+        "accuracy; the best mean has `gce`, −0.05 points (95 % interval −"
+    )
+    assert first.endswith(
+        "not resolved after Holm's correction; no loss's own interval reaches beyond "
+        f"+{100 * high:.2f}; 1 is worse; not told from `cross_entropy`: `gce`."
     )
 
 
@@ -275,8 +282,8 @@ def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
     [condition] = arms.conditions(runs, [], measure=measures.find("nll"))
     first, _ = sentences.headline([(condition, found := arms.results(condition))], [])
     low = next(one.difference.low for one in found if one.arm.label == "focal")
-    assert first.startswith("In `clean`: **`focal` −0.001 nats (95 % interval −0.0")
-    assert f"no interval reaches beyond −{-low:.3f}; the others: 1 higher." in first
+    assert "the best mean has `focal`, −0.001 nats (95 % interval −0.0" in first
+    assert f"own interval reaches beyond −{-low:.3f}; 1 is worse; not told from" in first
 
 
 def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
@@ -289,11 +296,11 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = sentences.headline(found, across.summaries(found))
     assert len(said) == sentences.MOST_SAID
-    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|\*\*[+−]\d|\d|Nothing", one) for one in said)
+    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|What one|Nothing", one) for one in said)
     assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
     assert "in `clean` it has +2.9" in said[1]
     assert said[-1].endswith(
-        "all with recipe `quick`, model `airnet`, data `cifar10`; 7 more scenarios are in the "
+        "all with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
         "tables."
     )
 
@@ -304,7 +311,14 @@ def test_what_the_best_costs_on_clean_labels_is_told_of_another_recipe_too():
     runs += [one | {"scenario": "noise", "recipe": "long", "epochs": 30} for one in there]
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = sentences.headline(found, [])
-    assert "; in `clean` (recipe `quick`) it has −" in said[1]
+    assert "; in `clean`, by another recipe (`quick`), it has −" in said[1]
+    known = [
+        one | {"train_size": 50_000, "epochs": 3 if one["recipe"] == "quick" else 30}
+        for one in runs
+    ]
+    found = [(c, arms.results(c)) for c in arms.conditions(known, [])]
+    assert "recipe (`quick`, 3 epochs of 50,000 images), it" in sentences.headline(found, [])[1]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     elsewhere = [(c, results) for c, results in found if c.setting != "clean"]
     assert "in `clean`" not in sentences.headline(elsewhere, [])[0]
 
@@ -335,10 +349,16 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
     said = sentences.headline([(condition, list(found.values()))], [])[1]
     assert said.startswith("In `clean`: **`focal` −0.100 nats (95 % interval −0.10")
     assert (
-        "in NLL (0.802 against 0.901), the best probabilities, ECE 6.70 % against 29.00 % of "
-        "`cross_entropy`; after temperature scaling by the scenario's own labels 0.500 against "
-        "0.500: +0.000 nats (no interval" in said
+        "in NLL, the lowest, 0.802 against 0.901; ECE 6.70 % against 29.00 % for `cross_entropy`; "
+        "after temperature scaling by the scenario's own labels none is shown to have a lower NLL "
+        "than `cross_entropy`, 0.500" in said
     )
+    better = [
+        one | {"test_nll_ts": 0.4 + one["seed"] / 1000} for one in runs if one["loss"] == "mae"
+    ]
+    condition, found = only([one for one in runs if one["loss"] != "mae"] + better)
+    said = sentences.answer(condition, list(found.values()))[-1]
+    assert "own labels `mae` has the lowest NLL, 0.402 against 0.500: −0.098 nats (95 %" in said
 
 
 def test_each_condition_says_which_probabilities_are_best_and_the_answer_names_them_all():
@@ -352,15 +372,16 @@ def test_each_condition_says_which_probabilities_are_best_and_the_answer_names_t
     noisy = runs("noise", cross_entropy=0.9, focal=0.8)
     noisy += runs("tail", cross_entropy=2.0, focal=1.5) + runs("clean", cross_entropy=0.5, focal=1)
     found = [(c, arms.results(c)) for c in arms.conditions(noisy, [])]
-    [said] = [one for one in sentences.headline(found, []) if "best probabilities" in one]
+    [said] = [one for one in sentences.headline(found, []) if "in NLL" in one]
     assert said.startswith("In `tail`: **`focal` −0.500 nats (")
     assert "; in `noise`: **`focal` −0.100 nats (" in said
-    assert "`clean`" not in said
-    own = {c.setting: sentences.answer(c, results)[-1] for c, results in found}
+    assert said.endswith("; none is shown to have a lower one in `clean`.")
+    own = {c.setting: sentences.answer(c, results)[-2] for c, results in found}
+    assert "temperature scaling would leave was not" in sentences.answer(*found[0])[-1]
     assert own["noise"].startswith("Probabilities: **`focal` −0.100 nats (")
     assert own["clean"] == (
         "Probabilities: no loss is shown to have a lower NLL than `cross_entropy`, which has "
-        "0.502 nats and an ECE of 10.00 %."
+        "0.502 nats and an ECE of 10.00 %; the other's is higher."
     )
     [noise] = [c for c, _ in found if c.setting == "noise"]
     nll = replace(noise, measure=measures.MEASURES["test_nll"])
@@ -376,7 +397,7 @@ def test_the_best_probabilities_name_what_cannot_be_told_from_them():
     ]
     condition, found = only(runs)
     said = sentences.headline([(condition, list(found.values()))], [])[1]
-    assert said.endswith("of `cross_entropy`; not told from it: `gce`.")
+    assert "the lowest, 0.802 against 0.901; not told from it: `gce`; ECE" in said
 
 
 def test_variances_that_are_not_moderated_are_not_said_to_be():
@@ -452,13 +473,15 @@ def test_several_scenarios_are_summed_up():
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     [told] = across.summaries(found)
     first, second = sentences.across(told)
-    assert first.startswith("**+2.95 points (bootstrap interval +2.")
-    assert ", which 3 conditions make too short)** for" in first
+    assert first.startswith("**+2.95 points** (bootstrap interval +2.")
+    assert ", too short as it is of 3 scenarios alone) for" in first
     assert "for `focal` over 3 scenarios and recipes on `cifar10`: the largest interq" in first
+    assert "baseline, of the one loss that all of them have beside the baseline; a run" in first
+    assert not any("interquartile" in one for one in sentences.headline(found, [told]))
     assert first.endswith("is better than one of the baseline with probability 1.00.")
     assert second == (
-        "1.0 is the best mean rank of 2 losses over 3 scenarios and recipes on `cifar10`, that of "
-        "`focal` (sd 0.0)."
+        "1.0 is the best mean rank over 3 scenarios and recipes on `cifar10`, of the one loss that "
+        "all of them have beside the baseline and the baseline itself, that of `focal` (sd 0.0)."
     )
     assert figures.gains(told, {}).data.splitlines()[0] == "loss,seed,points,low,high"
     two = across.summaries(found[:2])
@@ -477,7 +500,13 @@ def test_recipes_models_and_data_are_named_with_each_sentence_where_they_differ(
     assert len(said) == 4
     kinds = (("", "long"), ("", "quick"), (", embedding losses", "quick"))
     for sentence, (kind, recipe) in zip(said, kinds, strict=False):
-        assert f"In `clean`{kind} (recipe `{recipe}`, model `airnet`, data `cifar10`)" in sentence
+        assert f"In `clean`{kind} (recipe `{recipe}`): " in sentence
+    assert said[-1].endswith("; all with model `airnet`, data `cifar10`.")
+    mixed = [one | {"data": "mine"} for one in runs if one["recipe"] == "long"]
+    mixed += [one for one in runs if one["recipe"] != "long"]
+    found = [(c, arms.results(c)) for c in arms.conditions(mixed, [])]
+    told = sentences.headline(found, [])
+    assert any("In `clean` (recipe `long`, model `airnet`, data `mine`)" in one for one in told)
 
 
 @pytest.mark.parametrize(
@@ -528,9 +557,9 @@ def test_rows_of_several_machines_are_told_apart_as_far_as_they_tell():
     runs += [row("mae", 0, None, "failed", hardware="never counted")]
     [notice] = sentences.notices([], runs)
     assert notice.startswith(
-        "**Rows of 3 kinds of machine:** `AMD EPYC, 2 cores` (2 runs); "
-        "`AMD EPYC, 2 cores (AMD, 2; AVX512)` (1 run); "
-        "`AMD EPYC, 2 cores (AMD, model 1; AVX512)` (1 run). Runs of one id differ between"
+        "**Rows of 3 kinds of machine:** `AMD EPYC, 2 cores` (2 rows); "
+        "`AMD EPYC, 2 cores (AMD, 2; AVX512)` (1 row); "
+        "`AMD EPYC, 2 cores (AMD, model 1; AVX512)` (1 row). Runs of one id differ between"
     )
     cuda = [row("focal", s, 0.5, hardware="GPU", device="cuda", cpu=f"host {s}") for s in (0, 1)]
     assert set(map(machine, cuda)) == {"GPU"}
@@ -543,7 +572,10 @@ def test_losses_of_other_machines_than_the_baselines_are_named():
     condition, found = only(runs)
     _, told = sentences.notices([(condition, list(found.values()))], runs)
     assert told.startswith("**Other machines than the baseline's** in `clean` (")
-    assert told.endswith("): `focal`. Their difference to it may be in part that of the machines.")
+    assert told.endswith(
+        "): `focal` (all of 2 seeds), `gce` (1 of 2 seeds). A difference to it may be in part one "
+        "of the machines."
+    )
 
 
 def test_one_kind_of_machine_is_named_and_no_more_is_claimed():
@@ -657,11 +689,15 @@ def test_settings_name_what_differs_by_the_smallest_group():
     assert differing == {
         "threads": "1 (clean); 2 (noisy)", "batch_size": "128 (gce); 256 (focal)",
     }  # fmt: skip
+    some = row("focal", 0, 0.5, scenario="noisy", **{"config.recipe.train_limit": 10})
+    limited = tables.settings_tables([row("focal", 0, 0.5), some])[0]["rows"]
+    texts = {one[0]["text"]: one[1]["text"] for one in limited}
+    assert texts["recipe.train_limit"] == "10 (noisy)"
     many = [row(f"l{i}", 0, 0.5, parameters=1 + (i == 3)) for i in range(10)]
     [[what, text]] = [[cell["text"] for cell in r] for r in tables.settings_tables(many)[0]["rows"]]
     assert (what, text) == ("parameters", "2 (l3); 1 (the other 9 losses)")
     runs[0]["cpu"] = "model 1"
-    assert told()[1]["cpu"] == "model 1 (of 1 runs that tell)"
+    assert told()[1]["cpu"] == "model 1 (of 1 rows that tell)"
     assert tables.settings_tables(runs[:1])[0] is None
 
 
@@ -735,3 +771,11 @@ def test_a_picture_of_many_losses_is_drawn_for_the_better_half(sign):
     assert ends == pytest.approx([-2.0, 1.3], abs=0.2)
     few = figures._window(arms.iloc[3:], seeds, "points")
     assert min(sign * end for end in few) < -7
+
+
+def test_a_picture_of_very_many_losses_draws_the_best():
+    body = [{"loss": f"l{i}", "seed": None, "points": float(-i), "low": -i - 1.0, "high": 1.0 - i}
+            for i in range(figures.TALL + 5)]  # fmt: skip
+    [ax] = figures._forest(pd.DataFrame(body), {}, "points", measures.ACCURACY).axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == [f"l{i}" for i in reversed(range(figures.TALL))]

@@ -198,7 +198,7 @@ def test_losses_link_to_their_pages_that_lie_beside(few, tmp_path):
         ("index.html", 'href="../cards/{}.html"'),
     ):
         text = (out / page).read_text()
-        assert text.count(link.format("cross_entropy")) == 3
+        assert text.count(link.format("cross_entropy")) == 4
         assert link.format("focal") not in text
 
 
@@ -468,6 +468,7 @@ def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch)
         changes = {"test_accuracy": 0.1} if loss == "cross_entropy" else {}
         add_run(tmp_path / "runs", loss, "clean", 0, **changes)
     monkeypatch.setattr(figures, "MOST", 3)
+    monkeypatch.setattr(figures, "TALL", 3)
     monkeypatch.setattr(figures, "PANELS", 2)
     out = build(tmp_path / "runs", tmp_path / "out").page.parent
     markdown = (out / "REPORT.md").read_text()
@@ -479,12 +480,12 @@ def test_a_figure_draws_the_baseline_and_the_best_of_many(tmp_path, monkeypatch)
     def drawn(name):
         return list(pd.read_csv(out / f"figures/clean-{name}.csv")["loss"].unique())
 
-    assert drawn("difference") == rows[:3]
+    assert drawn("difference") == rows[:4]  # the data are whole
     for name in ("curves", "reliability", "margins", "recall"):
         assert drawn(name) == [rows[-1], *rows[:2]]
     told = re.findall(r"^!\[(.*?)\].*\n\n(.*)$", markdown, re.M)
     assert len(told) == 5
-    assert "1 more arm is in the table." in told[0][1]
+    assert "1 more arm is in the data." in told[0][1]
     for alt, caption in told[1:3]:
         assert rows[-1] in alt
         assert rows[0] in alt
@@ -569,7 +570,8 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert status == (1 if outcome == "turned over" else 0)
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
-        assert f"`{name}` makes 1 of 1 statements again: 1 {outcome}." in markdown
+        by = ", by runs of the same seeds: that tests the machine, not the luck of the seeds"
+        assert f"`{name}` makes 1 of 1 statements again: 1 {outcome}{by}." in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     other = store_of(tmp_path / "again", HERE)
     [one] = build(other, tmp_path / "out", check=results).repeated

@@ -271,31 +271,44 @@ def _fresh(
     return statistics.by_arms(ours, theirs, told)
 
 
-def best_probabilities(condition: Condition) -> Result | None:
-    """The loss whose NLL is shown to be lower than the baseline's, by most; None without one."""
-    nll = MEASURES["test_nll"]
-    if nll not in condition.judge.measures or condition.measure is nll:
+def lowest(condition: Condition, field: str) -> Result | None:
+    """The loss of which one measure of probabilities is shown to be lower than the baseline's, by
+    most; None without one."""
+    measure = MEASURES[field]
+    if measure not in condition.judge.measures or condition.measure is measure:
         return None
-    found = results(replace(condition, measure=nll))
+    found = results(replace(condition, measure=measure))
     better = [one for one in found if one.conclusion == "lower"]
     return min(better, key=lambda one: one.difference.mean or 0, default=None)
 
 
 def level(condition: Condition, top: Arm) -> list[Arm]:
-    """The losses that cannot be told from `top`, the best first.
+    """The losses that cannot be told from `top`, the best first: after Holm's correction over all
+    that are compared with it. Of those with too few seeds nothing is said."""
+    return [arm for arm, _, p in _beside(condition, top) if p >= statistics.ALPHA]
 
-    0 lies in the 95 % interval of the difference to it, which is corrected for nothing: of losses
-    that are not among them nothing is said.
-    """
+
+def ahead(condition: Condition, top: Arm) -> list[Arm]:
+    """The losses that are shown to be better than `top`, the best first, after Holm's correction
+    over all that are compared with it."""
+    sign = 1 if condition.measure.higher_is_better else -1
+    return [arm for arm, d, p in _beside(condition, top) if p < statistics.ALPHA and sign * d > 0]
+
+
+def _beside(condition: Condition, top: Arm) -> list[tuple[Arm, float, float]]:
+    """The other losses, the best first: arm, difference to `top`, p after Holm's correction."""
     told, metric = prior(condition), condition.measure.field
-    found = []
-    for arm in condition.arms:
-        d = statistics.by_arms(arm.values(metric), top.values(metric), told)
-        others = arm is not top and arm is not condition.baseline
-        if others and d.low is not None and d.high is not None and d.low <= 0 <= d.high:
-            found.append(arm)
-    falling = condition.measure.higher_is_better
-    return sorted(found, key=lambda arm: arm.cell(metric).mean or 0, reverse=falling)
+    others = [arm for arm in condition.arms if arm is not top and arm is not condition.baseline]
+    differences = [
+        statistics.by_arms(arm.values(metric), top.values(metric), told) for arm in others
+    ]
+    adjusted = statistics.holm([d.p for d in differences])
+    found = [
+        (arm, d.mean, p)
+        for arm, d, p in zip(others, differences, adjusted, strict=True)
+        if p is not None and d.mean is not None
+    ]
+    return sorted(found, key=lambda one: one[1], reverse=condition.measure.higher_is_better)
 
 
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:

@@ -16,6 +16,6 @@ def contenders(condition: Condition) -> list[str]:
     higher = condition.measure.higher_is_better
     reach = statistics.reach_best([one.difference for one in results], BEST, higher)
     found = [one.arm.loss for one, there in zip(results, reach, strict=True) if there]
-    if (best := arms.best_probabilities(condition)) is not None:  # a headline names it
+    if (best := arms.lowest(condition, "test_nll")) is not None:  # a headline names it
         found.append(best.arm.loss)
     return [name for name in dict.fromkeys(arm.loss for arm in condition.arms) if name in found]

@@ -125,7 +125,7 @@ def words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if older:
             reasons.append(f"the rows of {older} were written before there was this measure")
         said.append(
-            f"{len(without)} of {len(mine)} runs have nothing after temperature scaling: "
+            f"{len(without)} of {len(mine)} rows have nothing after temperature scaling: "
             f"{', or '.join(reasons)}."
         )
     return said

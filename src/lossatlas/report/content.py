@@ -86,7 +86,7 @@ def assemble(
             "forest": figures.forest(condition, results, colours),
             "tables": [
                 tables.main_table(condition, results, families),
-                tables.measures_table(condition, results, families, improper, rates),
+                *tables.measures_tables(condition, results, families, improper, rates),
             ],
             "pictures": figures.pictures(condition, results, material),
         }

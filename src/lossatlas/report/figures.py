@@ -24,6 +24,8 @@ OTHER = "#8a8a8a"
 COLOURS = ("#0173b2", "#d55e00", "#029e73", "#b05fa3", "#a0702a", "#e0446e", "#6f7fd8")
 PANELS = 1 + len(COLOURS)
 MOST = 40  # arms in a figure
+TALL = 25  # arms in a forest plot; its data have all
+LINES = "#5b3f8c"  # of an arm without a colour, where grey is the baseline
 CROWD = 8  # differences, from which the worse half may be drawn at the edge
 TOLD = 8  # arms that an alternative text names
 
@@ -79,7 +81,7 @@ def forest(
     caption = (
         f"{what[0].upper()}{what[1:]}, {where}. Dots are {seeds}, diamonds"
         " their mean, bars the 95 % t-interval; an arrow marks what lies beyond the picture."
-    ) + _left_out(min(MOST, len(told)), min(MOST, len(told)), len(told))
+    ) + _left_out(min(TALL, len(told)), len(told), len(told))
     with drawing():
         figure = _forest(frame, colours, f"{measure.unit or measure.name} above {against}", measure)
         return _picture(
@@ -98,14 +100,14 @@ def gains(told: Across, colours: Mapping[str, str]) -> Picture | None:
     frame = pd.DataFrame(
         {"loss": one.label, "seed": None, name: scale * one.iqm, "low": scale * one.low,
          "high": scale * one.high}
-        for one in shown[:MOST] if one.low is not None and one.high is not None
+        for one in shown if one.low is not None and one.high is not None
     )  # fmt: skip
     texts = [f"{one.label} {signed(one.iqm, m)}" for one in shown]
     caption = (
         "Over all conditions: interquartile mean of the differences to the baseline, with the 95 % "
         "interval of a bootstrap over conditions and runs; an arrow marks what lies beyond the "
         "picture."
-    )
+    ) + _left_out(min(TALL, len(shown)), len(shown), len(shown))
     with drawing():
         figure = _forest(frame, colours, f"{m.unit or m.name} above the baseline", m)
         return _picture(figure, "over_all", "gain", caption, "Forest plot of gains", texts, frame)
@@ -134,7 +136,7 @@ def pictures(condition: Condition, results: Sequence[Result], material: Material
 def differences(condition: Condition, results: Sequence[Result]) -> pd.DataFrame:
     """A row an arm (its mean difference and interval), then a row a seed; in points of shares."""
     scale, name = _scale(condition.measure)
-    shown = [one for one in sorted(results, key=best_first(condition)) if one.differences][:MOST]
+    shown = [one for one in sorted(results, key=best_first(condition)) if one.differences]
     body: list[dict[str, Any]] = []
     for one in shown:
         d = one.difference
@@ -161,7 +163,7 @@ def _forest(
 ) -> Figure:
     name = frame.columns[2]
     arms, seeds = frame[frame["seed"].isna()], frame[frame["seed"].notna()]
-    arms = arms.sort_values(name, ascending=measure.higher_is_better, kind="stable")
+    arms = arms.sort_values(name, ascending=measure.higher_is_better, kind="stable").tail(TALL)
     labels = [_wrap(text, 26) for text in arms["loss"]]
     close = any("\n" in a and "\n" in b for a, b in itertools.pairwise(labels))
     figure, [ax] = _canvas(1, 1, 0.85 + (0.3 if close else 0.21) * len(arms))
@@ -242,13 +244,15 @@ def _curves(
         if condition.baseline is not None and arm is not condition.baseline:
             for _, seed in tests[tests["loss"] == condition.baseline.label].groupby("seed"):
                 ax.plot(seed["epoch"], seed["percent"], color="#b0b0b0", linewidth=2.5)
+        colour = material.palette[arm.label]
+        colour = LINES if colour == OTHER else colour
         mine = frame[frame["loss"] == arm.label]
         dots = "o-" if last <= MANY else "-"
         for field, style in zip(fields, (dots, "--"), strict=False):
             for _, seed in mine[mine["field"] == field].groupby("seed"):
                 ax.plot(
-                    seed["epoch"], seed["percent"], style, color=material.palette[arm.label],
-                    linewidth=1.2, markersize=3,
+                    seed["epoch"], seed["percent"], style, color=colour, linewidth=1.2,
+                    markersize=3,
                 )  # fmt: skip
         ax.set_title(_wrap(arm.label, 30))
         ax.set_xticks(range(1, last + 1, max(1, last // 5)))

@@ -1,8 +1,10 @@
 """The sentences of a report, generated from its numbers; Markdown, one sentence an item."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
+from statistics import mean, median
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
@@ -18,12 +20,13 @@ from lossatlas.analysis.statistics import (
 )
 from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
-from lossatlas.report.tables import number, percent, signed
+from lossatlas.report.tables import costs, number, percent, signed
 from lossatlas.results.travel import machine
 
 ALWAYS = (
-    "*Not resolved* means that these seeds cannot tell the two apart; it does not mean that they "
-    "are equal. *Equivalent* means that the 95 % interval of the difference lies within half a "
+    "*Not resolved* means that a difference is not shown once the number of losses is corrected "
+    "for; it does not mean that the two are equal, and an interval without 0 is then a hint, no "
+    "finding. *Equivalent* means that the 95 % interval of the difference lies within half a "
     "point on either side.",
     "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md of "
     "Loss Atlas.",
@@ -32,18 +35,21 @@ ALWAYS = (
     "losses otherwise.",
     "Hyperparameters that are not named with a loss are the defaults of its card and were not "
     "tuned.",
-    "The last epoch is the primary number and was fixed beforehand. The best epoch is chosen on "
+    "The last epoch is the primary number in all of these reports. The best epoch is chosen on "
     "the test images; it is shown only as what an oracle would gain.",
     "Calibration reads the softmax of a loss's scores as probabilities, or what the loss says they "
     "mean where its card has a link of its own. Hinge losses do not aim at that, and others marked "
-    "† may not: their NLL and ECE describe the scores, not a failure.",
+    "† may not: their NLL and ECE describe the scores, not a failure. Under wrong labels or a long "
+    "tail a strictly proper loss, too, aims at the training labels, which the test images, with "
+    "true labels and classes of equal size, do not follow.",
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
     "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
 )
 CHOSEN = (
-    "Losses that their first seeds put among the best got more of them. All seeds together flatter "
-    "such a loss, since the first ones chose it; the newest alone do not."
+    "Losses whose interval by the first seeds reached the best three means got more seeds. The "
+    "newest are free of that choice; they are not free of the choice of the loss that is named "
+    "best, for which all seeds count."
 )
 JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
@@ -68,7 +74,9 @@ GROUNDS = {
     "no test": ", without spread between the seeds",
 }
 PLURAL = {"holds": "hold", "turned over": "turn over"}
-MOST_NAMED = 4  # losses in one sentence; of more, the first and the last
+MOST_NAMED = 4  # differences in one sentence; of more, the first and the last
+MOST_LISTED = 10  # losses in a list
+LEAST_SHARED = 5  # losses in all conditions, from which the answer tells what holds over these
 MOST_SAID = 6  # sentences of the answer
 MOST_PROBABLE = 3  # conditions whose best probabilities the answer names
 ENOUGH = 10  # conditions; of fewer, drawing them again shows too little of how they differ
@@ -87,10 +95,12 @@ def headline(
     """
     compared = [(c, results) for c, results in found if any(one.differences for one in results)]
     # then the last sentence names what is shared
-    shared = bool(compared) and len({ground(c) for c, _ in found}) == 1
+    grounds = {ground(c) for c, _ in found} if compared else set()
+    alike = len({one[1:] for one in grounds}) == 1
 
     def where(c: Condition) -> str:
-        return code(c.setting) + c.judge.whose if shared else place(c)
+        by = "" if len(grounds) == 1 else f" (recipe {code(c.recipe)})"
+        return code(c.setting) + c.judge.whose + by if alike else place(c)
 
     clean = [(c, results) for c, results in compared if c.setting == "clean"]
     silent: dict[str, list[str]] = defaultdict(list)
@@ -101,13 +111,15 @@ def headline(
     if len(last) > 2:
         n = sum(map(len, silent.values()))
         last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
-    last += [*repeated, *_sure(compared, shared)]
+    last += [*repeated, *_sure(compared, where)]
     best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
     told = [(*one, where(c)) for c, _ in compared if (one := _probabilities(c))]
     told.sort(reverse=True)
     joined = "; in ".join(f"{place}: {said}" for _, said, place in told[:MOST_PROBABLE])
-    more = [f"In {joined}."] if told else []
-    more += [across(one)[0] for one in overall[:1]]
+    none = [where(c) for c, _ in compared if not _probabilities(c) and _has_nll(c)]
+    also = f"; none is shown to have a lower one in {', '.join(none)}" if none else ""
+    more = [f"In {joined}{also}."] if told else []
+    more += [across(one)[0] for one in overall[:1] if len(one.losses) > LEAST_SHARED]
     room = MOST_SAID - len(asked) - len(last)
     kept = best[: max(1, room - len(more[:1]))]  # a scenario comes before what is over several
     said = [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
@@ -139,46 +151,73 @@ def _best(
     against = condition.judge.against or code(
         condition.baseline.label if condition.baseline else ""
     )
-    good = "higher" if m.higher_is_better else "lower"
-    shown = [one for one in ordered if one.conclusion == good]
-    top = shown[0] if shown else ordered[0]
-    counts = Counter(one.conclusion for one in ordered if one is not top)
-    others = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
-    others = f"; the others: {others}" if others else ""
     base = ""
     if condition.baseline is not None:
         mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
         base = f" ({number(mean, m)}{_unit(m)})"
+    good, bad = ("higher", "lower")[:: 1 if m.higher_is_better else -1]
+    shown = [one for one in ordered if one.conclusion == good]
+    if not shown:
+        return _none(ordered, m, where, against, base, bad)
+    top, first = shown[0], ordered[0]
     said = f"In {where}: **{code(top.arm.label)} {_effect(top.difference, m)}** in {m.name}"
-    said += _fresh(top, m)
-    if shown:
-        said += f", better than {against}{base}"
-        said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
-        if top is not ordered[0]:
-            first = ordered[0]
-            said += (
-                f" by what is shown ({code(first.arm.label)} has {_effect(first.difference, m)}, "
-                f"{first.conclusion})"
-            )
-        said += _level(condition, top) + _by_size(top.arm, condition.baseline)
-        if clean is not None and clean[0] is not condition:
-            cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
-            if cost is not None and cost.difference.mean is not None:
-                by = f" (recipe {code(clean[0].recipe)})" * (clean[0].recipe != condition.recipe)
-                said += f"; in {code(clean[0].setting)}{by} it has {_effect(cost.difference, m)}"
-        return said + others + "."
+    said += f"{_fresh(top, m)}, better than {against}{base}"
+    said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
+    if top is not first:
+        said += (
+            f" by what is shown ({code(first.arm.label)} has {_effect(first.difference, m)}, "
+            f"{first.conclusion})"
+        )
+    said += _level(condition, top) + _by_size(condition, top.arm) + _worse_nll(condition, top.arm)
+    said += _reach(ordered, m)
+    if clean is not None and clean[0] is not condition:
+        cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
+        if cost is not None and cost.difference.mean is not None:
+            said += f"; in {_length(clean[0], condition)} it has {_effect(cost.difference, m)}"
+    counts = Counter(one.conclusion for one in ordered if one is not top)
+    others = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
+    return said + (f"; the others: {others}" if others else "") + "."
+
+
+def _none(ordered: Sequence[Result], m: Measure, where: str, name: str, base: str, bad: str) -> str:
+    """That no loss of a condition is shown to be better than the baseline."""
+    top = ordered[0]
+    word = _word(top.conclusion, top.difference, m) + GROUNDS.get(top.conclusion, "")
+    effect = f"{_effect(top.difference, m)}: {word}"
+    than = f"shown to be better than {name}{base} in {m.name}"
+    if len(ordered) == 1:
+        return f"In {where}: {code(top.arm.label)} is not {than}, {effect}."
+    said = f"In {where}: none of {len(ordered)} losses is {than}; the best mean has "
+    said += f"{code(top.arm.label)}, {effect}{_reach(ordered, m)}"
+    worse = sum(one.conclusion == bad for one in ordered)
+    level = [one.arm.label for one in ordered if one.conclusion in ("equivalent", "not resolved")]
+    said += f"; {worse} {'is' if worse == 1 else 'are'} worse" if worse else ""
+    said += f"; not told from {name}: {_named(level)}" if level else ""
+    left = len(ordered) - worse - len(level)
+    return said + (f"; {left} without a statement" if left else "") + "."
+
+
+def _reach(ordered: Sequence[Result], m: Measure) -> str:
+    """How far the best of all differences may go, as far as their intervals tell."""
     far = "high" if m.higher_is_better else "low"
     ends = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
-    reach = ""
-    if ends:
-        end = (max if m.higher_is_better else min)(ends)
-        reach = f"; no interval reaches beyond {signed(end, m)}"
-    rank = f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
-    word = _word(top.conclusion, top.difference, m) + GROUNDS.get(top.conclusion, "")
-    return (
-        f"{said}{rank}, against {against}{base}: {word}, so that none is shown to be better"
-        f"{reach}{others}."
-    )
+    if len(ends) < 2:
+        return ""
+    end = signed((max if m.higher_is_better else min)(ends), m)
+    return f"; no loss's own interval reaches beyond {end}"
+
+
+def _length(clean: Condition, condition: Condition) -> str:
+    """A scenario beside another one, with what its runs are if their recipe is another."""
+    if clean.recipe == condition.recipe:
+        return code(clean.setting)
+    runs = [run for arm in clean.arms for run in arm.runs]
+    epochs = {run["epochs"] for run in runs if "epochs" in run}
+    sizes = {run["train_size"] for run in runs if "train_size" in run}
+    long = ""
+    if len(epochs) == len(sizes) == 1:
+        long = f", {epochs.pop():g} epochs of {sizes.pop():,.0f} images"
+    return f"{code(clean.setting)}, by another recipe ({code(clean.recipe)}{long}),"
 
 
 def _level(condition: Condition, top: Result) -> str:
@@ -188,47 +227,73 @@ def _level(condition: Condition, top: Result) -> str:
 
 
 def _named(labels: Sequence[str]) -> str:
-    """Losses by name, the first of more than `MOST_NAMED`."""
+    """Losses by name, the first of more than `MOST_LISTED`."""
     names = list(map(code, labels))
-    if len(names) > MOST_NAMED:
-        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
+    if len(names) > MOST_LISTED:
+        names = [*names[: MOST_LISTED - 1], f"{len(names) - MOST_LISTED + 1} more"]
     return ", ".join(names)
 
 
-def _by_size(ours: Arm, baseline: Arm | None) -> str:
-    """What rare classes gain and frequent ones pay, where the scenario has such."""
-    parts = []
+def _by_size(condition: Condition, ours: Arm) -> str:
+    """What rare classes gain and frequent ones pay, where the scenario has such, and who does more
+    for the rare ones."""
+    parts, baseline = [], condition.baseline
     for size in ("few", "many"):
         field = f"test_{size}_accuracy"
         if baseline is not None and ours.values(field) and baseline.values(field):
             share, other = (percent(arm.cell(field).mean) for arm in (ours, baseline))
             parts.append(f"of classes with {size} images {share} % against {other} %")
-    return f"; accuracy {', '.join(parts)}" if parts else ""
+    if not parts:
+        return ""
+    few = MEASURES["test_few_accuracy"]
+    more = arms.ahead(replace(condition, measure=few), ours)
+    also = ""
+    if more:
+        share = percent(more[0].cell(few.field).mean)
+        also = f" (more of those with few: {code(more[0].label)}, {share} %)"
+    return f"; accuracy {', '.join(parts)}{also}"
+
+
+def _worse_nll(condition: Condition, ours: Arm) -> str:
+    """That the best loss has worse probabilities than the baseline, if it is shown."""
+    nll, base = MEASURES["test_nll"], condition.baseline
+    if condition.measure is nll or base is None or not _has_nll(condition):
+        return ""
+    found = arms.results(replace(condition, measure=nll))
+    worse = any(one.arm is ours and one.conclusion == "higher" for one in found)
+    return f"; its NLL is worse, {_two((ours, base), nll)} nats" if worse else ""
 
 
 def _probabilities(condition: Condition) -> tuple[float, str] | None:
     """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
-    temperature scaling leaves of it; None where nothing is resolved."""
-    nll, top = MEASURES["test_nll"], arms.best_probabilities(condition)
-    if top is None or not condition.baseline:
+    temperature scaling leaves; None where nothing is resolved."""
+    nll, top, base = MEASURES["test_nll"], arms.lowest(condition, "test_nll"), condition.baseline
+    if top is None or base is None:
         return None
-    both = top.arm, condition.baseline
+    both = top.arm, base
     ours, theirs = (a.cell("test_ece").mean for a in both)
     said = (
-        f"**{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL ({_two(both, nll)}), "
-        f"the best probabilities, ECE {percent(ours)} % against "
-        f"{percent(theirs)} % of {code(condition.baseline.label)}"
+        f"**{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, the lowest, "
+        f"{_two(both, nll)}"
     ) + _fresh(top, nll)
     said += _level(replace(condition, measure=nll), top)
+    said += f"; ECE {percent(ours)} % against {percent(theirs)} % for {code(base.label)}"
+    ece = arms.lowest(condition, "test_ece")
+    if ece is not None and ece.arm is not top.arm:
+        lowest = percent(ece.arm.cell("test_ece").mean)
+        said += f" (lowest: {code(ece.arm.label)}, {lowest} %)"
     scaled = MEASURES["test_nll_ts"]
-    if all(arm.values(scaled.field) for arm in both):
-        after = next(
-            one for one in arms.results(replace(condition, measure=scaled)) if one.arm is top.arm
-        )
-        said += (
-            f"; after temperature scaling by the scenario's own labels {_two(both, scaled)}: "
-            f"{_effect(after.difference, scaled)}"
-        )
+    if base.values(scaled.field):
+        after = arms.lowest(condition, scaled.field)
+        mean = number(base.cell(scaled.field).mean, scaled)
+        said += "; after temperature scaling by the scenario's own labels "
+        if after is None:
+            said += f"none is shown to have a lower NLL than {code(base.label)}, {mean}"
+        else:
+            said += (
+                f"{code(after.arm.label)} has the lowest NLL, {_two((after.arm, base), scaled)}: "
+                f"{_effect(after.difference, scaled)}"
+            )
     return -(top.difference.mean or 0), said
 
 
@@ -238,43 +303,63 @@ def _two(both: Sequence[Arm], m: Measure) -> str:
     return f"{ours} against {theirs}"
 
 
-def _on_probabilities(condition: Condition) -> list[str]:
-    """The sentence of a condition on probabilities; none where it has no NLL, or is about it."""
+def _has_nll(condition: Condition) -> bool:
     nll, base = MEASURES["test_nll"], condition.baseline
-    if told := _probabilities(condition):
-        return [f"Probabilities: {told[1]}."]
-    if condition.measure is nll or base is None or not base.values(nll.field):
+    return condition.measure is not nll and base is not None and bool(base.values(nll.field))
+
+
+def _on_probabilities(condition: Condition) -> list[str]:
+    """The sentences of a condition on probabilities; none where it has no NLL, or is about it."""
+    nll, base = MEASURES["test_nll"], condition.baseline
+    if base is None or not _has_nll(condition):
         return []
-    mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
-    return [
-        f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which has "
-        f"{number(mean, nll)} nats and an ECE of {percent(ece)} %."
-    ]
+    told = _probabilities(condition)
+    if told is not None:
+        said = [f"Probabilities: {told[1]}."]
+    else:
+        found = arms.results(replace(condition, measure=nll))
+        worse = sum(one.conclusion == "higher" for one in found)
+        mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
+        many = f"{worse} {'has' if worse == 1 else 'have'} a higher one"
+        if worse == sum(bool(one.differences) for one in found):
+            many = f"all {worse} others have a higher one" if worse > 1 else "the other's is higher"
+        said = [
+            f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which "
+            f"has {number(mean, nll)} nats and an ECE of {percent(ece)} %; {many}."
+        ]
+    if not base.values("test_nll_ts"):
+        said.append(
+            "What temperature scaling would leave was not measured: no training images were left "
+            "to fit it on."
+        )
+    return said
 
 
-def _sure(compared: Found, shared: bool) -> list[str]:
+def _sure(compared: Found, where: Callable[[Condition], str]) -> list[str]:
     """What these seeds could find, and on what ground all of it was measured."""
     ending = ""
-    if shared:
+    if len({ground(c)[1:] for c, _ in compared}) == 1:
         c = compared[0][0]
         epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
-        long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
-        ending = (
-            f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, data {code(c.data)}"
-        )
-    everything = [(c.measure, one.difference) for c, results in compared for one in results]
-    told = [(d, least, m) for m, d in everything if (least := detectable(d)) is not None]
-    if not told or len({m for _, _, m in told}) > 1:
+        ending = f"; all with model {code(c.model)}, data {code(c.data)}"
+        if len({ground(c) for c, _ in compared}) == 1:
+            long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
+            ending = f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, "
+            ending += f"data {code(c.data)}"
+    least: list[tuple[float, Measure, str]] = []
+    between = ", "
+    for c, results in compared:
+        found = [d for one in results if (d := detectable(one.difference)) is not None]
+        least += [(median(found), c.measure, where(c))] if found else []
+    if len(least) > MOST_NAMED and len({m for _, m, _ in least}) == 1:
+        least = [min(least, key=itemgetter(0)), max(least, key=itemgetter(0))]
+        between = " to "
+    told = [f"{number(d, m)}{f' {m.unit}'.rstrip()} in {place}" for d, m, place in least]
+    if not told:
         return [f"All{ending.removeprefix('; all')}."] if ending else []
-    m, ends = told[0][2], sorted(least for _, least, _ in told)
-    span = " to ".join(dict.fromkeys(number(d, m) for d in (ends[0], ends[-1])))
-    n, of = (
-        _ends([str(k) for k in sorted(many)])
-        for many in ({d.n for d, _, _ in told}, {d.m for d, _, _ in told})
-    )
     return [
-        f"{span}{f' {m.unit}'.rstrip()} is what {n} seeds of a loss against {of} of the baseline "
-        f"find in 80 % of surveys, before Holm's correction{ending}."
+        f"What one test, before Holm's correction, would find in 80 % of surveys: true differences "
+        f"of {between.join(told)}, in the median over the losses{ending}."
     ]
 
 
@@ -320,13 +405,35 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     ordered = _ordered(condition, results)
     for word in WORDS:
         mine = [one for one in ordered if one.conclusion == word]
-        if mine:
-            listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in mine]
-            if len(mine) > MOST_NAMED:
-                listed = [listed[0], f"{len(mine) - 2} between", listed[-1]]
-            told = f"{_word(word, mine[0].difference, m)}{GROUNDS.get(word, '')}"
+        above = [one for one in mine if (one.difference.mean or 0) > 0]
+        below = [one for one in mine if one not in above]
+        if len(mine) <= MOST_NAMED:
+            above, below = mine, []
+        for side in filter(None, (above, below)):
+            listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in side]
+            if len(side) > MOST_NAMED:
+                listed = [listed[0], f"{len(side) - 2} between", listed[-1]]
+            told = f"{_word(word, side[0].difference, m)}{GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
+    said += _cost(condition)
     return said + _on_probabilities(condition) + _calibrated(measured)
+
+
+def _cost(condition: Condition) -> list[str]:
+    """What a run costs by its loss, on the kind of machine that made the baseline."""
+    base = condition.baseline
+    if base is None or condition.judge.untrained:
+        return []
+    held = {arm.label: seconds for arm in condition.arms if (seconds := costs(arm, condition)[0])}
+    if base.label not in held or len(held) < 2:
+        return []
+    least, *_, most = sorted((mean(v), label) for label, v in held.items())
+    unit, usual = costs(base, condition)[1], mean(held[base.label])
+    return [
+        f"A run took {least[0]:.0f} ({code(least[1])}) to {most[0]:.0f} {unit} "
+        f"({code(most[1])}) of training, of {code(base.label)} {usual:.0f}, on machines that may "
+        "have had other work beside."
+    ]
 
 
 def _ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:
@@ -358,23 +465,33 @@ def across(told: Across) -> list[str]:
     """What holds over several conditions: the largest gain, and the best rank."""
     m, losses = told.measure, told.losses
     first = losses[0]
-    most = (max if m.higher_is_better else min)(losses, key=lambda one: one.iqm)
-    where = f"over {len(told.conditions)} scenarios and recipes on {code(told.conditions[0].data)}"
+    others = [one for one in losses if one.label != told.conditions[0].against]
+    most = (max if m.higher_is_better else min)(others, key=lambda one: one.iqm)
+    n = len(told.conditions)
+    where = f"over {n} scenarios and recipes on {code(told.conditions[0].data)}"
+    these = f"of the {len(others)} losses that all of them have beside the baseline"
+    if len(others) == 1:
+        these = "of the one loss that all of them have beside the baseline"
     rank = (
-        f"{first.rank:.1f} is the best mean rank of {len(losses)} losses {where}, that of "
-        f"{code(first.label)} (sd {first.rank_sd:.1f})."
+        f"{first.rank:.1f} is the best mean rank {where}, {these} and the baseline itself, that "
+        f"of {code(first.label)} (sd {first.rank_sd:.1f})."
     )
     if not most.iqm:
-        return [f"No loss gains {where}, by the interquartile mean of its differences.", rank]
-    span = "no interval from two" if len(told.conditions) == 2 else "no interval"
-    if most.low is not None:
+        return [
+            f"No loss gains {where}, by the interquartile mean of its differences, {these}.",
+            rank,
+        ]
+    span = "no interval from two" if n == 2 else "no interval"
+    effect = _with_unit(most.iqm, m)
+    if most.low is not None and most.high is not None:
         span = f"bootstrap interval {signed(most.low, m)} to {signed(most.high, m)}"
-        if (n := len(told.conditions)) < ENOUGH:
-            span += f", which {n} conditions make too short"
+        span += f", too short as it is of {n} scenarios alone" if n < ENOUGH else ""
+        if not most.low <= 0 <= most.high:
+            effect = f"**{effect}**"
     return [
-        f"**{_with_unit(most.iqm, m)} ({span})** for {code(most.label)} "
-        f"{where}: the largest interquartile mean of differences to the baseline; a run of it is "
-        f"better than one of the baseline with probability {most.better:.2f}.",
+        f"{effect} ({span}) for {code(most.label)} {where}: the largest interquartile mean of "
+        f"differences to the baseline, {these}; a run of it is better than one of the baseline "
+        f"with probability {most.better:.2f}.",
         rank,
     ]
 
@@ -387,8 +504,18 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
         for what in OUTCOMES
         if counts[what] and what != "not there"
     )
-    made = sum(one.there is not None for one in repeated)
-    said = [f"{code(name)} makes {made} of {len(repeated)} statements again: {told}."]
+    there = [one.there for one in repeated if one.there is not None]
+    plain = sum(
+        one.outcome == "holds" and one.here.conclusion == "not resolved" for one in repeated
+    )
+    told += f" ({plain} of them as not resolved in both)" if plain else ""
+    here = {run["run_id"] for one in repeated for run in one.here.arm.runs}
+    same = all(run["run_id"] in here for one in there for run in one.arm.runs)
+    by = ", by runs of the same seeds: that tests the machine, not the luck of the seeds" * same
+    said = [
+        f"{code(name)} makes {len(there)} of {len(repeated)} statements again: {told}"
+        f"{by if there else ''}."
+    ]
     return said + [
         f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
     ]
@@ -432,7 +559,7 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
         )
     kinds = Counter(sorted(map(machine, filter(is_finished, runs))))
     if len(kinds) > 1:
-        told = "; ".join(f"{code(kind)} ({n} run{'s' * (n != 1)})" for kind, n in kinds.items())
+        told = "; ".join(f"{code(kind)} ({n} row{'s' * (n != 1)})" for kind, n in kinds.items())
         said.append(
             f"**Rows of {len(kinds)} kinds of machine:** {told}. Runs of one id differ between "
             "kinds of processor, and are bit-identical on one machine only; where several have "
@@ -444,17 +571,21 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
 
 
 def _apart(condition: Condition) -> str:
-    """Which losses were made on no kind of machine that has made the baseline, if any."""
+    """Which losses have runs of kinds of machine that have made no run of the baseline, if any."""
     if condition.baseline is None or condition.judge.untrained:
         return ""
     here = set(map(machine, condition.baseline.runs))
-    losses = _named(
-        [a.label for a in condition.arms if a.runs and not here & {*map(machine, a.runs)}]
-    )
+    away = {a.label: sum(machine(run) not in here for run in a.runs) for a in condition.arms}
+    told = [
+        f"{code(a.label)} ({'all' if away[a.label] == len(a.runs) else away[a.label]} of "
+        f"{len(a.runs)} seeds)"
+        for a in condition.arms
+        if away[a.label]
+    ]
     return (
-        f"**Other machines than the baseline's** in {place(condition)}: {losses}. Their "
-        "difference to it may be in part that of the machines."
-        if losses
+        f"**Other machines than the baseline's** in {place(condition)}: {', '.join(told)}. A "
+        "difference to it may be in part one of the machines."
+        if told
         else ""
     )
 
@@ -491,7 +622,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     everything = [one for _, results in found for one in results]
     counts = sorted({one.cell.n for one in everything if one.cell.n})
     seeds = _ends([str(n) for n in counts]) or "no"
-    said = [f"Each number rests on {seeds} {'seed' if counts == [1] else 'seeds'} per loss."]
+    said = [f"Each mean of a loss rests on {seeds} {'seed' if counts == [1] else 'seeds'}."]
     said += [ONE_SEED] if 1 in counts else []
     said += [FEW_SEEDS] if counts and counts[0] < LEAST else []
     sources = {run.get("lr_source") for one in everything for run in one.arm.runs}

@@ -16,6 +16,7 @@ from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.cards import Card
 from lossatlas.names import scenario_key
 from lossatlas.pages.tables import Table, table, value
+from lossatlas.results.travel import machine
 
 ENVIRONMENT = (
     "parameters", "threads", "device", "precision", "hardware", "cpu", "cpu_capability", "python",
@@ -27,11 +28,16 @@ SIGN = {
 }  # fmt: skip
 IMPROPER = (
     "† Its card does not call it strictly proper: it may not aim at what is read as its "
-    "probabilities here, the softmax of its scores or what its card's link makes of them."
+    "probabilities here, the softmax of its scores or what its card's link makes of them. Under "
+    "wrong labels or a long tail a strictly proper loss, too, aims at the training labels, not at "
+    "the true and balanced ones of the test images."
 )
+# Fields that say in another form, or after temperature scaling, what others say of probabilities.
+FORMS = ("test_ece_", *(f"test_{name}_ts" for name in ("nll", "brier", "ece", "aurc")))
 BUSY = (
-    "Seconds of training are those of machines that may have had other work beside; what a loss "
-    "itself costs a step is in docs/speed.md of Loss Atlas."
+    "Seconds of training are those of runs on the kind of machine that made most runs of the "
+    "baseline, which may have had other work beside; what a loss itself costs a step is in "
+    "docs/speed.md of Loss Atlas."
 )
 LISTED = 8  # losses or scenarios of a setting that are named
 LARGER = "the larger of its own and the one that all arms of the scenario suggest"
@@ -113,44 +119,68 @@ def main_table(
     head += ["newest seeds alone [95 % interval] (seeds)"] * by_fresh
     if by_fresh:
         notes.append(
-            "Newest seeds: those made because the others put the loss among the best; only they "
-            "are free of that choice."
+            "Newest seeds: those made because the interval of the others reached the best three "
+            "means. They are free of that choice, not of the choice of the loss that is called "
+            "best, for which all seeds count."
         )
     caption = f"{capital(measure.name)} in the last epoch: {condition.title}"
     return table(caption, head, body, notes)
 
 
-def measures_table(
+def measures_tables(
     condition: Condition,
     results: Sequence[Result],
     families: Mapping[str, str],
     improper: Sequence[str],
     tuned: Tuned,
-) -> Table:
-    """Every other measure that any run has, and what the runs cost."""
+) -> list[Table]:
+    """Every other measure that any run has, and what the runs cost; then what calibration is in
+    other forms, and after temperature scaling."""
     fields = [m for m in condition.judge.measures if m is not condition.measure]
     fields += [m for m in MORE if m.field not in (f.field for f in fields)]
     held = [m for m in fields if any(one.arm.cell(m.field).n for one in results)]
+    ordered = sorted(results, key=best_first(condition))
+    found = []
+    for mine, name in ((False, "Other measures, and cost"), (True, "Calibration in other forms")):
+        shown = [m for m in held if m.field.startswith(FORMS) is mine]
+        if mine and not shown:
+            continue
+        body, marked = [], False
+        for one in ordered:
+            row = _named(one.arm, families)
+            for m in shown:
+                c = one.arm.cell(m.field)
+                mark = " †" if c.n and m in PROBABILITIES and one.arm.loss in improper else ""
+                spread = f" ± {number(c.sd, m)}" if c.sd is not None else ""
+                row.append(value(number(c.mean, m) + spread + mark, c.mean))
+                marked |= bool(mark)
+            body.append(row if mine else row + _cost_cells(one.arm, condition, tuned))
+        head = ["Loss", "family", *map(_headed, shown)]
+        notes = ["Mean ± sd over seeds."]
+        if any(m in PROBABILITIES for m in shown):
+            notes[0] += " Of what describes probabilities, lower is better."
+        if not mine:
+            unit = next((costs(one.arm, condition)[1] for one in results), "s")
+            head += [f"training, {unit}", "learning rate", "tuning runs"]
+            notes.append(BUSY)
+        found.append(table(f"{name}: {condition.title}", head, body, notes + [IMPROPER] * marked))
+    return found
+
+
+def costs(arm: Arm, condition: Condition) -> tuple[list[float], str]:
+    """The seconds of training of an arm's runs on the kind of machine that has made most runs of
+    the baseline, or of all arms without one; and what these are: "CPU s" or "s"."""
+    first = [condition.baseline] if condition.baseline else condition.arms
+    made = Counter(machine(run) for one in first for run in one.runs)
     # Runs that share a processor wait for one another: there their own seconds count.
-    alone = all(run.get("device") == "cpu" for one in results for run in one.arm.runs)
-    cost, unit = ("cpu_s", "CPU s") if alone else ("train_s", "s")
-    body, marked = [], False
-    for one in sorted(results, key=best_first(condition)):
-        row = _named(one.arm, families)
-        for m in held:
-            c = one.arm.cell(m.field)
-            mark = " †" if c.n and m in PROBABILITIES and one.arm.loss in improper else ""
-            spread = f" ± {number(c.sd, m)}" if c.sd is not None else ""
-            row.append(value(number(c.mean, m) + spread + mark, c.mean))
-            marked |= bool(mark)
-        body.append(row + _cost_cells(one.arm, tuned, cost))
-    head = ["Loss", "family", *map(_headed, held)]
-    head += [f"training, {unit}", "learning rate", "tuning runs"]
-    notes = ["Mean ± sd over seeds.", BUSY]
-    if any(m in PROBABILITIES for m in held):
-        notes[0] += " Of what describes probabilities, lower is better."
-    notes += [IMPROPER] if marked else []
-    return table(f"Other measures, and cost: {condition.title}", head, body, notes)
+    alone = all(run.get("device") == "cpu" for one in condition.arms for run in one.runs)
+    field, unit = ("cpu_s", "CPU s") if alone else ("train_s", "s")
+    where = max(sorted(made), key=made.__getitem__, default=None)
+    return [
+        float(run[field])
+        for run in arm.runs
+        if machine(run) == where and run.get(field) is not None
+    ], unit
 
 
 def comparison_table(found: Found, a: str, b: str) -> Table | None:
@@ -194,10 +224,11 @@ def across_table(told: Across) -> Table:
     head = ["Loss", "mean rank ± sd", "P(better than the baseline)"]
     head += [f"IQM of differences{unit}", "bootstrap interval"]
     notes = [
-        "Of losses that are in all of them, by their means; a rank says nothing of how far two are "
-        "apart. The interval holds 95 % of a bootstrap over conditions and runs, from three "
-        "conditions on; few of either make it too short. It speaks of conditions like these, not "
-        "of all there are."
+        "Of losses that are in all of them, by their means; a rank says nothing of how far two "
+        "are apart. The interquartile mean (IQM) counts runs, not scenarios, and leaves out the "
+        "highest and the lowest quarter of them. The interval holds 95 % of a bootstrap over "
+        "scenarios and runs, from three scenarios on; few of either make it too short. It speaks "
+        "of scenarios like these, not of all there are."
     ]
     where = "; ".join(condition.setting for condition in told.conditions)
     return table(f"{capital(m.name)} over {where}", head, body, notes)
@@ -309,6 +340,7 @@ def rates_table(document: Mapping[str, Any]) -> Table:
 def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
     """What differs between the runs (None if nothing does) and what they share, computed from
     them."""
+    runs = list(runs)
     named_here = ("recipe", "model", "data", *SETTINGS[1:], *ENVIRONMENT)
     held: dict[str, dict[str, Holders]] = defaultdict(lambda: defaultdict(lambda: (set(), set())))
     seeds, rows, having = set(), 0, Counter[str]()
@@ -324,12 +356,20 @@ def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
                 losses.add(loss)
     differing: list[Any] = []
     equal = [[value("seeds"), value(", ".join(map(str, sorted(seeds))))]]
+    everywhere = {str(row.get("scenario")) for row in runs if is_finished(row)}
     for field in [*named_here, *sorted(field for field in held if field.startswith("config."))]:
         if field in held:
-            told = _told(held[field])
-            told += "" if having[field] == rows else f" (of {having[field]} runs that tell)"
+            told, same = _told(held[field]), len(held[field]) == 1
+            scenarios = set().union(*(scenarios for scenarios, _ in held[field].values()))
+            if (
+                field not in ENVIRONMENT and scenarios < everywhere
+            ):  # the others have no such setting
+                told += f" ({', '.join(sorted(scenarios))})" * same
+                same = False
+            elif having[field] < rows:
+                told += f" (of {having[field]} rows that tell)"
             cells = [value(field.removeprefix("config.")), value(told)]
-            (equal if len(held[field]) == 1 else differing).append(cells)
+            (equal if same else differing).append(cells)
     head = ["Setting", "value"]
     return (
         table("Settings that differ", head, differing, words=True) if differing else None,
@@ -409,8 +449,8 @@ def _headed(m: Measure) -> str:
     return f"{m.name}, {unit}" if unit else m.name
 
 
-def _cost_cells(arm: Arm, tuned: Tuned, cost: str) -> list[dict[str, Any]]:
-    seconds = arm.cell(cost).mean
+def _cost_cells(arm: Arm, condition: Condition, tuned: Tuned) -> list[dict[str, Any]]:
+    seconds = statistics.cell(costs(arm, condition)[0]).mean
     rates = ", ".join(f"{lr:g}" for lr in sorted(set(arm.by_seed("lr").values())))
     sources = ", ".join(sorted({str(run["lr_source"]) for run in arm.runs if "lr_source" in run}))
     tried = sum(
@@ -448,7 +488,7 @@ def _told(held: Mapping[str, Holders]) -> str:
                 told[most] = f"the other {len(names[most])} {('scenarios', 'losses')[group]}"
                 distinct = [*sorted(few), most]
             return "; ".join(f"{text} ({told[text]})" for text in distinct)
-    return ", ".join(distinct)
+    return "; ".join(distinct)
 
 
 def _interval(low: float | None, high: float | None, form: Callable[[float], str]) -> str:
@@ -460,7 +500,7 @@ def _stated(one: Result | None, measure: Measure) -> list[dict[str, Any]]:
     if one is None:
         return [value("–"), value("–")]
     d = one.difference
-    return [value(_spanned(d, measure), d.mean), value(SIGN[one.conclusion])]
+    return [value(f"{_spanned(d, measure)} (n={d.n})", d.mean), value(SIGN[one.conclusion])]
 
 
 def _spanned(d: statistics.Difference, measure: Measure) -> str:

@@ -462,6 +462,24 @@ def test_another_metric_baseline_and_pair():
     assert tables.comparison_table(found, "mae", "gce") is None
 
 
+def test_losses_of_several_scenarios_stand_side_by_side():
+    runs = survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74], gce=[0.60, 0.61, 0.62])
+    there = survey(cross_entropy=BASE, gce=[0.78, 0.79, 0.80], mae=[0.5] * 2)
+    found = [
+        (c, arms.results(c))
+        for c in arms.conditions([*runs, *(one | {"scenario": "noise"} for one in there)], [])
+    ]
+    told = tables.beside_table(found)
+    assert told["head"] == ["Loss", "clean (recipe quick)", "noise (recipe quick)"]
+    [[name, clean, noise]] = told["rows"]  # what one scenario alone has says nothing here
+    assert (name["text"], name["loss"]) == ("gce", "gce")
+    assert re.fullmatch(r"−9\.05 \[−\S+, −\S+\] ▼", clean["text"])
+    assert re.fullmatch(r"\+8\.95 \[\+\S+, \+\S+\] ▲", noise["text"])
+    assert tables.beside_table(found[:1]) is None
+    few = [(c, [one for one in results if one.arm.loss != "gce"]) for c, results in found]
+    assert tables.beside_table(few) is None
+
+
 def test_a_metric_that_there_is_not_is_refused():
     with pytest.raises(UserError, match="--metric 'speed': there is no such metric; legal: test_"):
         measures.find("speed")

@@ -116,6 +116,7 @@ def assemble(
                 for one in (
                     tables.comparison_table(found, *asked.pair) if asked.pair else None,
                     tables.checked_table(repeated, asked.other[0]) if asked.other else None,
+                    tables.beside_table(found),
                     *map(tables.across_table, overall),
                 )
                 if one is not None

@@ -39,6 +39,7 @@ BUSY = (
     "baseline, which may have had other work beside; what a loss itself costs a step is in "
     "docs/speed.md of Loss Atlas."
 )
+COLUMNS = 6  # conditions side by side
 LISTED = 8  # losses or scenarios of a setting that are named
 LARGER = "the larger of its own and the one that all arms of the scenario suggest"
 # Fields of rows beside the measures: what they stand for, as a measure is printed.
@@ -204,6 +205,44 @@ def comparison_table(found: Found, a: str, b: str) -> Table | None:
     head = ["Scenario", "difference", "95 % interval", "conclusion", "seeds", "p"]
     note = "Asked for by name: p-values are corrected for no other comparison."
     return table(f"{a} minus {b}", head, body, [note]) if body else None
+
+
+def beside_table(found: Found) -> Table | None:
+    """Losses that two or more conditions have compared, a column a condition: what a gain in one
+    costs in another. None without such losses, or with more conditions than a page has columns."""
+    shown = [(c, results) for c, results in found if any(one.differences for one in results)]
+    if not 2 <= len(shown) <= COLUMNS or len({c.measure for c, _ in shown}) > 1:
+        return None
+    held: dict[str, list[Result | None]] = {}
+    for i, (_, results) in enumerate(shown):
+        for one in results:
+            if one.differences:
+                held.setdefault(one.arm.label, [None] * len(shown))[i] = one
+    several = {k: many for k, many in held.items() if sum(one is not None for one in many) > 1}
+    body = []
+    for label, many in several.items():
+        loss = next(one.arm.loss for one in many if one is not None)
+        line: list[dict[str, Any]] = [{"text": label, "loss": loss, "sort": None}]
+        for (c, _), there in zip(shown, many, strict=True):
+            text, mean = "–", None
+            if there is not None:
+                sign = SIGN.get(there.conclusion, "").partition(" ")[0]
+                text, mean = (
+                    f"{_spanned(there.difference, c.measure)} {sign}",
+                    there.difference.mean,
+                )
+            line.append(value(text.rstrip(), mean))
+        body.append(line)
+    measure = shown[0][0].measure
+    alike = len({c.setting for c, _ in shown}) == len(shown)
+    head = ["Loss", *(f"{c.setting} (recipe {c.recipe})" if alike else c.title for c, _ in shown)]
+    unit = f", {measure.unit}" if measure.unit else ""
+    notes = [
+        "▲ higher, ▼ lower, = equivalent, ≈ not resolved; a dash: not measured there. Another "
+        "recipe is another length and number of images."
+    ]
+    title = f"Differences in {measure.name}{unit}, scenarios side by side"
+    return table(title, head, body, notes) if body else None
 
 
 def across_table(told: Across) -> Table:

@@ -101,7 +101,7 @@ MISTAKES = [
     (["lst"], "lossatlas has no command 'lst'; did you mean list?"),
     (["data", "ftch"], "lossatlas data has no command 'ftch'; did you mean fetch?"),
     (["runs", "expot"], "lossatlas runs has no command 'expot'; did you mean export?"),
-    (["--foo", "list"], "lossatlas has no option '--foo'; legal: --help"),
+    (["--foo", "list"], "lossatlas has no option '--foo'; legal: --version, --help"),
     (["list", "--famly"], "list has no option '--famly'; did you mean --family? legal: --family, "),
     (["runs", "export", "--foo"], "runs export has no option '--foo'; legal: --runs, --sweep"),
     (["show"], "lossatlas show: missing argument"),
@@ -130,6 +130,11 @@ def test_a_group_alone_says_what_is_in_it(group, command):
     code, out, err = command(*group)
     assert code in (0, 2)  # by the version of click
     assert "Commands:\n" in out + err
+
+
+def test_the_command_tells_its_version_and_what_it_is(command):
+    assert command("--version")[:2] == (0, f"lossatlas {lossatlas.__version__}\n")
+    assert "Loss Atlas: a survey of loss functions that runs." in command("--help")[1]
 
 
 def test_train_runs_report_end_to_end(command, tmp_path):

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+import lossatlas
 from lossatlas import cards
 from lossatlas.aligned import aligned
 from lossatlas.errors import PLACES, TRACEBACK, UserError, meant, tell
@@ -71,6 +72,24 @@ SomeSweeps = Annotated[
 ]
 Only = Annotated[str | None, typer.Option(help="Only runs whose id fits a pattern.")]
 OVERRIDES: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"lossatlas {lossatlas.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options of the command without a subcommand."""
 
 
 def main() -> None:

@@ -499,16 +499,16 @@ def across(told: Across) -> list[str]:
 def checked(repeated: Sequence[Again], name: str) -> list[str]:
     """Which statements hold in other runs."""
     counts = Counter(one.outcome for one in repeated)
+    plain = sum(
+        one.outcome == "holds" and one.here.conclusion == "not resolved" for one in repeated
+    )
     told = ", ".join(
         f"{counts[what]} {what if counts[what] == 1 else PLURAL.get(what, what)}"
+        + (f" ({plain} as not resolved in both)" if what == "holds" and plain else "")
         for what in OUTCOMES
         if counts[what] and what != "not there"
     )
     there = [one.there for one in repeated if one.there is not None]
-    plain = sum(
-        one.outcome == "holds" and one.here.conclusion == "not resolved" for one in repeated
-    )
-    told += f" ({plain} of them as not resolved in both)" if plain else ""
     here = {run["run_id"] for one in repeated for run in one.here.arm.runs}
     same = all(run["run_id"] in here for one in there for run in one.arm.runs)
     by = ", by runs of the same seeds: that tests the machine, not the luck of the seeds" * same

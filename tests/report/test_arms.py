@@ -201,7 +201,7 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert "8 seeds are asked for" not in said[0]
     assert said[1].startswith("+5.00 points (95 % interval +4.")
     assert "n=4 against 8) for `focal`; +0.30 points (95 % interval" in said[1]
-    assert said[1].endswith("for `brier`: higher, better, against `cross_entropy`.")
+    assert said[1].endswith("for `brier`: higher (better), against `cross_entropy`.")
     assert "for `mae`: equivalent within ±0.5 points, against `cross_entropy`." in said[2]
     assert said[3].startswith("−0.05 points (95 % interval")
     assert said[3].endswith("`gce`: not resolved after Holm's correction, against `cross_entropy`.")
@@ -218,13 +218,13 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert first.startswith("In `clean`: **`focal` +5.00 points (95 % interval +4.")
     assert first.endswith(
         "n=4 against 8)** in test accuracy, better than `cross_entropy` "
-        "(70.05 %), the best of 5 losses; no loss's own interval reaches beyond +5.20; the others: "
-        "1 higher, 1 equivalent, 1 not resolved, 1 too few seeds."
+        "(70.05 %), the highest of 5 losses; the others: 1 better, 1 equivalent, 1 not "
+        "resolved, 1 too few seeds."
     )
     least = sorted(d for one in found.values() if (d := detectable(one.difference)) is not None)
     middle = (least[1] + least[2]) / 2
     assert len(least) == 4
-    assert f"true differences of {100 * middle:.2f} points in `clean`, in the median" in sure
+    assert f"true difference of {100 * middle:.2f} points in `clean` (median over" in sure
     assert sure.endswith("; all with recipe `quick`, model `airnet`, data `cifar10`.")
 
 
@@ -235,14 +235,15 @@ def test_the_answer_names_what_cannot_be_told_from_the_best_and_what_is_higher_b
     condition, found = only(near)
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`gce` +")
-    assert "the best of 3 losses; not told from it: `focal`; no loss's own" in first
+    assert "the highest of 3 losses; not shown to differ from it: `focal`; the others: 2" in first
     wide = survey(cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.90, 0.60, 0.90])
     condition, found = only(wide)
     first, _ = sentences.headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`focal` +")
-    assert "the best of 2 losses by what is shown (`gce` has +9.95 points (95 % interval" in first
-    assert "not resolved); not told from it: `gce`; no loss's own interval reaches beyond" in first
-    assert first.endswith("; the others: 1 not resolved.")
+    assert "the best that is shown (`gce` has +9.95 points (95 % interval" in first
+    high = max(one.difference.high for one in found.values() if one.difference.high is not None)
+    end = f"; the others: 1 not resolved; the highest end of an interval is +{100 * high:.2f}."
+    assert first.endswith(f"not resolved); not shown to differ from it: `gce`{end}")
 
 
 def test_with_a_long_tail_the_answer_says_what_rare_classes_gain_and_frequent_ones_pay():
@@ -265,11 +266,11 @@ def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
     high = found["gce"].difference.high
     assert first.startswith(
         "In `clean`: none of 2 losses is shown to be better than `cross_entropy` (70.05 %) in test "
-        "accuracy; the best mean has `gce`, −0.05 points (95 % interval −"
+        "accuracy; the best of them is `gce`, −0.05 points (95 % interval −"
     )
     assert first.endswith(
-        "not resolved after Holm's correction; no loss's own interval reaches beyond "
-        f"+{100 * high:.2f}; 1 is worse; not told from `cross_entropy`: `gce`."
+        "not resolved after Holm's correction; the highest end of an interval is "
+        f"+{100 * high:.2f}; 1 is worse; not shown to differ from `cross_entropy`: `gce`."
     )
 
 
@@ -282,8 +283,8 @@ def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
     [condition] = arms.conditions(runs, [], measure=measures.find("nll"))
     first, _ = sentences.headline([(condition, found := arms.results(condition))], [])
     low = next(one.difference.low for one in found if one.arm.label == "focal")
-    assert "the best mean has `focal`, −0.001 nats (95 % interval −0.0" in first
-    assert f"own interval reaches beyond −{-low:.3f}; 1 is worse; not told from" in first
+    assert "the best of them is `focal`, −0.001 nats (95 % interval −0.0" in first
+    assert f"the lowest end of an interval is −{-low:.3f}; 1 is worse; not shown" in first
 
 
 def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
@@ -296,9 +297,9 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = sentences.headline(found, across.summaries(found))
     assert len(said) == sentences.MOST_SAID
-    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|What one|Nothing", one) for one in said)
+    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|One test|Nothing", one) for one in said)
     assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
-    assert "in `clean` it has +2.9" in said[1]
+    assert "in `clean` `focal` has +2.9" in said[1]
     assert said[-1].endswith(
         "all with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
         "tables."
@@ -311,13 +312,14 @@ def test_what_the_best_costs_on_clean_labels_is_told_of_another_recipe_too():
     runs += [one | {"scenario": "noise", "recipe": "long", "epochs": 30} for one in there]
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = sentences.headline(found, [])
-    assert "; in `clean`, by another recipe (`quick`), it has −" in said[1]
+    assert "; in `clean`, by another recipe (`quick`), `gce` has −" in said[1]
+    assert "against 8), lower (worse)" in said[1]
     known = [
         one | {"train_size": 50_000, "epochs": 3 if one["recipe"] == "quick" else 30}
         for one in runs
     ]
     found = [(c, arms.results(c)) for c in arms.conditions(known, [])]
-    assert "recipe (`quick`, 3 epochs of 50,000 images), it" in sentences.headline(found, [])[1]
+    assert "recipe (`quick`, 3 epochs of 50,000 images), `gce`" in sentences.headline(found, [])[1]
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     elsewhere = [(c, results) for c, results in found if c.setting != "clean"]
     assert "in `clean`" not in sentences.headline(elsewhere, [])[0]
@@ -349,16 +351,22 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
     said = sentences.headline([(condition, list(found.values()))], [])[1]
     assert said.startswith("In `clean`: **`focal` −0.100 nats (95 % interval −0.10")
     assert (
-        "in NLL, the lowest, 0.802 against 0.901; ECE 6.70 % against 29.00 % for `cross_entropy`; "
-        "after temperature scaling by the scenario's own labels none is shown to have a lower NLL "
-        "than `cross_entropy`, 0.500" in said
+        "in NLL, the lowest that is shown, 0.802 against 0.901; ECE 6.70 % against 29.00 % for "
+        "`cross_entropy`; temperature scaling by the scenario's own labels brings the NLL of "
+        "`cross_entropy` from 0.901 to 0.500, and no loss is shown to have a lower one then."
+        in said
     )
     better = [
         one | {"test_nll_ts": 0.4 + one["seed"] / 1000} for one in runs if one["loss"] == "mae"
     ]
     condition, found = only([one for one in runs if one["loss"] != "mae"] + better)
     said = sentences.answer(condition, list(found.values()))[-1]
-    assert "own labels `mae` has the lowest NLL, 0.402 against 0.500: −0.098 nats (95 %" in said
+    assert "; the lowest that is shown is then `mae` with 0.402, −0.098 nats (95 %" in said
+    alone = [one | {"test_nll_ts": None} if one["loss"] != "cross_entropy" else one for one in runs]
+    condition, found = only([{k: v for k, v in one.items() if v is not None} for one in alone])
+    assert "scaling" not in "".join(sentences.answer(condition, list(found.values())))
+    nll_ts = replace(only(runs)[0], measure=measures.MEASURES["test_nll_ts"])
+    assert not any("scaling by" in one for one in sentences.answer(nll_ts, arms.results(nll_ts)))
 
 
 def test_each_condition_says_which_probabilities_are_best_and_the_answer_names_them_all():
@@ -375,9 +383,8 @@ def test_each_condition_says_which_probabilities_are_best_and_the_answer_names_t
     [said] = [one for one in sentences.headline(found, []) if "in NLL" in one]
     assert said.startswith("In `tail`: **`focal` −0.500 nats (")
     assert "; in `noise`: **`focal` −0.100 nats (" in said
-    assert said.endswith("; none is shown to have a lower one in `clean`.")
-    own = {c.setting: sentences.answer(c, results)[-2] for c, results in found}
-    assert "temperature scaling would leave was not" in sentences.answer(*found[0])[-1]
+    assert said.endswith("; in `clean` no loss is shown to have a lower NLL.")
+    own = {c.setting: sentences.answer(c, results)[-1] for c, results in found}
     assert own["noise"].startswith("Probabilities: **`focal` −0.100 nats (")
     assert own["clean"] == (
         "Probabilities: no loss is shown to have a lower NLL than `cross_entropy`, which has "
@@ -397,7 +404,7 @@ def test_the_best_probabilities_name_what_cannot_be_told_from_them():
     ]
     condition, found = only(runs)
     said = sentences.headline([(condition, list(found.values()))], [])[1]
-    assert "the lowest, 0.802 against 0.901; not told from it: `gce`; ECE" in said
+    assert "shown, 0.802 against 0.901; not shown to differ from it: `gce`; ECE" in said
 
 
 def test_variances_that_are_not_moderated_are_not_said_to_be():
@@ -447,7 +454,7 @@ def test_another_metric_baseline_and_pair():
     said = sentences.answer(condition, results)
     assert said[0].startswith("0.802 nats NLL in the last epoch: the baseline `focal` (n=4, ")
     assert said[1].startswith("+0.100 nats (95 % interval +0.09")
-    assert said[1].endswith("for `mae`: higher, worse, against `focal`.")
+    assert said[1].endswith("for `mae`: higher (worse), against `focal`.")
     first = main(condition, {one.arm.label: one for one in results})
     assert first["head"][:4] == ["Loss", "family", "NLL, nats", "sd, nats"]
     assert [r[0]["text"] for r in first["rows"]] == ["focal", "cross_entropy", "mae"]
@@ -455,7 +462,7 @@ def test_another_metric_baseline_and_pair():
     [line] = sentences.comparison(found, "mae", "cross_entropy")
     assert line.startswith("**+1.100 nats (95 % interval +1.0")
     assert "n=4 against 4)** in NLL for `mae` minus `cross_entropy` in `clean` (recipe" in line
-    assert line.endswith(": higher, worse.")
+    assert line.endswith(": higher (worse).")
     assert len(tables.comparison_table(found, "mae", "cross_entropy")["rows"]) == 1
     [line] = sentences.comparison(found, "mae", "gce")
     assert line.startswith("`mae` and `gce` are not both measured in `clean` (recipe")
@@ -493,7 +500,7 @@ def test_several_scenarios_are_summed_up():
     first, second = sentences.across(told)
     assert first.startswith("**+2.95 points** (bootstrap interval +2.")
     assert ", too short as it is of 3 scenarios alone) for" in first
-    assert "for `focal` over 3 scenarios and recipes on `cifar10`: the largest interq" in first
+    assert "for `focal` over 3 scenarios and recipes on `cifar10`: the best interq" in first
     assert "baseline, of the one loss that all of them have beside the baseline; a run" in first
     assert not any("interquartile" in one for one in sentences.headline(found, [told]))
     assert first.endswith("is better than one of the baseline with probability 1.00.")
@@ -797,3 +804,49 @@ def test_a_picture_of_very_many_losses_draws_the_best():
     [ax] = figures._forest(pd.DataFrame(body), {}, "points", measures.ACCURACY).axes
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == [f"l{i}" for i in reversed(range(figures.TALL))]
+
+
+def test_what_is_not_told_from_the_best_is_what_the_correction_leaves():
+    runs = survey(
+        cross_entropy=[0.70 + (-1) ** s * 0.002 for s in range(8)],
+        focal=[0.75, 0.752, 0.748], gce=[0.749, 0.751, 0.747], mae=[0.7484, 0.7464, 0.7444],
+        sce=[0.60, 0.602, 0.598],
+    )  # fmt: skip
+    condition, found = only(runs)
+    level = arms.level(condition, found["focal"].arm)
+    assert [arm.label for arm, _ in level] == ["gce", "mae"]
+    assert (level[0][1].low < 0 < level[0][1].high, level[1][1].high < 0) == (True, True)
+    said = sentences.headline([(condition, list(found.values()))], [])[0]
+    assert "differ from it: `gce`, and 1 more only because of Holm's correction;" in said
+    assert [arm.label for arm in arms.ahead(condition, found["sce"].arm)] == ["focal", "gce", "mae"]
+
+
+def test_a_baseline_of_embeddings_is_the_untrained_encoder_whoever_is_named():
+    embedded = {"target": "two_view", "knn_accuracy_untrained": 0.30}
+    runs = [
+        row(loss, s, knn_accuracy=mean + s / 100, **embedded)
+        for loss, mean in (("nt_xent", 0.45), ("barlow_twins", 0.40))
+        for s in range(3)
+    ]
+    [condition] = arms.conditions(runs, [], "nt_xent")
+    found = arms.results(condition)
+    assert condition.baseline is None
+    assert sorted(round(100 * one.difference.mean) for one in found) == [11, 16]
+    said = " ".join(sentences.answer(condition, found))
+    assert "against the untrained encoder" in said
+    assert "`nt_xent`," not in said.replace("for `nt_xent`", "")
+
+
+def test_seconds_of_runs_that_diverged_or_of_another_machine_compare_nothing():
+    runs = [
+        row(loss, s, 0.7 + s / 100, cpu=cpu, cpu_s=seconds, device="cpu", state=state)
+        for loss, s, cpu, seconds, state in (
+            ("cross_entropy", 0, "a", 50.0, "done"), ("cross_entropy", 1, "a", 52.0, "done"),
+            ("cross_entropy", 2, "b", 90.0, "done"), ("focal", 0, "a", 60.0, "done"),
+            ("focal", 1, "b", 200.0, "done"), ("focal", 2, "a", 2.0, "diverged"),
+        )
+    ]  # fmt: skip
+    condition, found = only(runs)
+    assert tables.costs(found["focal"].arm, condition) == ([60.0], "CPU s")
+    [said] = [one for one in sentences.answer(condition, list(found.values())) if "CPU s" in one]
+    assert said.startswith("Runs took 51 (`cross_entropy`) to 60 CPU s (`focal`)")

@@ -335,7 +335,7 @@ def test_one_run_without_tuning_table_gives_a_report(few, tmp_path):
     page = build(few, tmp_path / "out").page.read_text()
     assert "With one seed a number has no interval" in page
     assert "No learning rate of these runs came from a table" in page
-    assert "Every run finished, and none diverged." in page
+    assert "Every run here has finished, and none diverged." in page
 
 
 def test_loss_without_card_is_named(few, tmp_path):
@@ -570,8 +570,8 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert status == (1 if outcome == "turned over" else 0)
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
-        by = ", by runs of the same seeds: that tests the machine, not the luck of the seeds"
-        assert f"`{name}` makes 1 of 1 statements again: 1 {outcome}{by}." in markdown
+        by = "all by the same seeds, which tests the machine and not the luck of the seeds."
+        assert f"1 of 1 statements are in `{name}`, too: 1 {outcome}; {by}" in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     other = store_of(tmp_path / "again", HERE)
     [one] = build(other, tmp_path / "out", check=results).repeated

@@ -1,7 +1,10 @@
 """Whether the statements of one folder of runs hold in another, made on another machine."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from lossatlas.analysis import statistics
 from lossatlas.analysis.arms import Condition, Found, Result
 
 OUTCOMES = ("holds", "not confirmed", "turned over", "not there")
@@ -14,7 +17,8 @@ class Again(NamedTuple):
     `not there`.
 
     The sign is part of the conclusion where a difference has one: of what is equivalent or not
-    resolved it is chance.
+    resolved it is chance. `there` is concluded among as many losses as `here`: its p takes the
+    place of the one here in Holm's correction.
     """
 
     condition: Condition
@@ -33,12 +37,30 @@ def compare(here: Found, there: Found) -> list[Again]:
     }
     found = []
     for condition, results in here:
-        for one in results:
+        place = _place(condition)
+        for one, other in zip(results, _among(condition, results, others, place), strict=True):
             if one.conclusion in SAYS:
-                other = others.get((_place(condition), one.arm.label))
                 outcome = "not there" if other is None else _outcome(one, other)
                 found.append(Again(condition, one, other, outcome))
     return found
+
+
+def _among(
+    condition: Condition,
+    results: Sequence[Result],
+    others: dict[tuple[tuple[object, ...], str], Result],
+    place: tuple[object, ...],
+) -> list[Result | None]:
+    """For each result the one of the others, concluded in its place; None where there is none."""
+    told = [others.get((place, one.arm.label)) for one in results]
+    both = [one if other is None else other for one, other in zip(results, told, strict=True)]
+    enough = [one.difference.p if one.difference.n >= statistics.LEAST else None for one in both]
+    margin = condition.measure.margin
+    return [
+        other
+        and replace(other, p_holm=p, conclusion=statistics.conclusion(other.difference, p, margin))
+        for other, p in zip(told, statistics.holm(enough), strict=True)
+    ]
 
 
 def _place(condition: Condition) -> tuple[object, ...]:

@@ -193,7 +193,7 @@ def conditions(
                 title=f"{told}{judge.whose} (recipe {recipe}, model {model}, data {data})",
                 judge=judge,
                 arms=tuple(arms),
-                baseline=None if trial else baseline,
+                baseline=None if trial or judge.untrained else baseline,
                 replaced=replaced,
                 measure=measure if measure in judge.measures else judge.measure,
                 against=against,
@@ -282,20 +282,25 @@ def lowest(condition: Condition, field: str) -> Result | None:
     return min(better, key=lambda one: one.difference.mean or 0, default=None)
 
 
-def level(condition: Condition, top: Arm) -> list[Arm]:
-    """The losses that cannot be told from `top`, the best first: after Holm's correction over all
-    that are compared with it. Of those with too few seeds nothing is said."""
-    return [arm for arm, _, p in _beside(condition, top) if p >= statistics.ALPHA]
+def level(condition: Condition, top: Arm) -> list[tuple[Arm, statistics.Difference]]:
+    """The losses that are not shown to differ from `top`, the best first, with their difference to
+    it: after Holm's correction over all that are compared with it. Of those with too few seeds
+    nothing is said."""
+    return [(arm, d) for arm, d, p in _beside(condition, top) if p >= statistics.ALPHA]
 
 
 def ahead(condition: Condition, top: Arm) -> list[Arm]:
     """The losses that are shown to be better than `top`, the best first, after Holm's correction
     over all that are compared with it."""
     sign = 1 if condition.measure.higher_is_better else -1
-    return [arm for arm, d, p in _beside(condition, top) if p < statistics.ALPHA and sign * d > 0]
+    return [
+        arm
+        for arm, d, p in _beside(condition, top)
+        if p < statistics.ALPHA and sign * (d.mean or 0) > 0
+    ]
 
 
-def _beside(condition: Condition, top: Arm) -> list[tuple[Arm, float, float]]:
+def _beside(condition: Condition, top: Arm) -> list[tuple[Arm, statistics.Difference, float]]:
     """The other losses, the best first: arm, difference to `top`, p after Holm's correction."""
     told, metric = prior(condition), condition.measure.field
     others = [arm for arm in condition.arms if arm is not top and arm is not condition.baseline]
@@ -304,11 +309,12 @@ def _beside(condition: Condition, top: Arm) -> list[tuple[Arm, float, float]]:
     ]
     adjusted = statistics.holm([d.p for d in differences])
     found = [
-        (arm, d.mean, p)
+        (arm, d, p)
         for arm, d, p in zip(others, differences, adjusted, strict=True)
-        if p is not None and d.mean is not None
+        if p is not None
     ]
-    return sorted(found, key=lambda one: one[1], reverse=condition.measure.higher_is_better)
+    rising = condition.measure.higher_is_better
+    return sorted(found, key=lambda one: one[1].mean or 0, reverse=rising)
 
 
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:

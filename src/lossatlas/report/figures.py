@@ -80,7 +80,8 @@ def forest(
     where = condition.setting + condition.judge.whose
     caption = (
         f"{what[0].upper()}{what[1:]}, {where}. Dots are {seeds}, diamonds"
-        " their mean, bars the 95 % t-interval; an arrow marks what lies beyond the picture."
+        " their mean, bars the 95 % t-interval; an arrow marks a mean or an end beyond the picture,"
+        " where seeds are not drawn."
     ) + _left_out(min(TALL, len(told)), len(told), len(told))
     with drawing():
         figure = _forest(frame, colours, f"{measure.unit or measure.name} above {against}", measure)
@@ -171,7 +172,7 @@ def _forest(
     for y, one in enumerate(arms.to_dict("records")):
         colour, mean = colours.get(one["loss"], OTHER), one[name]
         inside = left <= mean <= right
-        if pd.notna(one["low"]) and inside:
+        if pd.notna(one["low"]) and one["low"] <= right and one["high"] >= left:
             low, high = np.clip([one["low"], one["high"]], left, right)
             ax.plot([low, high], [y, y], color=colour, linewidth=1.6)
             for end, at, beyond in ((one["low"], low, "<"), (one["high"], high, ">")):

@@ -44,12 +44,15 @@ ALWAYS = (
     "true labels and classes of equal size, do not follow.",
     "An ECE near its floor is no evidence of miscalibration; the floor is simulated from the "
     "model's own confidences.",
-    "p-values are corrected over the losses of one scenario (Holm), not over scenarios.",
+    "p-values are corrected over the losses of one scenario (Holm), not over scenarios or "
+    "measures.",
 )
 CHOSEN = (
-    "Losses whose interval by the first seeds reached the best three means got more seeds. The "
-    "newest are free of that choice; they are not free of the choice of the loss that is named "
-    "best, for which all seeds count."
+    "Losses with more seeds than the others got them because their interval by the first seeds "
+    "reached the best three means, or for the lowest NLL. Some of which this holds may not have "
+    "them yet, so that what is shown also tells where seeds were spent. The newest are free of "
+    "that choice; they are not free of the choice of the loss that is named best, for which all "
+    "seeds count."
 )
 JUDGED = "Embedding losses do not see what the classifiers see; their tables cannot be compared."
 RATES = {
@@ -114,10 +117,12 @@ def headline(
     last += [*repeated, *_sure(compared, where)]
     best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
     told = [(*one, where(c)) for c, _ in compared if (one := _probabilities(c))]
-    told.sort(reverse=True)
+    told.sort(key=itemgetter(0), reverse=True)
     joined = "; in ".join(f"{place}: {said}" for _, said, place in told[:MOST_PROBABLE])
+    if (left := len(told) - MOST_PROBABLE) > 0:
+        joined += f"; {left} more such {'scenario' if left == 1 else 'scenarios'} in the tables"
     none = [where(c) for c, _ in compared if not _probabilities(c) and _has_nll(c)]
-    also = f"; none is shown to have a lower one in {', '.join(none)}" if none else ""
+    also = f"; in {', '.join(none)} no loss is shown to have a lower NLL" if none else ""
     more = [f"In {joined}{also}."] if told else []
     more += [across(one)[0] for one in overall[:1] if len(one.losses) > LEAST_SHARED]
     room = MOST_SAID - len(asked) - len(last)
@@ -162,37 +167,41 @@ def _best(
     top, first = shown[0], ordered[0]
     said = f"In {where}: **{code(top.arm.label)} {_effect(top.difference, m)}** in {m.name}"
     said += f"{_fresh(top, m)}, better than {against}{base}"
-    said += f", the best of {len(ordered)} losses" if len(ordered) > 1 else ""
     if top is not first:
         said += (
-            f" by what is shown ({code(first.arm.label)} has {_effect(first.difference, m)}, "
-            f"{first.conclusion})"
+            f", the best that is shown ({code(first.arm.label)} has "
+            f"{_effect(first.difference, m)}, {first.conclusion})"
         )
+    elif len(ordered) > 1:
+        said += f", the {'highest' if m.higher_is_better else 'lowest'} of {len(ordered)} losses"
     said += _level(condition, top) + _by_size(condition, top.arm) + _worse_nll(condition, top.arm)
-    said += _reach(ordered, m)
     if clean is not None and clean[0] is not condition:
         cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
         if cost is not None and cost.difference.mean is not None:
-            said += f"; in {_length(clean[0], condition)} it has {_effect(cost.difference, m)}"
-    counts = Counter(one.conclusion for one in ordered if one is not top)
-    others = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
-    return said + (f"; the others: {others}" if others else "") + "."
+            effect = _effect(cost.difference, m)
+            said += f"; in {_length(clean[0], condition)} {code(top.arm.label)} has {effect}"
+            said += f", {_word(cost.conclusion, m)}"
+    words = {good: "better", bad: "worse"}
+    counts = Counter(words.get(one.conclusion, one.conclusion) for one in ordered if one is not top)
+    others = [f"{counts[word]} {word}" for word in ("better", "worse", *WORDS) if counts[word]]
+    said += f"; the others: {', '.join(others)}" if others else ""
+    return f"{said}{_reach(ordered, m)}."
 
 
 def _none(ordered: Sequence[Result], m: Measure, where: str, name: str, base: str, bad: str) -> str:
     """That no loss of a condition is shown to be better than the baseline."""
     top = ordered[0]
-    word = _word(top.conclusion, top.difference, m) + GROUNDS.get(top.conclusion, "")
+    word = _word(top.conclusion, m) + GROUNDS.get(top.conclusion, "")
     effect = f"{_effect(top.difference, m)}: {word}"
     than = f"shown to be better than {name}{base} in {m.name}"
     if len(ordered) == 1:
         return f"In {where}: {code(top.arm.label)} is not {than}, {effect}."
-    said = f"In {where}: none of {len(ordered)} losses is {than}; the best mean has "
+    said = f"In {where}: none of {len(ordered)} losses is {than}; the best of them is "
     said += f"{code(top.arm.label)}, {effect}{_reach(ordered, m)}"
     worse = sum(one.conclusion == bad for one in ordered)
-    level = [one.arm.label for one in ordered if one.conclusion in ("equivalent", "not resolved")]
+    level = [one for one in ordered if one.conclusion in ("equivalent", "not resolved")]
     said += f"; {worse} {'is' if worse == 1 else 'are'} worse" if worse else ""
-    said += f"; not told from {name}: {_named(level)}" if level else ""
+    said += _near([(one.arm, one.difference) for one in level], name)
     left = len(ordered) - worse - len(level)
     return said + (f"; {left} without a statement" if left else "") + "."
 
@@ -201,10 +210,10 @@ def _reach(ordered: Sequence[Result], m: Measure) -> str:
     """How far the best of all differences may go, as far as their intervals tell."""
     far = "high" if m.higher_is_better else "low"
     ends = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
-    if len(ends) < 2:
+    if not len(ends) == len(ordered) > 1:
         return ""
     end = signed((max if m.higher_is_better else min)(ends), m)
-    return f"; no loss's own interval reaches beyond {end}"
+    return f"; the {'highest' if m.higher_is_better else 'lowest'} end of an interval is {end}"
 
 
 def _length(clean: Condition, condition: Condition) -> str:
@@ -221,9 +230,23 @@ def _length(clean: Condition, condition: Condition) -> str:
 
 
 def _level(condition: Condition, top: Result) -> str:
-    """Which losses cannot be told from the best."""
-    names = _named([arm.label for arm in arms.level(condition, top.arm)])
-    return f"; not told from it: {names}" if names else ""
+    """Which losses are not shown to differ from the best."""
+    return _near(arms.level(condition, top.arm), "it")
+
+
+def _near(level: Sequence[tuple[Arm, Difference]], name: str) -> str:
+    """Losses that are not shown to differ: by name those whose interval holds 0."""
+    near = [
+        arm.label
+        for arm, d in level
+        if d.low is not None and d.high is not None and d.low <= 0 <= d.high
+    ]
+    far = len(level) - len(near)
+    said = f"; not shown to differ from {name}: {_named(near)}" if near else ""
+    if far:
+        more = f", and {far} more" if near else f"; {far} not shown to differ from {name}"
+        said += f"{more} only because of Holm's correction"
+    return said
 
 
 def _named(labels: Sequence[str]) -> str:
@@ -250,7 +273,7 @@ def _by_size(condition: Condition, ours: Arm) -> str:
     also = ""
     if more:
         share = percent(more[0].cell(few.field).mean)
-        also = f" (more of those with few: {code(more[0].label)}, {share} %)"
+        also = f" (highest of those shown to be better with few: {code(more[0].label)}, {share} %)"
     return f"; accuracy {', '.join(parts)}{also}"
 
 
@@ -271,30 +294,40 @@ def _probabilities(condition: Condition) -> tuple[float, str] | None:
     if top is None or base is None:
         return None
     both = top.arm, base
-    ours, theirs = (a.cell("test_ece").mean for a in both)
     said = (
-        f"**{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, the lowest, "
-        f"{_two(both, nll)}"
+        f"**{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, the lowest that is "
+        f"shown, {_two(both, nll)}"
     ) + _fresh(top, nll)
     said += _level(replace(condition, measure=nll), top)
-    said += f"; ECE {percent(ours)} % against {percent(theirs)} % for {code(base.label)}"
-    ece = arms.lowest(condition, "test_ece")
-    if ece is not None and ece.arm is not top.arm:
-        lowest = percent(ece.arm.cell("test_ece").mean)
-        said += f" (lowest: {code(ece.arm.label)}, {lowest} %)"
-    scaled = MEASURES["test_nll_ts"]
-    if base.values(scaled.field):
-        after = arms.lowest(condition, scaled.field)
-        mean = number(base.cell(scaled.field).mean, scaled)
-        said += "; after temperature scaling by the scenario's own labels "
-        if after is None:
-            said += f"none is shown to have a lower NLL than {code(base.label)}, {mean}"
-        else:
-            said += (
-                f"{code(after.arm.label)} has the lowest NLL, {_two((after.arm, base), scaled)}: "
-                f"{_effect(after.difference, scaled)}"
-            )
-    return -(top.difference.mean or 0), said
+    ours, theirs = (a.cell("test_ece").mean for a in both)
+    if ours is not None and theirs is not None:
+        said += f"; ECE {percent(ours)} % against {percent(theirs)} % for {code(base.label)}"
+        ece = arms.lowest(condition, "test_ece")
+        if ece is not None and ece.arm is not top.arm:
+            lowest = percent(ece.arm.cell("test_ece").mean)
+            said += f" (lowest that is shown: {code(ece.arm.label)}, {lowest} %)"
+    return -(top.difference.mean or 0), said + _scaled(condition, base)
+
+
+def _scaled(condition: Condition, base: Arm) -> str:
+    """What temperature scaling does to the NLL of the baseline, and which is the lowest then."""
+    nll, scaled = MEASURES["test_nll"], MEASURES["test_nll_ts"]
+    held = [arm for arm in condition.arms if arm.values(scaled.field)]
+    if condition.measure is scaled or base not in held or len(held) < 2:
+        return ""
+    before, mean = (number(base.cell(m.field).mean, m) for m in (nll, scaled))
+    said = (
+        f"; temperature scaling by the scenario's own labels brings the NLL of {code(base.label)}"
+    )
+    said += f" from {before} to {mean}"
+    after = arms.lowest(condition, scaled.field)
+    if after is None:
+        return said + ", and no loss is shown to have a lower one then"
+    return (
+        f"{said}; the lowest that is shown is then {code(after.arm.label)} with "
+        f"{number(after.arm.cell(scaled.field).mean, scaled)}, "
+        f"{_effect(after.difference, scaled)}{_level(replace(condition, measure=scaled), after)}"
+    )
 
 
 def _two(both: Sequence[Arm], m: Measure) -> str:
@@ -320,14 +353,15 @@ def _on_probabilities(condition: Condition) -> list[str]:
         found = arms.results(replace(condition, measure=nll))
         worse = sum(one.conclusion == "higher" for one in found)
         mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
+        gap = "" if ece is None else f" and an ECE of {percent(ece)} %"
         many = f"{worse} {'has' if worse == 1 else 'have'} a higher one"
         if worse == sum(bool(one.differences) for one in found):
             many = f"all {worse} others have a higher one" if worse > 1 else "the other's is higher"
         said = [
             f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which "
-            f"has {number(mean, nll)} nats and an ECE of {percent(ece)} %; {many}."
+            f"has {number(mean, nll)} nats{gap}; {many}{_scaled(condition, base)}."
         ]
-    if not base.values("test_nll_ts"):
+    if all(run.get("temperature_images") == 0 for run in base.runs):
         said.append(
             "What temperature scaling would leave was not measured: no training images were left "
             "to fit it on."
@@ -352,14 +386,14 @@ def _sure(compared: Found, where: Callable[[Condition], str]) -> list[str]:
         found = [d for one in results if (d := detectable(one.difference)) is not None]
         least += [(median(found), c.measure, where(c))] if found else []
     if len(least) > MOST_NAMED and len({m for _, m, _ in least}) == 1:
-        least = [min(least, key=itemgetter(0)), max(least, key=itemgetter(0))]
+        least = [min(least, key=itemgetter(0)), max(reversed(least), key=itemgetter(0))]
         between = " to "
     told = [f"{number(d, m)}{f' {m.unit}'.rstrip()} in {place}" for d, m, place in least]
     if not told:
         return [f"All{ending.removeprefix('; all')}."] if ending else []
     return [
-        f"What one test, before Holm's correction, would find in 80 % of surveys: true differences "
-        f"of {between.join(told)}, in the median over the losses{ending}."
+        f"One test without Holm's correction finds a true difference of {between.join(told)} "
+        f"(median over losses) in 80 % of surveys; with it, larger ones{ending}."
     ]
 
 
@@ -413,7 +447,7 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
             listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in side]
             if len(side) > MOST_NAMED:
                 listed = [listed[0], f"{len(side) - 2} between", listed[-1]]
-            told = f"{_word(word, side[0].difference, m)}{GROUNDS.get(word, '')}"
+            told = f"{_word(word, m)}{GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
     said += _cost(condition)
     return said + _on_probabilities(condition) + _calibrated(measured)
@@ -430,8 +464,8 @@ def _cost(condition: Condition) -> list[str]:
     least, *_, most = sorted((mean(v), label) for label, v in held.items())
     unit, usual = costs(base, condition)[1], mean(held[base.label])
     return [
-        f"A run took {least[0]:.0f} ({code(least[1])}) to {most[0]:.0f} {unit} "
-        f"({code(most[1])}) of training, of {code(base.label)} {usual:.0f}, on machines that may "
+        f"Runs took {least[0]:.0f} ({code(least[1])}) to {most[0]:.0f} {unit} ({code(most[1])}) of "
+        f"training in the mean of a loss, of {code(base.label)} {usual:.0f}, on machines that may "
         "have had other work beside."
     ]
 
@@ -452,7 +486,7 @@ def comparison(found: Found, a: str, b: str) -> list[str]:
     for condition, _ in found:
         d, m = arms.compare(condition, a, b), condition.measure
         if d is not None:
-            word = _word(conclusion(d, d.p, m.margin), d, m)
+            word = _word(conclusion(d, d.p, m.margin), m)
             what = f"{code(a)} minus {code(b)} in {place(condition)}"
             said.append(f"**{_effect(d, m)}** in {m.name} for {what}: {word}.")
         elif not condition.judge.untrained and not condition.trial:
@@ -465,7 +499,8 @@ def across(told: Across) -> list[str]:
     """What holds over several conditions: the largest gain, and the best rank."""
     m, losses = told.measure, told.losses
     first = losses[0]
-    others = [one for one in losses if one.label != told.conditions[0].against]
+    bases = {c.baseline.label for c in told.conditions if c.baseline is not None}
+    others = [one for one in losses if one.label not in bases]
     most = (max if m.higher_is_better else min)(others, key=lambda one: one.iqm)
     n = len(told.conditions)
     where = f"over {n} scenarios and recipes on {code(told.conditions[0].data)}"
@@ -489,7 +524,7 @@ def across(told: Across) -> list[str]:
         if not most.low <= 0 <= most.high:
             effect = f"**{effect}**"
     return [
-        f"{effect} ({span}) for {code(most.label)} {where}: the largest interquartile mean of "
+        f"{effect} ({span}) for {code(most.label)} {where}: the best interquartile mean of "
         f"differences to the baseline, {these}; a run of it is better than one of the baseline "
         f"with probability {most.better:.2f}.",
         rank,
@@ -509,13 +544,16 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
         if counts[what] and what != "not there"
     )
     there = [one.there for one in repeated if one.there is not None]
-    here = {run["run_id"] for one in repeated for run in one.here.arm.runs}
-    same = all(run["run_id"] in here for one in there for run in one.arm.runs)
-    by = ", by runs of the same seeds: that tests the machine, not the luck of the seeds" * same
-    said = [
-        f"{code(name)} makes {len(there)} of {len(repeated)} statements again: {told}"
-        f"{by if there else ''}."
-    ]
+    same = sum(
+        {*one.there.arm.by_seed("seed")} <= {*one.here.arm.by_seed("seed")}
+        for one in repeated
+        if one.there is not None
+    )
+    by = ""
+    if same:
+        which = "all" if same == len(there) else f"{same} of them"
+        by = f"; {which} by the same seeds, which tests the machine and not the luck of the seeds"
+    said = [f"{len(there)} of {len(repeated)} statements are in {code(name)}, too: {told}{by}."]
     return said + [
         f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
     ]
@@ -574,12 +612,13 @@ def _apart(condition: Condition) -> str:
     """Which losses have runs of kinds of machine that have made no run of the baseline, if any."""
     if condition.baseline is None or condition.judge.untrained:
         return ""
-    here = set(map(machine, condition.baseline.runs))
-    away = {a.label: sum(machine(run) not in here for run in a.runs) for a in condition.arms}
+    here, _ = Counter(map(machine, condition.baseline.runs)).most_common(1)[0]
+    others = [a for a in condition.arms if a is not condition.baseline]
+    away = {a.label: sum(machine(run) != here for run in a.runs) for a in others}
     told = [
         f"{code(a.label)} ({'all' if away[a.label] == len(a.runs) else away[a.label]} of "
         f"{len(a.runs)} seeds)"
-        for a in condition.arms
+        for a in others
         if away[a.label]
     ]
     return (
@@ -651,10 +690,10 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     return said
 
 
-def _word(text: str, d: Difference, m: Measure) -> str:
+def _word(text: str, m: Measure) -> str:
     """A conclusion in a sentence; what is higher is not always better."""
     if text in ("higher", "lower"):
-        return f"{text}, {'better' if (text == 'higher') is m.higher_is_better else 'worse'}"
+        return f"{text} ({'better' if (text == 'higher') is m.higher_is_better else 'worse'})"
     return f"equivalent within ±{100 * (m.margin or 0):g} points" if text == "equivalent" else text
 
 
@@ -674,10 +713,10 @@ def _fresh(one: Result, m: Measure) -> str:
     """What the seeds say that were made after the loss had been chosen as one of the best."""
     if one.fresh is None or one.fresh.mean is None:
         return ""
-    said = _with_unit(one.fresh.mean, m)
+    said, many = _with_unit(one.fresh.mean, m), one.fresh.n
     if one.fresh.low is not None:
         said += f", {signed(one.fresh.low, m)} to {signed(one.fresh.high, m)}"
-    return f" (its {one.fresh.n} newest seeds alone: {said})"
+    return f" (its {f'{many} newest seeds' if many > 1 else 'newest seed'} alone: {said})"
 
 
 def _calibrated(measured: Sequence[Result]) -> list[str]:

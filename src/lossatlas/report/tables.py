@@ -169,8 +169,8 @@ def measures_tables(
 
 
 def costs(arm: Arm, condition: Condition) -> tuple[list[float], str]:
-    """The seconds of training of an arm's runs on the kind of machine that has made most runs of
-    the baseline, or of all arms without one; and what these are: "CPU s" or "s"."""
+    """The seconds of training of an arm's whole runs on the kind of machine that has made most runs
+    of the baseline, or of all arms without one; and what these are: "CPU s" or "s"."""
     first = [condition.baseline] if condition.baseline else condition.arms
     made = Counter(machine(run) for one in first for run in one.runs)
     # Runs that share a processor wait for one another: there their own seconds count.
@@ -180,7 +180,7 @@ def costs(arm: Arm, condition: Condition) -> tuple[list[float], str]:
     return [
         float(run[field])
         for run in arm.runs
-        if machine(run) == where and run.get(field) is not None
+        if machine(run) == where and run["state"] == "done" and run.get(field) is not None
     ], unit
 
 
@@ -211,7 +211,9 @@ def beside_table(found: Found) -> Table | None:
     """Losses that two or more conditions have compared, a column a condition: what a gain in one
     costs in another. None without such losses, or with more conditions than a page has columns."""
     shown = [(c, results) for c, results in found if any(one.differences for one in results)]
-    if not 2 <= len(shown) <= COLUMNS or len({c.measure for c, _ in shown}) > 1:
+    most = Counter(c.measure for c, _ in shown).most_common(1)
+    shown = [(c, results) for c, results in shown if c.measure == most[0][0]]
+    if not 2 <= len(shown) <= COLUMNS:
         return None
     held: dict[str, list[Result | None]] = {}
     for i, (_, results) in enumerate(shown):
@@ -225,7 +227,12 @@ def beside_table(found: Found) -> Table | None:
         line: list[dict[str, Any]] = [{"text": label, "loss": loss, "sort": None}]
         for (c, _), there in zip(shown, many, strict=True):
             text, mean = "–", None
-            if there is not None:
+            if there is not None and there.difference.low is None:
+                text, mean = (
+                    f"{signed(there.difference.mean, c.measure)} ({there.conclusion})",
+                    there.difference.mean,
+                )
+            elif there is not None:
                 sign = SIGN.get(there.conclusion, "").partition(" ")[0]
                 text, mean = (
                     f"{_spanned(there.difference, c.measure)} {sign}",
@@ -238,8 +245,8 @@ def beside_table(found: Found) -> Table | None:
     head = ["Loss", *(f"{c.setting} (recipe {c.recipe})" if alike else c.title for c, _ in shown)]
     unit = f", {measure.unit}" if measure.unit else ""
     notes = [
-        "▲ higher, ▼ lower, = equivalent, ≈ not resolved; a dash: not measured there. Another "
-        "recipe is another length and number of images."
+        "▲ higher, ▼ lower, = equivalent, ≈ not resolved; a dash: not measured there. Recipes "
+        "differ as said under Settings that differ."
     ]
     title = f"Differences in {measure.name}{unit}, scenarios side by side"
     return table(title, head, body, notes) if body else None
@@ -316,7 +323,8 @@ def checked_table(repeated: Sequence[Again], name: str) -> Table | None:
     head = ["Loss", "outcome", "here [95 % interval]", "conclusion", "there", "conclusion there"]
     notes = [
         "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
-        "confirmed: one of the two. What the other runs do not have is left out."
+        "confirmed: one of the two. A conclusion there is corrected over as many losses as one "
+        "here. What the other runs do not have is left out."
     ]
     return table(f"Made again from {name}", [*head, "scenario"], body, notes)
 
@@ -438,7 +446,7 @@ def percent(fraction: float | None) -> str:
 
 def points(fraction: float | None) -> str:
     """A signed difference in percentage points."""
-    return "–" if fraction is None else f"{100 * fraction:+.2f}".replace("-", "−")
+    return "–" if fraction is None else f"{round(100 * fraction, 2) + 0.0:+.2f}".replace("-", "−")
 
 
 def number(v: float | None, measure: Measure) -> str:
@@ -449,10 +457,10 @@ def number(v: float | None, measure: Measure) -> str:
 
 
 def signed(v: float | None, measure: Measure) -> str:
-    """A difference in a measure, with its sign."""
+    """A difference in a measure, with its sign; what is rounded to zero has a plus."""
     if measure.unit == "points":
         return points(v)
-    return "–" if v is None else f"{v:+.3f}".replace("-", "−")
+    return "–" if v is None else f"{round(v, 3) + 0.0:+.3f}".replace("-", "−")
 
 
 def capital(text: str) -> str:

@@ -407,7 +407,8 @@ def card(
     from lossatlas.report.book import build
 
     chosen = None if everything else list(dict.fromkeys(names or []))
-    for page in build(chosen, folder(out, "--out"), Path("reports/quick/results.csv")):
+    results = sorted(Path("reports").glob("*/results.csv"))
+    for page in build(chosen, folder(out, "--out"), results):
         print(page)
 
 

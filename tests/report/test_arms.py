@@ -732,7 +732,7 @@ def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
     for more, shown in (({}, True), ({"data": "synthetic"}, False), ({"recipe": "smoke"}, False)):
         table = pd.DataFrame([whole("focal-0") | row("focal", 0, 0.5, **more)])
         table.to_csv(tmp_path / "results.csv")
-        measured = card_page.experiments(tmp_path / "results.csv", tmp_path / "cards")
+        measured = card_page.experiments([tmp_path / "results.csv"], tmp_path / "cards")
         found = card_page._experiments(card, "#000000", measured)
         assert bool(found["experiments"]) is shown
 

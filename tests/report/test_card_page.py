@@ -99,7 +99,7 @@ def built(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cards") / "book"
     with pytest.MonkeyPatch.context() as patch:
         Verdicts().install(patch)
-        assert book.build(None, out, results) == [out / "index.html"]
+        assert book.build(None, out, [results]) == [out / "index.html"]
     return out
 
 
@@ -149,7 +149,7 @@ def test_every_panel_has_numbers_in_its_alternative_text(built: Path) -> None:
 def test_a_second_build_is_byte_identical(
     built: Path, verdicts: Verdicts, results: Path, tmp_path: Path
 ) -> None:
-    book.build(None, tmp_path / "again", results)
+    book.build(None, tmp_path / "again", [results])
     names = sorted(p.relative_to(built) for p in built.rglob("*") if p.is_file())
     assert len(names) == 2 * 7 + 21 + 1 + 1  # pages, figures of losses, the map, the manifest
     again = tmp_path / "again"
@@ -179,7 +179,7 @@ def test_a_contradiction_is_shown_on_the_page_and_in_the_index(
     verdicts("gce")["bounded"] |= clash
     monkeypatch.setattr(registry, "list_losses", lambda: ["cross_entropy", "gce", "nt_xent"])
     out = tmp_path / "book"
-    book.build(None, out, results)
+    book.build(None, out, [results])
     for name in ("gce.html", "gce.md", "index.html", "README.md"):
         assert "The card says / the code shows." in (out / name).read_text(), name
     assert 'role="note"' in (out / "gce.html").read_text()
@@ -195,7 +195,7 @@ def test_what_a_source_prints_wrongly_is_shown(
     claim = cards.Claim(value=False, printed="GCE is never bounded")
     wrong = card.model_copy(update={"properties": {"bounded": claim}})
     monkeypatch.setattr(registry, "get_card", lambda name: wrong)
-    book.build(["gce"], tmp_path / "out", results)
+    book.build(["gce"], tmp_path / "out", [results])
     page = (tmp_path / "out" / "gce.html").read_text()
     assert "“GCE is never bounded”; the code shows: proved." in page
 
@@ -206,7 +206,7 @@ def test_witnesses_are_three_lines_that_run(
 ) -> None:  # fmt: skip
     wide = records.run(CHECKS["shift_invariant"], examine("squared_error_logits"))
     verdicts("gce")["shift_invariant"] = wide
-    book.build(["gce"], tmp_path / "out", results)
+    book.build(["gce"], tmp_path / "out", [results])
     markdown = (tmp_path / "out" / "gce.md").read_text()
     _, code = re.findall(r"```python\n(.*?)```", markdown, re.S)
     assert len(code.strip().splitlines()) == 3
@@ -259,7 +259,7 @@ def test_pages_link_to_what_stands_beside_them(
     for name, text in (("REPORT.md", "# The report\n\nOf runs.\n"), ("index.html", "")):
         (report / name).write_text(f"{render.mark('report')}\n{text}")
     out = tmp_path / "cards"
-    book.build(["gce"], out, report / "results.csv")
+    book.build(["gce"], out, [report / "results.csv"])
     text, page = (out / "gce.md").read_text(), (out / "gce.html").read_text()
     assert "See also: [The report](<../quick/REPORT.md>)." in text
     assert '<a href="../quick/index.html">The report</a>' in page
@@ -272,21 +272,36 @@ def test_without_a_table_the_run_store_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(store, "runs_dir", lambda *_: results.parent / "runs")
-    book.build(["gce"], tmp_path / "out", tmp_path / "nothing.csv")
+    book.build(["gce"], tmp_path / "out", [])
     text = (tmp_path / "out" / "gce.md").read_text()
     assert f"From the run store {results.parent}/runs; compared by arms" in text
+
+
+def test_of_two_reports_the_larger_tells_what_both_have(
+    verdicts: Verdicts, results: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(results)
+    small = table[table["seed"] == 0]
+    there = small.assign(scenario="elsewhere", run_id=small["run_id"] + "x")
+    pd.concat([small, there]).to_csv(tmp_path / "small.csv", index=False)
+    book.build(["gce"], tmp_path / "out", [tmp_path / "small.csv", results])
+    text = (tmp_path / "out" / "gce.md").read_text()
+    [_, first, second] = text.split("Last epoch: test accuracy")
+    assert f"From {results.as_posix()}; " in first
+    assert "| elsewhere (recipe quick" in second
+    assert "| clean (recipe quick" not in second.split("compared by arms")[0]
 
 
 def test_the_users_runs_stand_beside_the_table_and_none_stands_twice(
     verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "runs_dir", lambda *_: results.parent / "runs")
-    book.build(["gce", "cross_entropy"], tmp_path / "same", results)
+    book.build(["gce", "cross_entropy"], tmp_path / "same", [results])
     text = (tmp_path / "same" / "gce.md").read_text()
     assert text.count("compared by arms") == 1
     add_run(tmp_path / "runs", "gce", "clean", 7)
     monkeypatch.setattr(store, "runs_dir", lambda *_: tmp_path / "runs")
-    book.build(["gce"], tmp_path / "more", results)
+    book.build(["gce"], tmp_path / "more", [results])
     text = (tmp_path / "more" / "gce.md").read_text()
     assert f"From {results.as_posix()}; " in text
     assert f"From the run store {tmp_path}/runs; " in text
@@ -309,7 +324,7 @@ def test_a_false_limit_default_or_example_is_shown_as_false(
     }  # fmt: skip
     monkeypatch.setattr(examples, "get_card", lambda name: wrong)
     monkeypatch.setattr(registry, "get_card", lambda name: wrong)
-    book.build(["gce"], tmp_path, results)
+    book.build(["gce"], tmp_path, [results])
     text = (tmp_path / "gce.md").read_text()
     assert (
         "**✗ does not equal**, though the card says so, `mae`: largest difference 1.2e+00" in text
@@ -328,7 +343,7 @@ def test_what_no_check_measured_is_not_said_as_a_fact(
     verdicts: Verdicts, results: Path, tmp_path: Path
 ) -> None:
     verdicts("gce").pop("special_cases")
-    book.build(["gce"], tmp_path, results)
+    book.build(["gce"], tmp_path, [results])
     text = (tmp_path / "gce.md").read_text()
     assert "equals `rce` with A = -1 there (half of mae), says the card; not checked" in text
 
@@ -336,10 +351,10 @@ def test_what_no_check_measured_is_not_said_as_a_fact(
 def test_a_table_that_is_none_is_refused(verdicts: Verdicts, tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="row 1: field 'run_id' is missing"):
-        book.build(["gce"], tmp_path / "out", tmp_path / "results.csv")
+        book.build(["gce"], tmp_path / "out", [tmp_path / "results.csv"])
     (tmp_path / "results.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="cannot be read as a table"):
-        book.build(["gce"], tmp_path / "out", tmp_path / "results.csv")
+        book.build(["gce"], tmp_path / "out", [tmp_path / "results.csv"])
 
 
 def test_hostile_cards_and_verdicts_are_escaped(
@@ -357,7 +372,7 @@ def test_hostile_cards_and_verdicts_are_escaped(
     verdicts("gce")["bounded"] |= {"declared": True, "agrees": False}
     verdicts("gce")["bounded"]["reason"] = "<script>alert(1)</script> | `x` \n ![a](http://evil/x)"
     monkeypatch.setattr(registry, "get_card", lambda name: card.model_copy(update=hostile))
-    book.build(["gce"], tmp_path / "out", results)
+    book.build(["gce"], tmp_path / "out", [results])
     tags = Page((tmp_path / "out" / "gce.html").read_text()).tags
     assert not [tag for tag, _ in tags if tag in ("script", "iframe")]
     assert not [a for _, a in tags if "evil" in (a.get("src") or "")]
@@ -452,12 +467,12 @@ def test_one_card_alone_links_to_nothing_that_is_not_there(
     verdicts: Verdicts, results: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    assert book.build(["gce"], out, results) == [out / "gce.html"]
+    assert book.build(["gce"], out, [results]) == [out / "gce.html"]
     hrefs = [a.get("href") or "" for _, a in Page((out / "gce.html").read_text()).tags]
     assert not [href for href in hrefs if href.endswith(".html")]
     assert not (out / "index.html").exists()
-    book.build(["cross_entropy"], out, results)
-    book.build(["gce"], out, results)
+    book.build(["cross_entropy"], out, [results])
+    book.build(["gce"], out, [results])
     assert 'href="cross_entropy.html"' in (out / "gce.html").read_text()
 
 
@@ -465,10 +480,10 @@ def test_figures_that_a_loss_has_no_more_are_removed(
     verdicts: Verdicts, results: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    book.build(["gce"], out, results)
+    book.build(["gce"], out, [results])
     (out / "figures" / "mine.svg").write_text("mine")
     verdicts("gce").pop("calibration_function")
-    book.build(["gce"], out, results)
+    book.build(["gce"], out, [results])
     assert not (out / "figures" / "gce-psi.svg").exists()
     assert (out / "figures" / "gce-link.svg").exists()
     assert (out / "figures" / "mine.svg").read_text() == "mine"
@@ -482,7 +497,7 @@ def test_a_strangers_page_is_not_overwritten(
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / name).write_text("my own page")
     with pytest.raises(UserError, match=f"{name}: is not a page of 'lossatlas card'"):
-        book.build(["gce"], tmp_path / "site", results)
+        book.build(["gce"], tmp_path / "site", [results])
     assert [(p.name, p.read_text()) for p in (tmp_path / "site").iterdir()] == [
         (name, "my own page")
     ]
@@ -493,7 +508,7 @@ def test_a_path_that_is_a_file_is_refused(
 ) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(UserError, match="the pages cannot be written there"):
-        book.build(["gce"], tmp_path / "out", results)
+        book.build(["gce"], tmp_path / "out", [results])
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -502,7 +517,7 @@ def test_unknown_losses_are_refused_before_anything_is_searched_or_written(
 ) -> None:
     monkeypatch.setattr(records, "check", lambda name: pytest.fail(f"{name} was searched"))
     with pytest.raises(UserError, match="there is no loss 'gcf'; did you mean "):
-        book.build(["gce", "gcf"], tmp_path / "out", results)
+        book.build(["gce", "gcf"], tmp_path / "out", [results])
     assert not (tmp_path / "out").exists()
 
 
@@ -523,7 +538,7 @@ def test_in_the_book_one_broken_loss_does_not_stop_the_others(
 
     monkeypatch.setattr(registry, "get_card", read)
     monkeypatch.setattr(card_page, "assemble", make)
-    book.build(None, tmp_path, results)
+    book.build(None, tmp_path, [results])
     index = (tmp_path / "README.md").read_text()
     assert "Without a page: gce (gce.md: field 'year' \\| &lt;b> is wrong)." in index
     assert "Without a page: nt_xent (nt_xent.py: its code raises)." in index
@@ -532,7 +547,7 @@ def test_in_the_book_one_broken_loss_does_not_stop_the_others(
     for name in ("gce", "nt_xent"):
         assert not (tmp_path / f"{name}.md").exists()
         with pytest.raises(UserError):
-            book.build(["cross_entropy", name], tmp_path / "alone", results)
+            book.build(["cross_entropy", name], tmp_path / "alone", [results])
     assert not (tmp_path / "alone").exists()
 
 
@@ -540,7 +555,7 @@ def test_a_loss_without_card_is_named_in_the_index(
     verdicts: Verdicts, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "has_card", lambda name: name == "gce")
-    book.build(None, tmp_path / "book", results)
+    book.build(None, tmp_path / "book", [results])
     index = (tmp_path / "book" / "index.html").read_text()
     assert "Without a card, so without a page: " in index
     assert "cross_entropy" in index

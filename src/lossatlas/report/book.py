@@ -23,17 +23,17 @@ from lossatlas.threads import one_thread
 COMMAND = "card"
 
 
-def build(names: Sequence[str] | None, out: Path, results: Path) -> list[Path]:
+def build(names: Sequence[str] | None, out: Path, results: Sequence[Path]) -> list[Path]:
     """Write `<id>.html`, `<id>.md` and figures/*.svg of losses into `out`; of all, with an index.
 
     The files depend on nothing but cards, code, stored verdicts (made where they are missing), the
-    table `results`, if there is such a file, and the run store: a second build gives the same
-    bytes. Pages link to each other's pages that are there or are being written.
+    tables `results` and the run store: a second build gives the same bytes. Pages link to each
+    other's pages that are there or are being written.
 
     Args:
         names: ids of losses; None means all that have a card, and the index.
         out: the folder of the render.
-        results: a report's results.csv.
+        results: the results.csv of reports.
 
     Returns:
         The HTML pages; the index alone for the book.

@@ -77,25 +77,27 @@ KINDS = {
 
 
 class Experiments(NamedTuple):
-    """Conditions with their results, the file or folder that they were read from, and its address
-    where a page can link to it."""
+    """Conditions with their results, the file or folder that they were read from, its address
+    where a page can link to it, and whether it is the run store."""
 
     found: Found
     source: str
     address: str | None = None
+    own: bool = False
 
 
-def experiments(table: Path, out: Path) -> list[Experiments]:
-    """The results of a report, `results.csv`, if there is one; and those of the run store besides.
+def experiments(reports: Sequence[Path], out: Path) -> list[Experiments]:
+    """The results of reports, `results.csv`, the one of most rows first; and those of the run store
+    besides.
 
-    Pages in the folder `out` link to the table if it stands beside that folder.
+    Pages in the folder `out` link to a table if it stands beside that folder.
 
     Raises:
-        UserError: the table is no table of results.
+        UserError: a table is no table of results.
     """
-    sources: list[tuple[str, list[arms.Row]]] = []
-    if table.is_file():
-        sources.append((table.as_posix(), table_of_results(table)))
+    read = [(path, table_of_results(path)) for path in reports]
+    read.sort(key=lambda one: (-len(one[1]), one[0]))
+    sources = [(path.as_posix(), rows) for path, rows in read]
     known = {row.get("run_id") for _, rows in sources for row in rows}
     own = [row for row in arms.rows(results.load()) if row.get("run_id") not in known]
     folder = store.runs_dir()
@@ -103,15 +105,19 @@ def experiments(table: Path, out: Path) -> list[Experiments]:
         folder = folder.relative_to(Path.cwd())
     sources.append((f"the run store {folder.as_posix()}", own))
     order = list(registry.index())
-    near = table.resolve().is_relative_to(out.parent.resolve())
-    address = Path(os.path.relpath(table.resolve(), out.resolve())).as_posix() if near else None
+    addresses = {
+        path.as_posix(): Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
+        for path in reports
+        if path.resolve().is_relative_to(out.parent.resolve())
+    }
     return [
         Experiments(
             [(c, arms.results(c)) for c in arms.conditions(rows, order) if not c.trial],
             source,
-            address if source == table.as_posix() else None,
+            addresses.get(source),
+            own=i == len(read),
         )  # trials are no findings
-        for source, rows in sources
+        for i, (source, rows) in enumerate(sources)
     ]
 
 
@@ -355,13 +361,16 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
     ]
     head += ["seeds", "after Holm", *(["ECE, %"] if measures.find("ece") in judge.measures else [])]
     shown, strips, measurements = [], [], []
+    told: set[tuple[str, ...]] = set()  # what a report of more rows has is not told again
     for one in measured:
         mine = [
             (condition, result)
             for condition, found in one.found
             for result in found
             if result.arm.loss == card.id and result.cell.mean is not None
+            if one.own or (condition.title, result.arm.label) not in told
         ]
+        told |= {(condition.title, result.arm.label) for condition, result in mine}
         if mine:
             body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
             source = escape.plain(one.source)

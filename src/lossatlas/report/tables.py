@@ -408,9 +408,7 @@ def settings_tables(runs: Iterable[Row]) -> tuple[Table | None, Table]:
         if field in held:
             told, same = _told(held[field]), len(held[field]) == 1
             scenarios = set().union(*(scenarios for scenarios, _ in held[field].values()))
-            if (
-                field not in ENVIRONMENT and scenarios < everywhere
-            ):  # the others have no such setting
+            if field not in ENVIRONMENT and scenarios < everywhere:  # others have no such setting
                 told += f" ({', '.join(sorted(scenarios))})" * same
                 same = False
             elif having[field] < rows:

@@ -332,6 +332,13 @@ def compare(condition: Condition, a: str, b: str) -> statistics.Difference | Non
     return statistics.by_arms(ours, theirs, prior(condition))
 
 
+def usual_machine(condition: Condition) -> str | None:
+    """The kind of machine that has made most runs of the baseline, or of all arms without one."""
+    first = [condition.baseline] if condition.baseline else condition.arms
+    made = Counter(machine(run) for one in first for run in one.runs)
+    return max(sorted(made), key=made.__getitem__, default=None)
+
+
 def prior(condition: Condition) -> statistics.Prior | None:
     """What the variances of all arms of a condition say of the next one."""
     return statistics.prior([arm.values(condition.measure.field) for arm in condition.arms])

@@ -116,12 +116,13 @@ def headline(
         last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
     last += [*repeated, *_sure(compared, where)]
     best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
-    told = [(*one, where(c)) for c, _ in compared if (one := _probabilities(c))]
+    judged = [(c, _probabilities(c)) for c, _ in compared]
+    told = [(*one, where(c)) for c, one in judged if one is not None]
     told.sort(key=itemgetter(0), reverse=True)
     joined = "; in ".join(f"{place}: {said}" for _, said, place in told[:MOST_PROBABLE])
     if (left := len(told) - MOST_PROBABLE) > 0:
         joined += f"; {left} more such {'scenario' if left == 1 else 'scenarios'} in the tables"
-    none = [where(c) for c, _ in compared if not _probabilities(c) and _has_nll(c)]
+    none = [where(c) for c, one in judged if one is None and _has_nll(c)]
     also = f"; in {', '.join(none)} no loss is shown to have a lower NLL" if none else ""
     more = [f"In {joined}{also}."] if told else []
     more += [across(one)[0] for one in overall[:1] if len(one.losses) > LEAST_SHARED]
@@ -585,8 +586,7 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
         ended = sum(map(is_finished, runs))
         said.append(
             f"**Not finished:** {ended} of the {ended + unmade} runs that were planned have a "
-            "result. "
-            "What is compared below may change with the others."
+            "result. What is compared below may change with the others."
         )
     for trial in dict.fromkeys(condition.trial for condition, _ in found if condition.trial):
         places = [place(condition) for condition, _ in found if condition.trial == trial]
@@ -609,10 +609,10 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
 
 
 def _apart(condition: Condition) -> str:
-    """Which losses have runs of kinds of machine that have made no run of the baseline, if any."""
+    """Which losses have runs of other kinds of machine than the baseline's usual one, if any."""
     if condition.baseline is None or condition.judge.untrained:
         return ""
-    here, _ = Counter(map(machine, condition.baseline.runs)).most_common(1)[0]
+    here = arms.usual_machine(condition)
     others = [a for a in condition.arms if a is not condition.baseline]
     away = {a.label: sum(machine(run) != here for run in a.runs) for a in others}
     told = [

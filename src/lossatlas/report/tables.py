@@ -169,14 +169,12 @@ def measures_tables(
 
 
 def costs(arm: Arm, condition: Condition) -> tuple[list[float], str]:
-    """The seconds of training of an arm's whole runs on the kind of machine that has made most runs
-    of the baseline, or of all arms without one; and what these are: "CPU s" or "s"."""
-    first = [condition.baseline] if condition.baseline else condition.arms
-    made = Counter(machine(run) for one in first for run in one.runs)
+    """The seconds of training of an arm's whole runs on the usual kind of machine; and what these
+    are: "CPU s" or "s"."""
     # Runs that share a processor wait for one another: there their own seconds count.
     alone = all(run.get("device") == "cpu" for one in condition.arms for run in one.runs)
     field, unit = ("cpu_s", "CPU s") if alone else ("train_s", "s")
-    where = max(sorted(made), key=made.__getitem__, default=None)
+    where = arms.usual_machine(condition)
     return [
         float(run[field])
         for run in arm.runs
@@ -221,26 +219,11 @@ def beside_table(found: Found) -> Table | None:
             if one.differences:
                 held.setdefault(one.arm.label, [None] * len(shown))[i] = one
     several = {k: many for k, many in held.items() if sum(one is not None for one in many) > 1}
-    body = []
+    measure, body = shown[0][0].measure, []
     for label, many in several.items():
         loss = next(one.arm.loss for one in many if one is not None)
-        line: list[dict[str, Any]] = [{"text": label, "loss": loss, "sort": None}]
-        for (c, _), there in zip(shown, many, strict=True):
-            text, mean = "–", None
-            if there is not None and there.difference.low is None:
-                text, mean = (
-                    f"{signed(there.difference.mean, c.measure)} ({there.conclusion})",
-                    there.difference.mean,
-                )
-            elif there is not None:
-                sign = SIGN.get(there.conclusion, "").partition(" ")[0]
-                text, mean = (
-                    f"{_spanned(there.difference, c.measure)} {sign}",
-                    there.difference.mean,
-                )
-            line.append(value(text.rstrip(), mean))
-        body.append(line)
-    measure = shown[0][0].measure
+        cells = [_beside(one, measure) for one in many]
+        body.append([{"text": label, "loss": loss, "sort": None}, *cells])
     alike = len({c.setting for c, _ in shown}) == len(shown)
     head = ["Loss", *(f"{c.setting} (recipe {c.recipe})" if alike else c.title for c, _ in shown)]
     unit = f", {measure.unit}" if measure.unit else ""
@@ -250,6 +233,17 @@ def beside_table(found: Found) -> Table | None:
     ]
     title = f"Differences in {measure.name}{unit}, scenarios side by side"
     return table(title, head, body, notes) if body else None
+
+
+def _beside(one: Result | None, measure: Measure) -> dict[str, Any]:
+    """The cell of a loss in one of several conditions."""
+    if one is None:
+        return value("–")
+    d = one.difference
+    if d.low is None:
+        return value(f"{signed(d.mean, measure)} ({one.conclusion})", d.mean)
+    sign = SIGN.get(one.conclusion, "").partition(" ")[0]
+    return value(f"{_spanned(d, measure)} {sign}".rstrip(), d.mean)
 
 
 def across_table(told: Across) -> Table:

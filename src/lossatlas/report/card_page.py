@@ -20,7 +20,7 @@ from lossatlas.pages.tables import Table, table, value
 from lossatlas.report import card_figures, evidence, usage
 from lossatlas.report.advice import HOLDS, advice
 from lossatlas.report.build import table_of_results
-from lossatlas.report.tables import percent, points
+from lossatlas.report.phrases import percent, points
 from lossatlas.results import store
 from lossatlas.theory import curves, records, wording
 from lossatlas.theory.checks import CHECKS

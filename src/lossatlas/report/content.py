@@ -12,6 +12,7 @@ from lossatlas.analysis.measures import ACCURACY, Measure
 from lossatlas.cards import Card
 from lossatlas.losses import registry
 from lossatlas.report import figures, sentences, tables
+from lossatlas.report.headline import headline
 from lossatlas.report.source import Source
 from lossatlas.results import sweeps
 from lossatlas.results.files import Damaged
@@ -103,7 +104,7 @@ def assemble(
         "measure": asked.measure,
         "names": losses,
         "against": asked.against,
-        "answer": sentences.headline(found, overall, pairs[:2], again_told[:1]),
+        "answer": headline(found, overall, pairs[:2], again_told[:1]),
         "conditions": parts,
         "over_all": {
             "sentences": [

@@ -17,7 +17,8 @@ from lossatlas.analysis.measures import Measure
 from lossatlas.drawing import MANY, WIDTH, Axes, Figure, Picture, drawing, sns, svg
 from lossatlas.evaluation.drawn import LEAST_IN_BIN, LEVELS, Drawn
 from lossatlas.pages.escape import csv_cell
-from lossatlas.report.tables import best_first, percent, signed
+from lossatlas.report.phrases import percent, signed
+from lossatlas.report.tables import best_first
 
 OTHER = "#8a8a8a"
 # All seven are seen on white and on black (contrast 3 and more), also by the colour-blind.

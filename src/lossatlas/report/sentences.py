@@ -1,26 +1,24 @@
 """The sentences of a report, generated from its numbers; Markdown, one sentence an item."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
-from statistics import mean, median
+from statistics import mean
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Arm, Condition, Found, Result, Row, is_finished
-from lossatlas.analysis.measures import MEASURES, Measure
+from lossatlas.analysis.measures import MEASURES
 from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
     LEAST,
-    Difference,
     conclusion,
-    detectable,
 )
 from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
-from lossatlas.report.tables import costs, number, percent, signed
+from lossatlas.report import phrases
+from lossatlas.report.tables import costs
 from lossatlas.results.travel import machine
 
 ALWAYS = (
@@ -71,252 +69,72 @@ FEW_SEEDS = (
     f"With fewer than {LEAST} seeds of either loss a difference is shown and nothing is said of "
     "it: so few do not tell how much a loss scatters."
 )
-GROUNDS = {
-    "not resolved": " after Holm's correction",
-    "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
-    "no test": ", without spread between the seeds",
-}
 PLURAL = {"holds": "hold", "turned over": "turn over"}
 MOST_NAMED = 4  # differences in one sentence; of more, the first and the last
-MOST_LISTED = 10  # losses in a list
-LEAST_SHARED = 5  # losses in all conditions, from which the answer tells what holds over these
-MOST_SAID = 6  # sentences of the answer
-MOST_PROBABLE = 3  # conditions whose best probabilities the answer names
 ENOUGH = 10  # conditions; of fewer, drawing them again shows too little of how they differ
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
 
-def headline(
-    found: Found,
-    overall: Sequence[Across],
-    asked: Sequence[str] = (),
-    repeated: Sequence[str] = (),
-) -> list[str]:
-    """The answer in at most `MOST_SAID` sentences: where, which loss, by how much, then how sure.
-
-    `asked` are sentences about what was asked for by name, `repeated` about other runs.
-    """
-    compared = [(c, results) for c, results in found if any(one.differences for one in results)]
-    # then the last sentence names what is shared
-    grounds = {ground(c) for c, _ in found} if compared else set()
-    alike = len({one[1:] for one in grounds}) == 1
-
-    def where(c: Condition) -> str:
-        by = "" if len(grounds) == 1 else f" (recipe {code(c.recipe)})"
-        return code(c.setting) + c.judge.whose + by if alike else place(c)
-
-    clean = [(c, results) for c, results in compared if c.setting == "clean"]
-    silent: dict[str, list[str]] = defaultdict(list)
-    for c, results in found:
-        if not any(one.differences for one in results):
-            silent[_why_silent(c, results)].append(where(c))
-    last = [f"Nothing is compared in {', '.join(many)}: {why}." for why, many in silent.items()]
-    if len(last) > 2:
-        n = sum(map(len, silent.values()))
-        last = [f"Nothing is compared in {n} scenarios; with each of them stands why."]
-    last += [*repeated, *_sure(compared, where)]
-    best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
-    judged = [(c, _probabilities(c)) for c, _ in compared]
-    told = [(*one, where(c)) for c, one in judged if one is not None]
-    told.sort(key=itemgetter(0), reverse=True)
-    joined = "; in ".join(f"{place}: {said}" for _, said, place in told[:MOST_PROBABLE])
-    if (left := len(told) - MOST_PROBABLE) > 0:
-        joined += f"; {left} more such {'scenario' if left == 1 else 'scenarios'} in the tables"
-    none = [where(c) for c, one in judged if one is None and _has_nll(c)]
-    also = f"; in {', '.join(none)} no loss is shown to have a lower NLL" if none else ""
-    more = [f"In {joined}{also}."] if told else []
-    more += [across(one)[0] for one in overall[:1] if len(one.losses) > LEAST_SHARED]
-    room = MOST_SAID - len(asked) - len(last)
-    kept = best[: max(1, room - len(more[:1]))]  # a scenario comes before what is over several
-    said = [*asked, *kept, *more[: max(0, room - len(kept))], *last][:MOST_SAID]
-    if left := len(best) - len(kept):
-        counted = "1 more scenario is" if left == 1 else f"{left} more scenarios are"
-        said[-1] = f"{said[-1][:-1]}; {counted} in the tables."
-    return said
+def _best(condition: Condition, ordered: Sequence[Result], than: str) -> str:
+    """The best loss of a condition, what is not told from it, and how far any loss may go."""
+    m, near = condition.measure, phrases.near
+    good, highest = ("higher", "highest") if m.higher_is_better else ("lower", "lowest")
+    top = next((one for one in ordered if one.conclusion == good), None)
+    if top is None:
+        level = [one for one in ordered if one.conclusion in ("equivalent", "not resolved")]
+        said = f"No loss is shown to be better than {than}"
+        said += near([(one.arm, one.difference) for one in level], "it")
+    else:
+        of = "of those shown to be better" if top is not ordered[0] else f"of {len(ordered)} losses"
+        said = f"{code(top.arm.label)} is the {highest} {of}"
+        said += near(arms.level(condition, top.arm), "it") + _ahead_with_few(condition, top.arm)
+    return f"{said}{phrases.reach(ordered, m)}."
 
 
-def ground(condition: Condition) -> tuple[str, str, str]:
-    """What conditions share whose numbers can be set beside each other."""
-    return condition.recipe, condition.model, condition.data
-
-
-def _cleaner(condition: Condition, clean: Found) -> tuple[Condition, Sequence[Result]] | None:
-    """Clean labels for the same network and images, by the same recipe if there are such runs."""
-    alike = [one for one in clean if ground(one[0])[1:] == ground(condition)[1:]]
-    return min(alike, key=lambda one: one[0].recipe != condition.recipe, default=None)
-
-
-def _best(
-    condition: Condition,
-    results: Sequence[Result],
-    where: str,
-    clean: tuple[Condition, Sequence[Result]] | None,
-) -> str:
-    """The best loss of a condition, and whether it is shown to be better than the baseline."""
-    m, ordered = condition.measure, _ordered(condition, results)
-    against = condition.judge.against or code(
-        condition.baseline.label if condition.baseline else ""
-    )
-    base = ""
-    if condition.baseline is not None:
-        mean = next(one.cell.mean for one in results if one.arm is condition.baseline)
-        base = f" ({number(mean, m)}{_unit(m)})"
-    good, bad = ("higher", "lower")[:: 1 if m.higher_is_better else -1]
-    shown = [one for one in ordered if one.conclusion == good]
-    if not shown:
-        return _none(ordered, m, where, against, base, bad)
-    top, first = shown[0], ordered[0]
-    said = f"In {where}: **{code(top.arm.label)} {_effect(top.difference, m)}** in {m.name}"
-    said += f"{_fresh(top, m)}, better than {against}{base}"
-    if top is not first:
-        said += (
-            f", the best that is shown ({code(first.arm.label)} has "
-            f"{_effect(first.difference, m)}, {first.conclusion})"
-        )
-    elif len(ordered) > 1:
-        said += f", the {'highest' if m.higher_is_better else 'lowest'} of {len(ordered)} losses"
-    said += _level(condition, top) + _by_size(condition, top.arm) + _worse_nll(condition, top.arm)
-    if clean is not None and clean[0] is not condition:
-        cost = next((one for one in clean[1] if one.arm.label == top.arm.label), None)
-        if cost is not None and cost.difference.mean is not None:
-            effect = _effect(cost.difference, m)
-            said += f"; in {_length(clean[0], condition)} {code(top.arm.label)} has {effect}"
-            said += f", {_word(cost.conclusion, m)}"
-    words = {good: "better", bad: "worse"}
-    counts = Counter(words.get(one.conclusion, one.conclusion) for one in ordered if one is not top)
-    others = [f"{counts[word]} {word}" for word in ("better", "worse", *WORDS) if counts[word]]
-    said += f"; the others: {', '.join(others)}" if others else ""
-    return f"{said}{_reach(ordered, m)}."
-
-
-def _none(ordered: Sequence[Result], m: Measure, where: str, name: str, base: str, bad: str) -> str:
-    """That no loss of a condition is shown to be better than the baseline."""
-    top = ordered[0]
-    word = _word(top.conclusion, m) + GROUNDS.get(top.conclusion, "")
-    effect = f"{_effect(top.difference, m)}: {word}"
-    than = f"shown to be better than {name}{base} in {m.name}"
-    if len(ordered) == 1:
-        return f"In {where}: {code(top.arm.label)} is not {than}, {effect}."
-    said = f"In {where}: none of {len(ordered)} losses is {than}; the best of them is "
-    said += f"{code(top.arm.label)}, {effect}{_reach(ordered, m)}"
-    worse = sum(one.conclusion == bad for one in ordered)
-    level = [one for one in ordered if one.conclusion in ("equivalent", "not resolved")]
-    said += f"; {worse} {'is' if worse == 1 else 'are'} worse" if worse else ""
-    said += _near([(one.arm, one.difference) for one in level], name)
-    left = len(ordered) - worse - len(level)
-    return said + (f"; {left} without a statement" if left else "") + "."
-
-
-def _reach(ordered: Sequence[Result], m: Measure) -> str:
-    """How far the best of all differences may go, as far as their intervals tell."""
-    far = "high" if m.higher_is_better else "low"
-    ends = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
-    if not len(ends) == len(ordered) > 1:
-        return ""
-    end = signed((max if m.higher_is_better else min)(ends), m)
-    return f"; the {'highest' if m.higher_is_better else 'lowest'} end of an interval is {end}"
-
-
-def _length(clean: Condition, condition: Condition) -> str:
-    """A scenario beside another one, with what its runs are if their recipe is another."""
-    if clean.recipe == condition.recipe:
-        return code(clean.setting)
-    runs = [run for arm in clean.arms for run in arm.runs]
-    epochs = {run["epochs"] for run in runs if "epochs" in run}
-    sizes = {run["train_size"] for run in runs if "train_size" in run}
-    long = ""
-    if len(epochs) == len(sizes) == 1:
-        long = f", {epochs.pop():g} epochs of {sizes.pop():,.0f} images"
-    return f"{code(clean.setting)}, by another recipe ({code(clean.recipe)}{long}),"
-
-
-def _level(condition: Condition, top: Result) -> str:
-    """Which losses are not shown to differ from the best."""
-    return _near(arms.level(condition, top.arm), "it")
-
-
-def _near(level: Sequence[tuple[Arm, Difference]], name: str) -> str:
-    """Losses that are not shown to differ: by name those whose interval holds 0."""
-    near = [
-        arm.label
-        for arm, d in level
-        if d.low is not None and d.high is not None and d.low <= 0 <= d.high
-    ]
-    far = len(level) - len(near)
-    said = f"; not shown to differ from {name}: {_named(near)}" if near else ""
-    if far:
-        more = f", and {far} more" if near else f"; {far} not shown to differ from {name}"
-        said += f"{more} only because of Holm's correction"
-    return said
-
-
-def _named(labels: Sequence[str]) -> str:
-    """Losses by name, the first of more than `MOST_LISTED`."""
-    names = list(map(code, labels))
-    if len(names) > MOST_LISTED:
-        names = [*names[: MOST_LISTED - 1], f"{len(names) - MOST_LISTED + 1} more"]
-    return ", ".join(names)
-
-
-def _by_size(condition: Condition, ours: Arm) -> str:
-    """What rare classes gain and frequent ones pay, where the scenario has such, and who does more
-    for the rare ones."""
-    parts, baseline = [], condition.baseline
-    for size in ("few", "many"):
-        field = f"test_{size}_accuracy"
-        if baseline is not None and ours.values(field) and baseline.values(field):
-            share, other = (percent(arm.cell(field).mean) for arm in (ours, baseline))
-            parts.append(f"of classes with {size} images {share} % against {other} %")
-    if not parts:
-        return ""
+def _ahead_with_few(condition: Condition, ours: Arm) -> str:
+    """Which loss does more than the best one for classes with few images, if any is shown to."""
     few = MEASURES["test_few_accuracy"]
-    more = arms.ahead(replace(condition, measure=few), ours)
-    also = ""
-    if more:
-        share = percent(more[0].cell(few.field).mean)
-        also = f" (highest of those shown to be better with few: {code(more[0].label)}, {share} %)"
-    return f"; accuracy {', '.join(parts)}{also}"
-
-
-def _worse_nll(condition: Condition, ours: Arm) -> str:
-    """That the best loss has worse probabilities than the baseline, if it is shown."""
-    nll, base = MEASURES["test_nll"], condition.baseline
-    if condition.measure is nll or base is None or not _has_nll(condition):
+    more = arms.ahead(replace(condition, measure=few), ours) if ours.values(few.field) else []
+    if not more:
         return ""
-    found = arms.results(replace(condition, measure=nll))
-    worse = any(one.arm is ours and one.conclusion == "higher" for one in found)
-    return f"; its NLL is worse, {_two((ours, base), nll)} nats" if worse else ""
+    share = phrases.percent(more[0].cell(few.field).mean)
+    others = "another is" if len(more) == 1 else f"{len(more)} others are"
+    best = f"{code(more[0].label)} {'' if len(more) == 1 else 'the most, '}with {share} %"
+    return f"; for classes with few images {others} shown to be better, {best}"
 
 
-def _probabilities(condition: Condition) -> tuple[float, str] | None:
-    """What losses do to the probabilities: the largest resolved gain in NLL, with the ECE, and what
-    temperature scaling leaves; None where nothing is resolved."""
-    nll, top, base = MEASURES["test_nll"], arms.lowest(condition, "test_nll"), condition.baseline
-    if top is None or base is None:
-        return None
-    both = top.arm, base
+def _lowest_nll(condition: Condition, base: Arm, top: Result) -> str:
+    """The lowest NLL that is shown to be below the baseline's, with the ECE."""
+    nll, both = MEASURES["test_nll"], (top.arm, base)
     said = (
-        f"**{code(top.arm.label)} {_effect(top.difference, nll)}** in NLL, the lowest that is "
-        f"shown, {_two(both, nll)}"
-    ) + _fresh(top, nll)
-    said += _level(replace(condition, measure=nll), top)
-    ours, theirs = (a.cell("test_ece").mean for a in both)
-    if ours is not None and theirs is not None:
-        said += f"; ECE {percent(ours)} % against {percent(theirs)} % for {code(base.label)}"
-        ece = arms.lowest(condition, "test_ece")
-        if ece is not None and ece.arm is not top.arm:
-            lowest = percent(ece.arm.cell("test_ece").mean)
-            said += f" (lowest that is shown: {code(ece.arm.label)}, {lowest} %)"
-    return -(top.difference.mean or 0), said + _scaled(condition, base)
+        f"**{code(top.arm.label)} {phrases.effect(top.difference, nll)}** in NLL, the lowest that "
+        f"is shown, {phrases.against(both, nll)}"
+    )
+    said += phrases.fresh(top, nll)
+    said += phrases.near(arms.level(replace(condition, measure=nll), top.arm), "it")
+    if both_ece := ece(both):
+        said += f"; {both_ece} for {code(base.label)}"
+        least = arms.lowest(condition, "test_ece")
+        if least is not None and least.arm is not top.arm:
+            lowest = phrases.percent(least.arm.cell("test_ece").mean)
+            said += f" (lowest that is shown: {code(least.arm.label)}, {lowest} %)"
+    return said
+
+
+def ece(both: tuple[Arm, Arm]) -> str:
+    """The ECE of one arm against that of the other; empty where one has none."""
+    ours, theirs = (arm.cell("test_ece").mean for arm in both)
+    if ours is None or theirs is None:
+        return ""
+    return f"ECE {phrases.percent(ours)} % against {phrases.percent(theirs)} %"
 
 
 def _scaled(condition: Condition, base: Arm) -> str:
     """What temperature scaling does to the NLL of the baseline, and which is the lowest then."""
     nll, scaled = MEASURES["test_nll"], MEASURES["test_nll_ts"]
-    held = [arm for arm in condition.arms if arm.values(scaled.field)]
-    if condition.measure is scaled or base not in held or len(held) < 2:
+    if not has_scaled(condition):
         return ""
-    before, mean = (number(base.cell(m.field).mean, m) for m in (nll, scaled))
+    before, mean = (phrases.number(base.cell(m.field).mean, m) for m in (nll, scaled))
     said = (
         f"; temperature scaling by the scenario's own labels brings the NLL of {code(base.label)}"
     )
@@ -324,20 +142,21 @@ def _scaled(condition: Condition, base: Arm) -> str:
     after = arms.lowest(condition, scaled.field)
     if after is None:
         return said + ", and no loss is shown to have a lower one then"
-    return (
-        f"{said}; the lowest that is shown is then {code(after.arm.label)} with "
-        f"{number(after.arm.cell(scaled.field).mean, scaled)}, "
-        f"{_effect(after.difference, scaled)}{_level(replace(condition, measure=scaled), after)}"
-    )
+    said += f"; the lowest that is shown is then {code(after.arm.label)} with "
+    said += phrases.number(after.arm.cell(scaled.field).mean, scaled)
+    said += f", {phrases.effect(after.difference, scaled)}"
+    return said + phrases.near(arms.level(replace(condition, measure=scaled), after.arm), "it")
 
 
-def _two(both: Sequence[Arm], m: Measure) -> str:
-    """The mean of one arm against that of the other."""
-    ours, theirs = (number(arm.cell(m.field).mean, m) for arm in both)
-    return f"{ours} against {theirs}"
+def has_scaled(condition: Condition) -> bool:
+    """Whether losses can be compared by their NLL after temperature scaling."""
+    scaled, base = MEASURES["test_nll_ts"], condition.baseline
+    held = [arm for arm in condition.arms if arm.values(scaled.field)]
+    return condition.measure is not scaled and base in held and len(held) > 1
 
 
-def _has_nll(condition: Condition) -> bool:
+def has_nll(condition: Condition) -> bool:
+    """Whether losses can be compared by their NLL, beside what the condition is about."""
     nll, base = MEASURES["test_nll"], condition.baseline
     return condition.measure is not nll and base is not None and bool(base.values(nll.field))
 
@@ -345,22 +164,22 @@ def _has_nll(condition: Condition) -> bool:
 def _on_probabilities(condition: Condition) -> list[str]:
     """The sentences of a condition on probabilities; none where it has no NLL, or is about it."""
     nll, base = MEASURES["test_nll"], condition.baseline
-    if base is None or not _has_nll(condition):
+    if base is None or not has_nll(condition):
         return []
-    told = _probabilities(condition)
-    if told is not None:
-        said = [f"Probabilities: {told[1]}."]
+    top = arms.lowest(condition, nll.field)
+    if top is not None:
+        said = [f"Probabilities: {_lowest_nll(condition, base, top)}{_scaled(condition, base)}."]
     else:
         found = arms.results(replace(condition, measure=nll))
         worse = sum(one.conclusion == "higher" for one in found)
         mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
-        gap = "" if ece is None else f" and an ECE of {percent(ece)} %"
+        gap = "" if ece is None else f" and an ECE of {phrases.percent(ece)} %"
         many = f"{worse} {'has' if worse == 1 else 'have'} a higher one"
         if worse == sum(bool(one.differences) for one in found):
             many = f"all {worse} others have a higher one" if worse > 1 else "the other's is higher"
         said = [
             f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which "
-            f"has {number(mean, nll)} nats{gap}; {many}{_scaled(condition, base)}."
+            f"has {phrases.number(mean, nll)} nats{gap}; {many}{_scaled(condition, base)}."
         ]
     if all(run.get("temperature_images") == 0 for run in base.runs):
         said.append(
@@ -370,35 +189,7 @@ def _on_probabilities(condition: Condition) -> list[str]:
     return said
 
 
-def _sure(compared: Found, where: Callable[[Condition], str]) -> list[str]:
-    """What these seeds could find, and on what ground all of it was measured."""
-    ending = ""
-    if len({ground(c)[1:] for c, _ in compared}) == 1:
-        c = compared[0][0]
-        epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
-        ending = f"; all with model {code(c.model)}, data {code(c.data)}"
-        if len({ground(c) for c, _ in compared}) == 1:
-            long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
-            ending = f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, "
-            ending += f"data {code(c.data)}"
-    least: list[tuple[float, Measure, str]] = []
-    between = ", "
-    for c, results in compared:
-        found = [d for one in results if (d := detectable(one.difference)) is not None]
-        least += [(median(found), c.measure, where(c))] if found else []
-    if len(least) > MOST_NAMED and len({m for _, m, _ in least}) == 1:
-        least = [min(least, key=itemgetter(0)), max(reversed(least), key=itemgetter(0))]
-        between = " to "
-    told = [f"{number(d, m)}{f' {m.unit}'.rstrip()} in {place}" for d, m, place in least]
-    if not told:
-        return [f"All{ending.removeprefix('; all')}."] if ending else []
-    return [
-        f"One test without Holm's correction finds a true difference of {between.join(told)} "
-        f"(median over losses) in 80 % of surveys; with it, larger ones{ending}."
-    ]
-
-
-def _why_silent(condition: Condition, results: Sequence[Result]) -> str:
+def why_silent(condition: Condition, results: Sequence[Result]) -> str:
     """Why nothing is compared in a condition."""
     against, m = code(condition.against), condition.measure
     if condition.trial:
@@ -420,24 +211,26 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
     m, base = condition.measure, condition.baseline
     measured = [one for one in results if one.cell.mean is not None]
     if not any(one.differences for one in results):
-        why = _why_silent(condition, results)
+        why = why_silent(condition, results)
         said = [f"Nothing is compared: {why}."]
         return said if condition.trial else [*said, *_calibrated(measured)]
     against, said = condition.judge.against, []
     if base is not None:
         against = code(base.label)
         c = next(one.cell for one in results if one.arm is base)
-        span = "" if c.low is None else f", 95 % interval {number(c.low, m)} to {number(c.high, m)}"
+        low, high = (phrases.number(end, m) for end in (c.low, c.high))
+        span = "" if c.low is None else f", 95 % interval {low} to {high}"
         few = (
             f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
             if c.n < BASELINE_SEEDS
             else ""
         )
         said.append(
-            f"{number(c.mean, m)}{_unit(m)} {m.name} in the last epoch: the baseline {against} "
+            f"{phrases.valued(c.mean, m)} {m.name} in the last epoch: the baseline {against} "
             f"(n={c.n}{span}{few})."
         )
-    ordered = _ordered(condition, results)
+    ordered = phrases.ordered(condition, results)
+    said += [_best(condition, ordered, against)] if len(ordered) > 1 else []
     for word in WORDS:
         mine = [one for one in ordered if one.conclusion == word]
         above = [one for one in mine if (one.difference.mean or 0) > 0]
@@ -445,10 +238,12 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         if len(mine) <= MOST_NAMED:
             above, below = mine, []
         for side in filter(None, (above, below)):
-            listed = [f"{_effect(one.difference, m)} for {code(one.arm.label)}" for one in side]
+            listed = [
+                f"{phrases.effect(one.difference, m)} for {code(one.arm.label)}" for one in side
+            ]
             if len(side) > MOST_NAMED:
                 listed = [listed[0], f"{len(side) - 2} between", listed[-1]]
-            told = f"{_word(word, m)}{GROUNDS.get(word, '')}"
+            told = f"{phrases.concluded(word, m)}{phrases.GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
     said += _cost(condition)
     return said + _on_probabilities(condition) + _calibrated(measured)
@@ -471,15 +266,6 @@ def _cost(condition: Condition) -> list[str]:
     ]
 
 
-def _ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:
-    """Those with a difference, the best first."""
-    sign = -1 if condition.measure.higher_is_better else 1
-    return sorted(
-        (one for one in results if one.differences),
-        key=lambda one: sign * (one.difference.mean or 0),
-    )
-
-
 def comparison(found: Found, a: str, b: str) -> list[str]:
     """What `--compare` asks: loss `a` minus loss `b`, a sentence a condition that has both, then
     one of the others."""
@@ -487,11 +273,11 @@ def comparison(found: Found, a: str, b: str) -> list[str]:
     for condition, _ in found:
         d, m = arms.compare(condition, a, b), condition.measure
         if d is not None:
-            word = _word(conclusion(d, d.p, m.margin), m)
-            what = f"{code(a)} minus {code(b)} in {place(condition)}"
-            said.append(f"**{_effect(d, m)}** in {m.name} for {what}: {word}.")
+            word = phrases.concluded(conclusion(d, d.p, m.margin), m)
+            what = f"{code(a)} minus {code(b)} in {phrases.place(condition)}"
+            said.append(f"**{phrases.effect(d, m)}** in {m.name} for {what}: {word}.")
         elif not condition.judge.untrained and not condition.trial:
-            missing.append(place(condition))
+            missing.append(phrases.place(condition))
     told = f"{code(a)} and {code(b)} are not both measured in {', '.join(missing)}."
     return [*said, *([told] if missing else [])]
 
@@ -518,9 +304,9 @@ def across(told: Across) -> list[str]:
             rank,
         ]
     span = "no interval from two" if n == 2 else "no interval"
-    effect = _with_unit(most.iqm, m)
+    effect = phrases.changed(most.iqm, m)
     if most.low is not None and most.high is not None:
-        span = f"bootstrap interval {signed(most.low, m)} to {signed(most.high, m)}"
+        span = f"bootstrap interval {phrases.signed(most.low, m)} to {phrases.signed(most.high, m)}"
         span += f", too short as it is of {n} scenarios alone" if n < ENOUGH else ""
         if not most.low <= 0 <= most.high:
             effect = f"**{effect}**"
@@ -563,19 +349,13 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
 def beside(one: Again) -> str:
     """A statement, here and there."""
     here, *there = (
-        f"{_effect(found.difference, one.condition.measure)}: {found.conclusion}"
+        f"{phrases.effect(found.difference, one.condition.measure)}: {found.conclusion}"
         for found in (one.here, one.there)
         if found is not None
     )
     also = f"; there {there[0]}" if there else ""
-    return f"{one.outcome}: {place(one.condition)}, {code(one.here.arm.label)}: here {here}{also}"
-
-
-def place(condition: Condition) -> str:
-    """Where a number was measured: scenario, kind of loss, recipe, model and data."""
-    named = (("recipe", condition.recipe), ("model", condition.model), ("data", condition.data))
-    told = ", ".join(f"{k} {code(v)}" for k, v in named)
-    return f"{code(condition.setting)}{condition.judge.whose} ({told})"
+    where = f"{phrases.place(one.condition)}, {code(one.here.arm.label)}"
+    return f"{one.outcome}: {where}: here {here}{also}"
 
 
 def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
@@ -589,7 +369,7 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
             "result. What is compared below may change with the others."
         )
     for trial in dict.fromkeys(condition.trial for condition, _ in found if condition.trial):
-        places = [place(condition) for condition, _ in found if condition.trial == trial]
+        places = [phrases.place(condition) for condition, _ in found if condition.trial == trial]
         said.append(
             f"**{trial[0].upper()}{trial[1:]}: no finding.** The runs in {'; '.join(places)} show "
             "that everything is connected. Their numbers say nothing about a loss and are compared "
@@ -621,9 +401,10 @@ def _apart(condition: Condition) -> str:
         for a in others
         if away[a.label]
     ]
+    where = phrases.place(condition)
     return (
-        f"**Other machines than the baseline's** in {place(condition)}: {', '.join(told)}. A "
-        "difference to it may be in part one of the machines."
+        f"**Other machines than the baseline's** in {where}: {', '.join(told)}. A difference to it "
+        "may be in part one of the machines."
         if told
         else ""
     )
@@ -644,9 +425,9 @@ def scenarios(found: Found) -> list[str]:
         sizes = sorted({int(row["train_size"]) for row in rows if "train_size" in row})
         noise = sorted(row["effective_noise"] for row in rows if "effective_noise" in row)
         if sizes:
-            told.append(f"{_ends([f'{n:,}' for n in sizes])} training images")
+            told.append(f"{phrases.ends([f'{n:,}' for n in sizes])} training images")
         if noise and noise[-1]:
-            share = _ends([percent(x) for x in noise])
+            share = phrases.ends([phrases.percent(x) for x in noise])
             told.append(f"the targets of {share} % of them leave out the true class")
         where = code(setting) + (f" on {code(data)}" if several else "")
         said.append(f"{where}: {'; '.join(told) or 'not described'}.")
@@ -660,7 +441,7 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     """
     everything = [one for _, results in found for one in results]
     counts = sorted({one.cell.n for one in everything if one.cell.n})
-    seeds = _ends([str(n) for n in counts]) or "no"
+    seeds = phrases.ends([str(n) for n in counts]) or "no"
     said = [f"Each mean of a loss rests on {seeds} {'seed' if counts == [1] else 'seeds'}."]
     said += [ONE_SEED] if 1 in counts else []
     said += [FEW_SEEDS] if counts and counts[0] < LEAST else []
@@ -690,47 +471,9 @@ def limits(found: Found, provenance: Sequence[Mapping[str, str]] = ()) -> list[s
     return said
 
 
-def _word(text: str, m: Measure) -> str:
-    """A conclusion in a sentence; what is higher is not always better."""
-    if text in ("higher", "lower"):
-        return f"{text} ({'better' if (text == 'higher') is m.higher_is_better else 'worse'})"
-    return f"equivalent within ±{100 * (m.margin or 0):g} points" if text == "equivalent" else text
-
-
-def _effect(d: Difference, m: Measure) -> str:
-    """A difference with its interval and the seeds on either side."""
-    span = "no interval"
-    if d.low is not None:
-        span = f"95 % interval {signed(d.low, m)} to {signed(d.high, m)}"
-    return f"{_with_unit(d.mean, m)} ({span}, n={d.n} against {d.m})"
-
-
-def _with_unit(v: float | None, m: Measure) -> str:
-    return f"{signed(v, m)} {m.unit}".rstrip()
-
-
-def _fresh(one: Result, m: Measure) -> str:
-    """What the seeds say that were made after the loss had been chosen as one of the best."""
-    if one.fresh is None or one.fresh.mean is None:
-        return ""
-    said, many = _with_unit(one.fresh.mean, m), one.fresh.n
-    if one.fresh.low is not None:
-        said += f", {signed(one.fresh.low, m)} to {signed(one.fresh.high, m)}"
-    return f" (its {f'{many} newest seeds' if many > 1 else 'newest seed'} alone: {said})"
-
-
 def _calibrated(measured: Sequence[Result]) -> list[str]:
     near = [code(one.arm.label) for one in measured if one.calibrated]
     return [
         f"ECE within two sd of what a perfectly calibrated model would get, in every seed: "
         f"{', '.join(near)}."
     ] if near else []  # fmt: skip
-
-
-def _unit(m: Measure) -> str:
-    return " %" if m.unit == "points" else f" {m.unit}".rstrip()
-
-
-def _ends(ascending: Sequence[str]) -> str:
-    """The first to the last, or the one there is; empty for none."""
-    return " to ".join(dict.fromkeys((*ascending[:1], *ascending[-1:])))

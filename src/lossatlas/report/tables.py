@@ -16,6 +16,7 @@ from lossatlas.analysis.measures import MEASURES, Measure
 from lossatlas.cards import Card
 from lossatlas.names import scenario_key
 from lossatlas.pages.tables import Table, table, value
+from lossatlas.report.phrases import capital, number, percent, signed
 from lossatlas.results.travel import machine
 
 ENVIRONMENT = (
@@ -429,35 +430,6 @@ def losses_table(losses: Mapping[str, tuple[Card | None, str]]) -> Table:
         body.append(row)
     head = ["Loss", "family", "target", "paper"]
     return table("The losses of these runs", head, body, words=True)
-
-
-def percent(fraction: float | None) -> str:
-    """0.70125 as 70.13; the minus is a real one; None is a dash."""
-    return "–" if fraction is None else f"{100 * fraction:.2f}".replace("-", "−")
-
-
-def points(fraction: float | None) -> str:
-    """A signed difference in percentage points."""
-    return "–" if fraction is None else f"{round(100 * fraction, 2) + 0.0:+.2f}".replace("-", "−")
-
-
-def number(v: float | None, measure: Measure) -> str:
-    """A value of a measure: a share in percent, all else with three decimals."""
-    if measure.unit == "points":
-        return percent(v)
-    return "–" if v is None else f"{v:.3f}".replace("-", "−")
-
-
-def signed(v: float | None, measure: Measure) -> str:
-    """A difference in a measure, with its sign; what is rounded to zero has a plus."""
-    if measure.unit == "points":
-        return points(v)
-    return "–" if v is None else f"{round(v, 3) + 0.0:+.3f}".replace("-", "−")
-
-
-def capital(text: str) -> str:
-    """The text as a sentence begins, but for names such as kNN."""
-    return text[0].upper() + text[1:] if text[:2].islower() else text
 
 
 def concluded(one: Result) -> str:

@@ -1,0 +1,215 @@
+"""What a report says on its first screen."""
+
+import re
+from dataclasses import replace
+
+from lossatlas.analysis import across, arms, measures
+from lossatlas.report import sentences
+from lossatlas.report.headline import MOST_SAID, headline
+from rows import BASE, only, row, survey
+
+
+def test_the_answer_names_what_cannot_be_told_from_the_best_and_what_is_higher_but_not_shown():
+    near = survey(
+        cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.752, 0.749, 0.75], mae=[0.72] * 3
+    )
+    condition, found = only(near)
+    first, _ = headline([(condition, list(found.values()))], [])
+    assert first.startswith("In `clean`: **`gce` +")
+    assert "the highest of 3 losses; not shown to differ from it: `focal`; the others: 2" in first
+    wide = survey(cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.90, 0.60, 0.90])
+    condition, found = only(wide)
+    first, _ = headline([(condition, list(found.values()))], [])
+    assert first.startswith("In `clean`: **`focal` +")
+    assert "the best that is shown (`gce` has +9.95 points (95 % interval" in first
+    assert first.endswith(
+        "not resolved); not shown to differ from it: `gce`; the others: 1 not resolved."
+    )
+    high = max(one.difference.high for one in found.values() if one.difference.high is not None)
+    section = sentences.answer(condition, list(found.values()))[1]
+    assert section == (
+        "`focal` is the highest of those shown to be better; not shown to differ from it: `gce`; "
+        f"no interval ends above +{100 * high:.2f}."
+    )
+
+
+def test_with_a_long_tail_the_answer_says_what_rare_classes_gain_and_frequent_ones_pay():
+    def tail(loss, s, accuracy, few, many):
+        return row(loss, s, test_accuracy=accuracy, test_few_accuracy=few, test_many_accuracy=many)
+
+    runs = [tail("cross_entropy", s, 0.46 + 0.001 * s, 0.02, 0.88) for s in range(8)]
+    runs += [tail("ldam", s, 0.62 + 0.001 * s, 0.55, 0.74) for s in range(3)]
+    condition, found = only(runs)
+    first, _ = headline([(condition, list(found.values()))], [])
+    assert (
+        "; accuracy of classes with few images 55.00 % against 2.00 %, of classes with many images "
+        "74.00 % against 88.00 %." in first
+    )
+
+
+def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
+    condition, found = only(survey(cross_entropy=BASE, gce=[0.72, 0.68, 0.73, 0.67], mae=[0.5] * 3))
+    first, _ = headline([(condition, list(found.values()))], [])
+    high = found["gce"].difference.high
+    assert first.startswith(
+        "In `clean`: **no loss is shown to be better than `cross_entropy` (70.05 %)** in test "
+        "accuracy; the highest of 2, `gce`, has −0.05 points (95 % interval −"
+    )
+    assert first.endswith(
+        "not resolved after Holm's correction; no interval ends above "
+        f"+{100 * high:.2f}; the others: 1 worse."
+    )
+    assert sentences.answer(condition, list(found.values()))[1] == (
+        "No loss is shown to be better than `cross_entropy`; not shown to differ from it: `gce`; "
+        f"no interval ends above +{100 * high:.2f}."
+    )
+
+
+def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
+    runs = [
+        row(loss, s, test_nll=nll + (-1) ** s * 0.01)
+        for loss, nll in (("cross_entropy", 0.8), ("focal", 0.799), ("mae", 1.2))
+        for s in range(4)
+    ]
+    [condition] = arms.conditions(runs, [], measure=measures.find("nll"))
+    first, _ = headline([(condition, found := arms.results(condition))], [])
+    low = next(one.difference.low for one in found if one.arm.label == "focal")
+    assert "the lowest of 2, `focal`, has −0.001 nats (95 % interval −0.0" in first
+    assert f"; no interval ends below −{-low:.3f}; the others: 1 worse." in first
+
+
+def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
+    runs = survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74], gce=[0.60, 0.61, 0.62])
+    many = [f"noise_{i}" for i in range(9)]
+    runs += [
+        one | {"scenario": name} for name in many for one in runs if one["scenario"] == "clean"
+    ]
+    runs += [row("focal", 0, 0.5, scenario="lonely"), row("gce", 0, 0.5, scenario="alone")]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    said = headline(found, across.summaries(found))
+    assert len(said) == MOST_SAID
+    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|One test|Nothing", one) for one in said)
+    assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
+    assert "in `clean` it has +2.9" in said[1]
+    assert said[-1].endswith(
+        "all with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
+        "tables."
+    )
+
+
+def test_what_the_best_costs_on_clean_labels_is_told_of_another_recipe_too():
+    runs = survey(cross_entropy=BASE, gce=[0.60, 0.61, 0.62])
+    there = survey(cross_entropy=BASE, gce=[0.78, 0.79, 0.80])
+    runs += [one | {"scenario": "noise", "recipe": "long", "epochs": 30} for one in there]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    said = headline(found, [])
+    assert "; in `clean`, by another recipe (`quick`), it has −" in said[1]
+    assert "against 8), lower (worse)" in said[1]
+    known = [
+        one | {"train_size": 50_000, "epochs": 3 if one["recipe"] == "quick" else 30}
+        for one in runs
+    ]
+    found = [(c, arms.results(c)) for c in arms.conditions(known, [])]
+    assert "recipe (`quick`, 3 epochs of 50,000 images), it has" in headline(found, [])[1]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    elsewhere = [(c, results) for c, results in found if c.setting != "clean"]
+    assert "in `clean`" not in headline(elsewhere, [])[0]
+
+
+def test_a_scenario_is_told_before_what_is_over_several():
+    nll = {"cross_entropy": 0.9, "focal": 0.8, "gce": 1.0}  # gives a sentence on probabilities
+    runs = [
+        one | {"scenario": name, "test_nll": nll[one["loss"]] + one["seed"] / 1000}
+        for name in ("clean", "noise", "tail")
+        for one in survey(cross_entropy=BASE, focal=[0.72, 0.73, 0.74], gce=[0.60, 0.61, 0.62])
+    ]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    repeated = "Of 6 statements, made again: 6 hold."
+    said = headline(found, across.summaries(found), repeated=[repeated])
+    for name in ("clean", "noise", "tail"):
+        assert any(one.startswith(f"In `{name}`") for one in said)
+    assert len(said) <= MOST_SAID
+    assert "more scenario" not in said[-1]
+
+
+def test_the_best_probabilities_have_a_sentence_also_after_scaling():
+    runs = [
+        row(loss, s, 0.7 + s / 1000, test_nll=nll + s / 1000, test_nll_ts=0.5, test_ece=ece)
+        for loss, nll, ece in (("cross_entropy", 0.9, 0.29), ("focal", 0.8, 0.067), ("mae", 2, 0.3))
+        for s in range(4)
+    ]
+    condition, found = only(runs)
+    said = headline([(condition, list(found.values()))], [])[1]
+    assert said.startswith(
+        "Probabilities, by the lowest NLL that is shown to be a gain: in `clean` **`focal` −0.100 "
+        "nats (95 % interval −0.10"
+    )
+    assert said.endswith(
+        "**, 0.802 against 0.901, ECE 6.70 % against 29.00 %; after temperature scaling none."
+    )
+    said = sentences.answer(condition, list(found.values()))[-1]
+    assert (
+        "in NLL, the lowest that is shown, 0.802 against 0.901; ECE 6.70 % against 29.00 % for "
+        "`cross_entropy`; temperature scaling by the scenario's own labels brings the NLL of "
+        "`cross_entropy` from 0.901 to 0.500, and no loss is shown to have a lower one then."
+        in said
+    )
+    better = [
+        one | {"test_nll_ts": 0.4 + one["seed"] / 1000} for one in runs if one["loss"] == "mae"
+    ]
+    condition, found = only([one for one in runs if one["loss"] != "mae"] + better)
+    said = sentences.answer(condition, list(found.values()))[-1]
+    assert "; the lowest that is shown is then `mae` with 0.402, −0.098 nats (95 %" in said
+    # In the answer, too, where a loss has a lower NLL before scaling.
+    both = [one | {"test_nll_ts": 0.4} if one["loss"] == "mae" else one for one in runs]
+    condition, found = only(
+        [one | {"test_nll_ts": one["test_nll_ts"] + one["seed"] / 1000} for one in both]
+    )
+    said = headline([(condition, list(found.values()))], [])[1]
+    assert said.endswith("; after temperature scaling `mae`, 0.402 against 0.502.")
+    alone = [one | {"test_nll_ts": None} if one["loss"] != "cross_entropy" else one for one in runs]
+    condition, found = only([{k: v for k, v in one.items() if v is not None} for one in alone])
+    assert "scaling" not in "".join(sentences.answer(condition, list(found.values())))
+    nll_ts = replace(only(runs)[0], measure=measures.MEASURES["test_nll_ts"])
+    assert not any("scaling by" in one for one in sentences.answer(nll_ts, arms.results(nll_ts)))
+
+
+def test_each_condition_says_which_probabilities_are_best_and_the_answer_names_them_all():
+    def runs(scenario, **nll):
+        return [
+            row(loss, s, 0.7 + s / 1000, test_nll=mean + s / 1000, test_ece=0.1, scenario=scenario)
+            for loss, mean in nll.items()
+            for s in range(4)
+        ]
+
+    noisy = runs("noise", cross_entropy=0.9, focal=0.8)
+    noisy += runs("tail", cross_entropy=2.0, focal=1.5) + runs("clean", cross_entropy=0.5, focal=1)
+    found = [(c, arms.results(c)) for c in arms.conditions(noisy, [])]
+    [said] = [one for one in headline(found, []) if "NLL" in one]
+    assert ": in `tail` **`focal` −0.500 nats (" in said
+    assert "; in `noise` **`focal` −0.100 nats (" in said
+    assert said.endswith("; in `clean` none.")
+    own = {c.setting: sentences.answer(c, results)[-1] for c, results in found}
+    assert own["noise"].startswith("Probabilities: **`focal` −0.100 nats (")
+    assert own["clean"] == (
+        "Probabilities: no loss is shown to have a lower NLL than `cross_entropy`, which has "
+        "0.502 nats and an ECE of 10.00 %; the other's is higher."
+    )
+    [noise] = [c for c, _ in found if c.setting == "noise"]
+    nll = replace(noise, measure=measures.MEASURES["test_nll"])
+    assert not any("Probabilities" in one for one in sentences.answer(nll, arms.results(nll)))
+
+
+def test_the_best_probabilities_name_what_cannot_be_told_from_them():
+    nll = {"cross_entropy": 0.9, "focal": 0.8, "gce": 0.8003, "mae": 0.85}
+    runs = [
+        row(loss, s, 0.7 + s / 1000, test_nll=mean + s / 1000, test_ece=0.1)
+        for loss, mean in nll.items()
+        for s in range(4)
+    ]
+    condition, found = only(runs)
+    said = headline([(condition, list(found.values()))], [])[1]
+    assert "0.802 against 0.901, ECE 10.00 % against 10.00 %, not shown to differ from" in said
+    assert said.endswith("from it: `gce`.")
+    said = sentences.answer(condition, list(found.values()))[-1]
+    assert "shown, 0.802 against 0.901; not shown to differ from it: `gce`; ECE" in said

@@ -172,7 +172,7 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert found["brier"].paired.mean == pytest.approx(0.003)
     assert found["focal"].paired is None
     said = sentences.answer(condition, list(found.values()))
-    assert len(said) == 6
+    assert len(said) == 7
     assert said[0].startswith(
         "70.05 % test accuracy in the last epoch: the baseline `cross_entropy` (n=8, "
     )
@@ -183,7 +183,7 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     assert said[2].endswith("for `brier`: higher (better), against `cross_entropy`.")
     assert "for `mae`: equivalent within ±0.5 points, against `cross_entropy`." in said[3]
     assert said[4].startswith("−0.05 points (95 % interval")
-    assert said[4].endswith("`gce`: not resolved after Holm's correction, against `cross_entropy`.")
+    assert said[4].endswith("`gce`: not resolved, against `cross_entropy`.")
     assert said[5].startswith("−55.05 points (no interval, n=2 against 8) for `nce`: too few seeds")
     body = main(condition, found)
     assert [r[8]["text"] for r in body["rows"]] == [
@@ -196,15 +196,15 @@ def test_resolved_equivalent_unresolved_and_untold_losses_are_told_apart():
     [first, sure] = headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`focal` +5.00 points (95 % interval +4.")
     assert first.endswith(
-        "n=4 against 8)** in test accuracy, better than `cross_entropy` "
-        "(70.05 %), the highest of 5 losses; the others: 1 better, 1 equivalent, 1 not "
-        "resolved, 1 too few seeds."
+        "n=4 against 8)** in test accuracy, better than `cross_entropy`, 75.05 against 70.05 %; "
+        "the highest of 5 losses; the others: 1 better, 1 equivalent, 1 not resolved, 1 with too "
+        "few seeds."
     )
     least = sorted(d for one in found.values() if (d := detectable(one.difference)) is not None)
     middle = (least[1] + least[2]) / 2
     assert len(least) == 4
-    assert f"true difference of {100 * middle:.2f} points in `clean` (median over" in sure
-    assert sure.endswith("; all with recipe `quick`, model `airnet`, data `cifar10`.")
+    assert f"true difference of {100 * middle:.2f} points, for the median loss and" in said[6]
+    assert sure == "All with recipe `quick`, model `airnet`, data `cifar10`."
 
 
 def test_variances_that_are_not_moderated_are_not_said_to_be():
@@ -253,7 +253,10 @@ def test_another_metric_baseline_and_pair():
     assert [one.arm.label for one in results] == ["focal", "cross_entropy", "mae"]
     said = sentences.answer(condition, results)
     assert said[0].startswith("0.802 nats NLL in the last epoch: the baseline `focal` (n=4, ")
-    assert said[1] == "No loss is shown to be better than `focal`; no interval ends below +0.098."
+    assert said[1] == (
+        "No loss is shown to be better than `focal`; the lowest end of their 2 intervals is +0.098 "
+        "nats."
+    )
     assert said[2].startswith("+0.100 nats (95 % interval +0.09")
     assert said[2].endswith("for `mae`: higher (worse), against `focal`.")
     first = main(condition, {one.arm.label: one for one in results})
@@ -327,7 +330,7 @@ def test_recipes_models_and_data_are_named_with_each_sentence_where_they_differ(
     kinds = (("", "long"), ("", "quick"), (", embedding losses", "quick"))
     for sentence, (kind, recipe) in zip(said, kinds, strict=False):
         assert f"In `clean`{kind} (recipe `{recipe}`): " in sentence
-    assert said[-1].endswith("; all with model `airnet`, data `cifar10`.")
+    assert said[-1].endswith("ll with model `airnet`, data `cifar10`.")
     mixed = [one | {"data": "mine"} for one in runs if one["recipe"] == "long"]
     mixed += [one for one in runs if one["recipe"] != "long"]
     found = [(c, arms.results(c)) for c in arms.conditions(mixed, [])]
@@ -572,7 +575,7 @@ def test_three_new_seeds_have_an_interval_and_what_chose_later_ones_is_not_new()
     ends = f"{100 * fresh.low:+.2f}", f"{100 * fresh.high:+.2f}"
     low, high = (one.replace("-", "−") for one in ends)
     [said, *_] = headline([(condition, list(found.values()))], [])
-    assert f"(its 3 newest seeds alone: +1.95 points, {low} to {high})" in said
+    assert f"(its 3 newest seeds alone: +1.95 points, 95 % interval {low} to {high})" in said
     [texts] = [line for line in main(condition, found)["rows"] if line[0]["text"] == "focal"]
     assert texts[-1]["text"] == f"+1.95 [{low}, {high}] (3)"
 
@@ -618,9 +621,9 @@ def test_what_is_not_told_from_the_best_is_what_the_correction_leaves():
     assert [arm.label for arm, _ in level] == ["gce", "mae"]
     assert (level[0][1].low < 0 < level[0][1].high, level[1][1].high < 0) == (True, True)
     said = sentences.answer(condition, list(found.values()))[1]
-    assert "differ from it: `gce`, and 1 more only because of Holm's correction;" in said
+    assert "differ from `focal`: `gce`, and 1 more only because of Holm's correction." in said
     said = headline([(condition, list(found.values()))], [])[0]
-    assert "; not shown to differ from it: `gce`, `mae`; the others: 2 better, 1 worse." in said
+    assert "`gce`, and 1 more only because of Holm's correction; the others: 2 better" in said
     assert [arm.label for arm in arms.ahead(condition, found["sce"].arm)] == ["focal", "gce", "mae"]
 
 

@@ -16,20 +16,19 @@ def test_the_answer_names_what_cannot_be_told_from_the_best_and_what_is_higher_b
     condition, found = only(near)
     first, _ = headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`gce` +")
-    assert "the highest of 3 losses; not shown to differ from it: `focal`; the others: 2" in first
+    assert "the highest of 3 losses; not shown to differ from `gce`: `focal`; the others" in first
     wide = survey(cross_entropy=BASE, focal=[0.75, 0.751, 0.749], gce=[0.90, 0.60, 0.90])
     condition, found = only(wide)
     first, _ = headline([(condition, list(found.values()))], [])
     assert first.startswith("In `clean`: **`focal` +")
     assert "the best that is shown (`gce` has +9.95 points (95 % interval" in first
     assert first.endswith(
-        "not resolved); not shown to differ from it: `gce`; the others: 1 not resolved."
+        "not resolved); not shown to differ from `focal`: `gce`; the others: 1 not resolved."
     )
-    high = max(one.difference.high for one in found.values() if one.difference.high is not None)
     section = sentences.answer(condition, list(found.values()))[1]
     assert section == (
-        "`focal` is the highest of those shown to be better; not shown to differ from it: `gce`; "
-        f"no interval ends above +{100 * high:.2f}."
+        "`focal` is the highest of those shown to be better; not shown to differ from `focal`: "
+        "`gce`."
     )
 
 
@@ -42,9 +41,16 @@ def test_with_a_long_tail_the_answer_says_what_rare_classes_gain_and_frequent_on
     condition, found = only(runs)
     first, _ = headline([(condition, list(found.values()))], [])
     assert (
-        "; accuracy of classes with few images 55.00 % against 2.00 %, of classes with many images "
-        "74.00 % against 88.00 %." in first
+        "; accuracy of classes with few training images 55.00 against 2.00 %, of classes with many "
+        "training images 74.00 against 88.00 %." in first
     )
+    for one in runs:
+        one["test_balanced_accuracy"] = one["test_accuracy"]
+    runs += [tail("seesaw", s, 0.61 + 0.001 * s, 0.65 + 0.01 * s, 0.74) for s in range(3)]
+    condition, found = only(runs)
+    first, _ = headline([(condition, list(found.values()))], [])
+    assert "; on test classes of equal size, accuracy of classes with few training ima" in first
+    assert "55.00 against 2.00 % (the most that is shown: `seesaw`, 66.00 %), of cl" in first
 
 
 def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
@@ -56,12 +62,12 @@ def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
         "accuracy; the highest of 2, `gce`, has −0.05 points (95 % interval −"
     )
     assert first.endswith(
-        "not resolved after Holm's correction; no interval ends above "
-        f"+{100 * high:.2f}; the others: 1 worse."
+        "not resolved; the highest end of their 2 intervals is "
+        f"+{100 * high:.2f} points; the others: 1 worse."
     )
     assert sentences.answer(condition, list(found.values()))[1] == (
-        "No loss is shown to be better than `cross_entropy`; not shown to differ from it: `gce`; "
-        f"no interval ends above +{100 * high:.2f}."
+        "No loss is shown to be better than `cross_entropy`; the highest end of their 2 intervals "
+        f"is +{100 * high:.2f} points; not shown to differ from it: `gce`."
     )
 
 
@@ -75,7 +81,7 @@ def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
     first, _ = headline([(condition, found := arms.results(condition))], [])
     low = next(one.difference.low for one in found if one.arm.label == "focal")
     assert "the lowest of 2, `focal`, has −0.001 nats (95 % interval −0.0" in first
-    assert f"; no interval ends below −{-low:.3f}; the others: 1 worse." in first
+    assert f"; the lowest end of their 2 intervals is −{-low:.3f} nats; the oth" in first
 
 
 def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
@@ -88,11 +94,11 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = headline(found, across.summaries(found))
     assert len(said) == MOST_SAID
-    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|One test|Nothing", one) for one in said)
+    assert all(re.match(r"In `\w+`: \*\*`\w+` [+−]\d|All with|Nothing", one) for one in said)
     assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
-    assert "in `clean` it has +2.9" in said[1]
+    assert "in `clean` `focal` has +2.9" in said[1]
     assert said[-1].endswith(
-        "all with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
+        "ll with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
         "tables."
     )
 
@@ -103,14 +109,18 @@ def test_what_the_best_costs_on_clean_labels_is_told_of_another_recipe_too():
     runs += [one | {"scenario": "noise", "recipe": "long", "epochs": 30} for one in there]
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     said = headline(found, [])
-    assert "; in `clean`, by another recipe (`quick`), it has −" in said[1]
-    assert "against 8), lower (worse)" in said[1]
+    assert "; in `clean`, by another recipe (`quick`), `gce` has −" in said[1]
+    assert "against 8) against `cross_entropy` there: lower (worse)" in said[1]
     known = [
         one | {"train_size": 50_000, "epochs": 3 if one["recipe"] == "quick" else 30}
         for one in runs
     ]
     found = [(c, arms.results(c)) for c in arms.conditions(known, [])]
-    assert "recipe (`quick`, 3 epochs of 50,000 images), it has" in headline(found, [])[1]
+    long = "(`quick`, 3 epochs of 50,000 images; here 30 epochs of 50,000 images), `gce`"
+    assert long in headline(found, [])[1]
+    third = [one | {"recipe": "middle"} for one in known if one["scenario"] == "clean"]
+    found = [(c, arms.results(c)) for c in arms.conditions(known + third, [])]
+    assert not any("in `clean`, by another" in one for one in headline(found, []))  # which one?
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     elsewhere = [(c, results) for c, results in found if c.setting != "clean"]
     assert "in `clean`" not in headline(elsewhere, [])[0]
@@ -149,8 +159,8 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
     )
     said = sentences.answer(condition, list(found.values()))[-1]
     assert (
-        "in NLL, the lowest that is shown, 0.802 against 0.901; ECE 6.70 % against 29.00 % for "
-        "`cross_entropy`; temperature scaling by the scenario's own labels brings the NLL of "
+        "in NLL, the lowest that is shown, 0.802 against 0.901; ECE 6.70 % against 29.00 %; "
+        "temperature scaling by the scenario's own labels brings the NLL of "
         "`cross_entropy` from 0.901 to 0.500, and no loss is shown to have a lower one then."
         in said
     )
@@ -186,14 +196,18 @@ def test_each_condition_says_which_probabilities_are_best_and_the_answer_names_t
     noisy += runs("tail", cross_entropy=2.0, focal=1.5) + runs("clean", cross_entropy=0.5, focal=1)
     found = [(c, arms.results(c)) for c in arms.conditions(noisy, [])]
     [said] = [one for one in headline(found, []) if "NLL" in one]
-    assert ": in `tail` **`focal` −0.500 nats (" in said
+    assert "a gain: in `tail` **`focal` −0.500 nats (" in said
     assert "; in `noise` **`focal` −0.100 nats (" in said
-    assert said.endswith("; in `clean` none.")
+    assert said.endswith("; none in `clean` (`cross_entropy` 0.502 nats, ECE 10.00 %).")
+    [said] = [one for one in headline(found[:1], []) if "NLL" in one]
+    assert said.endswith(
+        "shown to be a gain: none in `clean` (`cross_entropy` 0.502 nats, ECE 10.00 %)."
+    )
     own = {c.setting: sentences.answer(c, results)[-1] for c, results in found}
     assert own["noise"].startswith("Probabilities: **`focal` −0.100 nats (")
     assert own["clean"] == (
         "Probabilities: no loss is shown to have a lower NLL than `cross_entropy`, which has "
-        "0.502 nats and an ECE of 10.00 %; the other's is higher."
+        "0.502 nats and an ECE of 10.00 %; 1 is shown to have a higher one."
     )
     [noise] = [c for c, _ in found if c.setting == "noise"]
     nll = replace(noise, measure=measures.MEASURES["test_nll"])
@@ -210,6 +224,38 @@ def test_the_best_probabilities_name_what_cannot_be_told_from_them():
     condition, found = only(runs)
     said = headline([(condition, list(found.values()))], [])[1]
     assert "0.802 against 0.901, ECE 10.00 % against 10.00 %, not shown to differ from" in said
-    assert said.endswith("from it: `gce`.")
+    assert said.endswith("from `focal`: `gce`.")
     said = sentences.answer(condition, list(found.values()))[-1]
-    assert "shown, 0.802 against 0.901; not shown to differ from it: `gce`; ECE" in said
+    assert "shown, 0.802 against 0.901; not shown to differ from `focal`: `gce`; ECE" in said
+    for one in runs:
+        one["weights_sha256"] = (
+            "of gce and focal" if one["loss"] in ("focal", "gce") else one["loss"]
+        )
+    condition, found = only(runs)
+    said = sentences.answer(condition, list(found.values()))[-1]
+    assert "0.802 against 0.901; in every seed the same weights as `gce`; ECE" in said
+
+
+def test_a_run_of_every_scenario_has_its_cost_and_epochs_are_told_where_all_have_as_many():
+    runs = [
+        row(loss, s, 0.7 + s / 1000, scenario=name, device="cpu", cpu_s=cost, epochs=3)
+        for name in ("clean", "noise")
+        for loss, cost in (("cross_entropy", 50.0), ("focal", 60.0), ("gce", 45.0))
+        for s in range(3)
+    ]
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    assert headline(found, [])[-1] == (
+        "A run trains, by its loss, for 45 to 60 CPU s in `clean` (baseline 50), 45 to 60 CPU s in "
+        "`noise` (baseline 50); all with recipe `quick` (3 epochs), model `airnet`, data `cifar10`."
+    )
+    longer = [one | {"epochs": 30} if one["scenario"] == "noise" else one for one in runs]
+    found = [(c, arms.results(c)) for c in arms.conditions(longer, [])]
+    assert "all with recipe `quick`, model" in headline(found, [])[-1]
+
+
+def test_an_oracle_is_not_said_to_be_of_the_last_epoch():
+    runs = [row("cross_entropy", s, best_test_accuracy=0.7 + s / 1000) for s in range(3)]
+    runs += [row("focal", s, best_test_accuracy=0.6 + s / 1000) for s in range(3)]
+    [condition] = arms.conditions(runs, [], measure=measures.find("best_test_accuracy"))
+    said = sentences.answer(condition, arms.results(condition))[0]
+    assert said.startswith("70.10 % best test accuracy (an oracle): the baseline")

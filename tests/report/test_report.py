@@ -571,7 +571,13 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
         by = "all by the same seeds, which tests the machine and not the luck of the seeds."
-        assert f"1 of 1 statements are in `{name}`, too: 1 {outcome}; {by}" in markdown
+        none = ", none turns over"
+        told = {
+            "holds": f"1 holds{none}",
+            "not confirmed": f"1 is not confirmed (`focal`){none}",
+            "turned over": "1 turns over (`focal`)",
+        }[outcome]
+        assert f"1 of 1 statements are in `{name}`, too: {told}; {by}" in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     other = store_of(tmp_path / "again", HERE)
     [one] = build(other, tmp_path / "out", check=results).repeated

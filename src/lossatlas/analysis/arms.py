@@ -317,6 +317,14 @@ def _beside(condition: Condition, top: Arm) -> list[tuple[Arm, statistics.Differ
     return sorted(found, key=lambda one: one[1].mean or 0, reverse=rising)
 
 
+def same_weights(a: Arm, b: Arm) -> bool:
+    """Whether two losses left the same weights in every seed that both have, as those do that
+    differ by a constant or by a rate that was found for each."""
+    digests = [{run["seed"]: run.get("weights_sha256") for run in one.runs} for one in (a, b)]
+    both = digests[0].keys() & digests[1].keys()
+    return bool(both) and all(digests[0][s] == digests[1][s] is not None for s in both)
+
+
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:
     """Loss `a` minus loss `b`, each by its arm of most seeds; None where one of them is missing.
 

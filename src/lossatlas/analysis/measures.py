@@ -27,6 +27,11 @@ class Measure:
     says: str = ""
     there: str = ON_LOGITS
 
+    @property
+    def when(self) -> str:
+        """When it is measured, as it stands behind the name."""
+        return "" if self.field.startswith("best_") else " in the last epoch"
+
 
 def _by_size(name: str, which: str) -> Measure:
     says = f"the mean recall of {which}"

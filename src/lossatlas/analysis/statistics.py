@@ -150,10 +150,10 @@ def reach_best(differences: Sequence[Difference], best: int, higher: bool = True
 
 
 def paired(ours: Mapping[int, float], baseline: Mapping[int, float]) -> Difference:
-    """Differences over the seeds that both have (Student's paired t; see `cell` for None)."""
+    """Differences over the seeds that both have: Student's paired t, from `LEAST` pairs on."""
     pairs = [(ours[s], baseline[s]) for s in sorted(set(ours) & set(baseline))]
     n, mean, sd, _, _ = cell([a - b for a, b in pairs if len(_finite((a, b))) == 2])
-    if mean is None or not sd:
+    if mean is None or not sd or n < LEAST:
         return Difference(n, n, mean)
     return _difference(n, n, mean, sd / math.sqrt(n), n - 1)
 

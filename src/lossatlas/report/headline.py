@@ -1,23 +1,24 @@
 """The answer of a report, on its first screen: short sentences, whose grounds follow below it."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import itemgetter
-from statistics import median
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
 from lossatlas.analysis.arms import Arm, Condition, Found, Result
-from lossatlas.analysis.measures import MEASURES, Measure
-from lossatlas.analysis.statistics import detectable
+from lossatlas.analysis.measures import MEASURES
 from lossatlas.pages.escape import code
 from lossatlas.report import phrases, sentences
 
 MOST_SAID = 6  # sentences of the answer
 MOST_NEAR = 6  # losses that are named as near the best; the section of the scenario has all
 MOST_PROBABLE = 3  # conditions whose best probabilities the answer names
-MOST_POWERS = 4  # scenarios of which what could be found is told; of more, from where to where
+MOST_COSTS = 4  # scenarios of which the cost of a run is told
+MANNER = {"too few seeds": "with too few seeds", "no test": "without a test"}
+COUNTED = ("equivalent", "not resolved", *MANNER.values())
 LEAST_SHARED = 5  # losses in all conditions, from which the answer tells what holds over these
 
 
@@ -56,7 +57,7 @@ def headline(
     def again(c: Condition) -> str:
         return code(c.setting) + c.judge.whose if alone else where(c)
 
-    last += [*repeated, *_sure(compared, again)]
+    last += [*repeated, *_ground(compared, again)]
     best = [_best(c, results, where(c), _cleaner(c, clean)) for c, results in compared]
     more = _probabilities([(c, again(c)) for c, _ in compared])
     more += [sentences.across(one)[0] for one in overall[:1] if len(one.losses) > LEAST_SHARED]
@@ -75,9 +76,15 @@ def ground(condition: Condition) -> tuple[str, str, str]:
 
 
 def _cleaner(condition: Condition, clean: Found) -> tuple[Condition, Sequence[Result]] | None:
-    """Clean labels for the same network and images, by the same recipe if there are such runs."""
-    alike = [one for one in clean if ground(one[0])[1:] == ground(condition)[1:]]
-    return min(alike, key=lambda one: one[0].recipe != condition.recipe, default=None)
+    """Clean labels for the same network, images and kind of loss: by the same recipe if there are
+    such runs, else by the only other one."""
+    alike = [
+        one
+        for one in clean
+        if ground(one[0])[1:] == ground(condition)[1:] and one[0].judge == condition.judge
+    ]
+    own = [one for one in alike if one[0].recipe == condition.recipe]
+    return next(iter(own or alike), None) if len(own or alike) == 1 else None
 
 
 def _best(
@@ -89,53 +96,65 @@ def _best(
     """The best loss of a condition, and whether it is shown to be better than the baseline."""
     m, base, ordered = condition.measure, condition.baseline, phrases.ordered(condition, results)
     than = condition.judge.against or code(base.label if base is not None else "")
-    if base is not None:
-        than += f" ({phrases.valued(base.cell(m.field).mean, m)})"
+    beside = "" if base is None else f" ({phrases.valued(base.cell(m.field).mean, m)})"
     good, bad = ("higher", "lower")[:: 1 if m.higher_is_better else -1]
     first, highest = ordered[0], "highest" if m.higher_is_better else "lowest"
     top = next((one for one in ordered if one.conclusion == good), None)
-    words = {good: "better", bad: "worse"}
+    words = {good: "better", bad: "worse"} | MANNER
     left = Counter(words.get(one.conclusion, one.conclusion) for one in ordered)
     left[words.get((top or first).conclusion, (top or first).conclusion)] -= 1
-    others = [f"{left[w]} {w}" for w in ("better", "worse", *sentences.WORDS) if left[w]]
+    others = [f"{left[w]} {w}" for w in ("better", "worse", *COUNTED) if left[w]]
     counted = f"; the others: {', '.join(others)}." if others else "."
     if top is None:
-        word = phrases.concluded(first.conclusion, m) + phrases.GROUNDS.get(first.conclusion, "")
+        effect = phrases.effect(first.difference, m)
         if len(ordered) == 1:
-            told = f"**{code(first.arm.label)} is not shown to be better than {than}** in {m.name}"
-            return f"In {where}: {told}, {phrases.effect(first.difference, m)}: {word}."
-        told = f"{code(first.arm.label)}, has {phrases.effect(first.difference, m)}: {word}"
+            how = "worse" if first.conclusion == bad else "not shown to be better"
+            told = f"**{code(first.arm.label)} is {how} than {than}{beside}** in {m.name}"
+            return f"In {where}: {told}, {effect}: {phrases.shown(first, m)}."
         return (
-            f"In {where}: **no loss is shown to be better than {than}** in {m.name}; the {highest} "
-            f"of {len(ordered)}, {told}{phrases.reach(ordered, m)}{counted}"
+            f"In {where}: **no loss is shown to be better than {than}{beside}** in {m.name}; the "
+            f"{highest} of {len(ordered)}, {code(first.arm.label)}, has {effect}: "
+            f"{phrases.shown(first, m)}{phrases.reach(ordered, m)}{counted}"
         )
-    said = f"In {where}: **{code(top.arm.label)} {phrases.effect(top.difference, m)}** in {m.name}"
-    said += f"{phrases.fresh(top, m)}, better than {than}"
+    said = [
+        f"In {where}: **{code(top.arm.label)} {phrases.effect(top.difference, m)}** in {m.name}"
+    ]
+    said[0] += f"{phrases.fresh(top, m)}, better than {than}"
+    if base is not None:
+        said[0] += f", {phrases.against((top.arm, base), m)}{' %' if m.unit == 'points' else ''}"
     if top is not first:
-        said += f", the best that is shown ({code(first.arm.label)} has "
-        said += f"{phrases.effect(first.difference, m)}, {first.conclusion})"
+        said[0] += f", the best that is shown ({code(first.arm.label)} has "
+        said[0] += f"{phrases.effect(first.difference, m)}, {first.conclusion})"
     elif len(ordered) > 1:
-        said += f", the {highest} of {len(ordered)} losses"
-    said += f"; {level}" if (level := _near(condition, top.arm)) else ""
-    said += _by_size(condition, top.arm)
-    return said + _worse_nll(condition, top.arm) + _on_clean(condition, top.arm, clean) + counted
-
-
-def _near(condition: Condition, top: Arm) -> str:
-    """Which losses are not shown to differ from the best."""
-    labels = [arm.label for arm, _ in arms.level(condition, top)]
-    return f"not shown to differ from it: {phrases.named(labels, MOST_NEAR)}" if labels else ""
+        said[0] += f"; the {highest} of {len(ordered)} losses"
+    said += [
+        phrases.near(condition, top.arm, MOST_NEAR),
+        _by_size(condition, top.arm),
+        _worse_nll(condition, top.arm),
+        _on_clean(condition, top.arm, clean),
+    ]
+    return "; ".join(filter(None, said)) + counted
 
 
 def _by_size(condition: Condition, ours: Arm) -> str:
     """What rare classes gain and frequent ones pay, where the scenario has such."""
     parts, base = [], condition.baseline
     for size in ("few", "many"):
-        field = f"test_{size}_accuracy"
-        if base is not None and ours.values(field) and base.values(field):
-            share, other = (phrases.percent(arm.cell(field).mean) for arm in (ours, base))
-            parts.append(f"of classes with {size} images {share} % against {other} %")
-    return f"; accuracy {', '.join(parts)}" if parts else ""
+        m = MEASURES[f"test_{size}_accuracy"]
+        if base is not None and condition.measure is not m and ours.values(m.field):
+            told = phrases.against((ours, base), m)
+            parts.append(f"of classes with {size} training images {told} %")
+            more = arms.ahead(replace(condition, measure=m), ours) if size == "few" else []
+            if more:
+                most = phrases.percent(more[0].cell(m.field).mean)
+                parts[-1] += f" (the most that is shown: {code(more[0].label)}, {most} %)"
+    if not parts:
+        return ""
+    # Balanced accuracy is accuracy where all classes have as many test images.
+    share, balanced = (ours.cell(f"test_{name}").mean for name in ("accuracy", "balanced_accuracy"))
+    even = share is not None and balanced is not None and math.isclose(share, balanced)
+    where = "on test classes of equal size, " if even else ""
+    return f"{where}accuracy {', '.join(parts)}"
 
 
 def _worse_nll(condition: Condition, ours: Arm) -> str:
@@ -145,7 +164,7 @@ def _worse_nll(condition: Condition, ours: Arm) -> str:
         return ""
     found = arms.results(replace(condition, measure=nll))
     worse = any(one.arm is ours and one.conclusion == "higher" for one in found)
-    return f"; its NLL is worse, {phrases.against((ours, base), nll)} nats" if worse else ""
+    return f"its NLL is worse, {phrases.against((ours, base), nll)} nats" if worse else ""
 
 
 def _on_clean(
@@ -158,21 +177,23 @@ def _on_clean(
     cost = next((one for one in clean[1] if one.arm.label == ours.label), None)
     if cost is None or cost.difference.mean is None:
         return ""
-    told, word = phrases.effect(cost.difference, m), phrases.concluded(cost.conclusion, m)
-    return f"; in {_length(clean[0], condition)} it has {told}, {word}"
+    told, base = phrases.effect(cost.difference, m), code(clean[0].against)
+    said = f"{code(ours.label)} has {told} against {base} there: {phrases.shown(cost, m)}"
+    if clean[0].recipe == condition.recipe:
+        return f"in {code(clean[0].setting)} {said}"
+    runs, here = map(_length, (clean[0], condition))
+    long = f", {runs}; here {here}" if runs and here else ""
+    return f"in {code(clean[0].setting)}, by another recipe ({code(clean[0].recipe)}{long}), {said}"
 
 
-def _length(clean: Condition, condition: Condition) -> str:
-    """A scenario beside another one, with what its runs are if their recipe is another."""
-    if clean.recipe == condition.recipe:
-        return code(clean.setting)
-    runs = [run for arm in clean.arms for run in arm.runs]
+def _length(condition: Condition) -> str:
+    """How long the runs of a condition are; empty where they differ in it."""
+    runs = [run for arm in condition.arms for run in arm.runs]
     epochs = {run["epochs"] for run in runs if "epochs" in run}
     sizes = {run["train_size"] for run in runs if "train_size" in run}
-    long = ""
-    if len(epochs) == len(sizes) == 1:
-        long = f", {epochs.pop():g} epochs of {sizes.pop():,.0f} images"
-    return f"{code(clean.setting)}, by another recipe ({code(clean.recipe)}{long}),"
+    if len(epochs) != 1 or len(sizes) != 1:
+        return ""
+    return f"{epochs.pop():g} epochs of {sizes.pop():,.0f} images"
 
 
 def _probabilities(compared: Sequence[tuple[Condition, str]]) -> list[str]:
@@ -181,30 +202,39 @@ def _probabilities(compared: Sequence[tuple[Condition, str]]) -> list[str]:
     nll, told, none = MEASURES["test_nll"], [], []
     for condition, where in compared:
         top, base = arms.lowest(condition, nll.field), condition.baseline
-        if top is None and sentences.has_nll(condition):
-            none.append(where)
-        if top is None or base is None:
+        if base is None or not sentences.has_nll(condition):
+            continue
+        if top is None:
+            mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
+            gap = "" if ece is None else f", ECE {phrases.percent(ece)} %"
+            none.append(f"{where} ({code(base.label)} {phrases.valued(mean, nll)}{gap})")
             continue
         both = top.arm, base
         said = f"in {where} **{code(top.arm.label)} {phrases.effect(top.difference, nll)}**, "
         said += phrases.against(both, nll)
-        also = sentences.ece(both), _near(replace(condition, measure=nll), top.arm)
+        near = phrases.near(replace(condition, measure=nll), top.arm, MOST_NEAR)
+        also = sentences.ece(condition, both), near
         said += "".join(f", {one}" for one in also if one)
         told.append((top.difference.mean or 0, said + _scaled(condition, base)))
-    if not told:
+    if not told and not none:
         return []
     first = [said for _, said in sorted(told, key=itemgetter(0))[:MOST_PROBABLE]]
     if (left := len(told) - len(first)) > 0:
         first.append(f"{left} more such {'scenario' if left == 1 else 'scenarios'} in the tables")
-    first += [f"in {', '.join(none)} none"] if none else []
+    first += [f"none in {', '.join(none)}"] if none else []
     return [f"Probabilities, by the lowest NLL that is shown to be a gain: {'; '.join(first)}."]
 
 
 def _scaled(condition: Condition, base: Arm) -> str:
-    """Which NLL is the lowest after temperature scaling."""
+    """Which NLL is the lowest after temperature scaling, or that it helps the baseline not."""
     scaled = MEASURES["test_nll_ts"]
     if not sentences.has_scaled(condition):
         return ""
+    before, then = (base.cell(field).mean or 0 for field in ("test_nll", scaled.field))
+    if then > before:
+        told = f"worse, {phrases.number(before, scaled)} to {phrases.number(then, scaled)}"
+        by = "temperature scaling by the scenario's own labels"
+        return f"; {by} makes the NLL of {code(base.label)} {told}"
     after = arms.lowest(condition, scaled.field)
     if after is None:
         return "; after temperature scaling none"
@@ -212,29 +242,29 @@ def _scaled(condition: Condition, base: Arm) -> str:
     return f"; after temperature scaling {told}"
 
 
-def _sure(compared: Found, where: Callable[[Condition], str]) -> list[str]:
-    """What these seeds could find, and on what ground all of it was measured."""
-    ending = ""
+def _ground(compared: Found, where: Callable[[Condition], str]) -> list[str]:
+    """What the runs cost, and on what ground all of it was measured."""
+    if not compared:
+        return []
+    costs = []
+    for c, _ in compared[:MOST_COSTS]:
+        if (told := sentences.spent(c)) is not None:
+            (least, _), (most, _), usual, unit = told
+            costs.append(f"{least:.0f} to {most:.0f} {unit} in {where(c)} (baseline {usual:.0f})")
+    same = []
     if len({ground(c)[1:] for c, _ in compared}) == 1:
         c = compared[0][0]
-        epochs = {run["epochs"] for arm in c.arms for run in arm.runs if "epochs" in run}
-        ending = f"; all with model {code(c.model)}, data {code(c.data)}"
         if len({ground(c) for c, _ in compared}) == 1:
+            epochs = {
+                run["epochs"]
+                for c, _ in compared
+                for arm in c.arms
+                for run in arm.runs
+                if "epochs" in run
+            }
             long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
-            ending = f"; all with recipe {code(c.recipe)}{long}, model {code(c.model)}, "
-            ending += f"data {code(c.data)}"
-    least: list[tuple[float, Measure, str]] = []
-    between = ", "
-    for c, results in compared:
-        found = [d for one in results if (d := detectable(one.difference)) is not None]
-        least += [(median(found), c.measure, where(c))] if found else []
-    if len(least) > MOST_POWERS and len({m for _, m, _ in least}) == 1:
-        least = [min(least, key=itemgetter(0)), max(reversed(least), key=itemgetter(0))]
-        between = " to "
-    told = [f"{phrases.number(d, m)}{f' {m.unit}'.rstrip()} in {place}" for d, m, place in least]
-    if not told:
-        return [f"All{ending.removeprefix('; all')}."] if ending else []
-    return [
-        f"One test without Holm's correction finds a true difference of {between.join(told)} "
-        f"(median over losses) in 80 % of surveys; with it, larger ones{ending}."
-    ]
+            same.append(f"recipe {code(c.recipe)}{long}")
+        same += [f"model {code(c.model)}", f"data {code(c.data)}"]
+    said = [f"a run trains, by its loss, for {', '.join(costs)}"] if costs else []
+    said += [f"all with {', '.join(same)}"] if same else []
+    return [phrases.capital("; ".join(said)) + "."] if said else []

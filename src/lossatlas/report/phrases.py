@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from lossatlas.analysis import arms
 from lossatlas.analysis.arms import Arm, Condition, Result
 from lossatlas.analysis.measures import Measure
 from lossatlas.analysis.statistics import LEAST, Difference
 from lossatlas.pages.escape import code
 
 GROUNDS = {
-    "not resolved": " after Holm's correction",
     "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
     "no test": ", without spread between the seeds",
 }
+HOLM = " only because of Holm's correction"
 MOST_LISTED = 10  # losses in a list
 
 
@@ -49,12 +50,29 @@ def valued(v: float | None, m: Measure) -> str:
     return number(v, m) + (" %" if m.unit == "points" else f" {m.unit}".rstrip())
 
 
+def plain(v: float, m: Measure) -> str:
+    """A difference without its sign, with its unit."""
+    return f"{number(v, m)} {m.unit}".rstrip()
+
+
 def effect(d: Difference, m: Measure) -> str:
     """A difference with its interval and the seeds on either side."""
     span = "no interval"
     if d.low is not None:
         span = f"95 % interval {signed(d.low, m)} to {signed(d.high, m)}"
     return f"{changed(d.mean, m)} ({span}, n={d.n} against {d.m})"
+
+
+def is_hint(d: Difference) -> bool:
+    """Whether the interval of a difference leaves out 0."""
+    return d.low is not None and d.high is not None and not d.low <= 0 <= d.high
+
+
+def shown(one: Result, m: Measure) -> str:
+    """What is said of the difference of a loss to the baseline, and on what ground."""
+    hint = one.conclusion == "not resolved" and is_hint(one.difference)
+    ground = HOLM if hint else GROUNDS.get(one.conclusion, "")
+    return concluded(one.conclusion, m) + ground
 
 
 def concluded(text: str, m: Measure) -> str:
@@ -76,23 +94,22 @@ def fresh(one: Result, m: Measure) -> str:
         return ""
     said, many = changed(one.fresh.mean, m), one.fresh.n
     if one.fresh.low is not None:
-        said += f", {signed(one.fresh.low, m)} to {signed(one.fresh.high, m)}"
+        said += f", 95 % interval {signed(one.fresh.low, m)} to {signed(one.fresh.high, m)}"
     return f" (its {f'{many} newest seeds' if many > 1 else 'newest seed'} alone: {said})"
 
 
-def near(level: Sequence[tuple[Arm, Difference]], name: str) -> str:
-    """Losses that are not shown to differ: by name those whose interval holds 0."""
-    inside = [
-        arm.label
-        for arm, d in level
-        if d.low is not None and d.high is not None and d.low <= 0 <= d.high
-    ]
-    far = len(level) - len(inside)
-    said = f"; not shown to differ from {name}: {named(inside)}" if inside else ""
-    if far:
-        more = f", and {far} more" if inside else f"; {far} not shown to differ from {name}"
-        said += f"{more} only because of Holm's correction"
-    return said
+def near(condition: Condition, top: Arm, most: int = MOST_LISTED) -> str:
+    """Losses that are not shown to differ from `top`: by name those whose interval holds 0."""
+    level = arms.level(condition, top)
+    same = [arm.label for arm, _ in level if arms.same_weights(arm, top)]
+    rest = [(arm.label, d) for arm, d in level if arm.label not in same]
+    inside = [label for label, d in rest if not is_hint(d)]
+    said = [f"in every seed the same weights as {named(same)}"] if same else []
+    said += [f"not shown to differ from {code(top.label)}: {named(inside, most)}"] if inside else []
+    if far := len(rest) - len(inside):
+        others = f"{far} other{'s' * (far > 1)} not shown to differ from {code(top.label)}"
+        said.append((f"and {far} more" if inside else others) + HOLM)
+    return ", ".join(said)
 
 
 def named(labels: Sequence[str], most: int = MOST_LISTED) -> str:
@@ -105,11 +122,12 @@ def named(labels: Sequence[str], most: int = MOST_LISTED) -> str:
 def reach(ordered: Sequence[Result], m: Measure) -> str:
     """How far the best of all differences may go, as far as their intervals tell."""
     far = "high" if m.higher_is_better else "low"
-    limits = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
-    if not len(limits) == len(ordered) > 1:
+    known = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
+    if not len(known) == len(ordered) > 1:
         return ""
-    end = signed((max if m.higher_is_better else min)(limits), m)
-    return f"; no interval ends {'above' if m.higher_is_better else 'below'} {end}"
+    end = changed((max if m.higher_is_better else min)(known), m)
+    which = "highest" if m.higher_is_better else "lowest"
+    return f"; the {which} end of their {len(known)} intervals is {end}"
 
 
 def ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:

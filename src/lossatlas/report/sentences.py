@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import mean
+from statistics import mean, median
 
 from lossatlas.analysis import arms
 from lossatlas.analysis.across import Across
@@ -14,6 +14,7 @@ from lossatlas.analysis.statistics import (
     BASELINE_SEEDS,
     LEAST,
     conclusion,
+    detectable,
 )
 from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
@@ -28,7 +29,7 @@ ALWAYS = (
     "point on either side.",
     "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md of "
     "Loss Atlas.",
-    "The best of many losses is the best partly by luck: new seeds will likely show it smaller.",
+    "The best of many losses is the best partly by luck: new seeds tend to show it smaller.",
     "The results hold for this model, this budget and these data; a longer recipe may order the "
     "losses otherwise.",
     "Hyperparameters that are not named with a loss are the defaults of its card and were not "
@@ -69,7 +70,8 @@ FEW_SEEDS = (
     f"With fewer than {LEAST} seeds of either loss a difference is shown and nothing is said of "
     "it: so few do not tell how much a loss scatters."
 )
-PLURAL = {"holds": "hold", "turned over": "turn over"}
+PLURAL = {"holds": "hold", "not confirmed": "are not confirmed", "turned over": "turn over"}
+ONE = {"not confirmed": "is not confirmed", "turned over": "turns over"}
 MOST_NAMED = 4  # differences in one sentence; of more, the first and the last
 ENOUGH = 10  # conditions; of fewer, drawing them again shows too little of how they differ
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
@@ -77,30 +79,36 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 
 def _best(condition: Condition, ordered: Sequence[Result], than: str) -> str:
     """The best loss of a condition, what is not told from it, and how far any loss may go."""
-    m, near = condition.measure, phrases.near
+    m = condition.measure
     good, highest = ("higher", "highest") if m.higher_is_better else ("lower", "lowest")
     top = next((one for one in ordered if one.conclusion == good), None)
     if top is None:
-        level = [one for one in ordered if one.conclusion in ("equivalent", "not resolved")]
-        said = f"No loss is shown to be better than {than}"
-        said += near([(one.arm, one.difference) for one in level], "it")
+        said = f"No loss is shown to be better than {than}{phrases.reach(ordered, m)}"
+        level = [one for one in ordered if one.conclusion == "not resolved"]
+        inside = [one.arm.label for one in level if not phrases.is_hint(one.difference)]
+        said += f"; not shown to differ from it: {phrases.named(inside)}" if inside else ""
+        far = len(level) - len(inside)
+        said += f", and {far} more{phrases.HOLM}" if inside and far else ""
     else:
         of = "of those shown to be better" if top is not ordered[0] else f"of {len(ordered)} losses"
         said = f"{code(top.arm.label)} is the {highest} {of}"
-        said += near(arms.level(condition, top.arm), "it") + _ahead_with_few(condition, top.arm)
-    return f"{said}{phrases.reach(ordered, m)}."
+        said += f"; {near}" if (near := phrases.near(condition, top.arm)) else ""
+        said += _ahead_with_few(condition, top.arm)
+    return f"{said}."
 
 
 def _ahead_with_few(condition: Condition, ours: Arm) -> str:
     """Which loss does more than the best one for classes with few images, if any is shown to."""
     few = MEASURES["test_few_accuracy"]
+    if condition.measure is few:
+        return ""
     more = arms.ahead(replace(condition, measure=few), ours) if ours.values(few.field) else []
     if not more:
         return ""
     share = phrases.percent(more[0].cell(few.field).mean)
     others = "another is" if len(more) == 1 else f"{len(more)} others are"
     best = f"{code(more[0].label)} {'' if len(more) == 1 else 'the most, '}with {share} %"
-    return f"; for classes with few images {others} shown to be better, {best}"
+    return f"; in {few.name} {others} shown to be better, {best}"
 
 
 def _lowest_nll(condition: Condition, base: Arm, top: Result) -> str:
@@ -111,22 +119,22 @@ def _lowest_nll(condition: Condition, base: Arm, top: Result) -> str:
         f"is shown, {phrases.against(both, nll)}"
     )
     said += phrases.fresh(top, nll)
-    said += phrases.near(arms.level(replace(condition, measure=nll), top.arm), "it")
-    if both_ece := ece(both):
-        said += f"; {both_ece} for {code(base.label)}"
-        least = arms.lowest(condition, "test_ece")
-        if least is not None and least.arm is not top.arm:
-            lowest = phrases.percent(least.arm.cell("test_ece").mean)
-            said += f" (lowest that is shown: {code(least.arm.label)}, {lowest} %)"
-    return said
+    near = phrases.near(replace(condition, measure=nll), top.arm)
+    return "; ".join(filter(None, (said, near, ece(condition, both))))
 
 
-def ece(both: tuple[Arm, Arm]) -> str:
-    """The ECE of one arm against that of the other; empty where one has none."""
+def ece(condition: Condition, both: tuple[Arm, Arm]) -> str:
+    """The ECE of one arm against that of the other, and the lowest one that is shown; empty where
+    one of the two has none."""
     ours, theirs = (arm.cell("test_ece").mean for arm in both)
     if ours is None or theirs is None:
         return ""
-    return f"ECE {phrases.percent(ours)} % against {phrases.percent(theirs)} %"
+    said = f"ECE {phrases.percent(ours)} % against {phrases.percent(theirs)} %"
+    least = arms.lowest(condition, "test_ece")
+    if least is None or least.arm is both[0]:
+        return said
+    lowest = phrases.percent(least.arm.cell("test_ece").mean)
+    return f"{said} (lowest that is shown: {code(least.arm.label)}, {lowest} %)"
 
 
 def _scaled(condition: Condition, base: Arm) -> str:
@@ -145,7 +153,8 @@ def _scaled(condition: Condition, base: Arm) -> str:
     said += f"; the lowest that is shown is then {code(after.arm.label)} with "
     said += phrases.number(after.arm.cell(scaled.field).mean, scaled)
     said += f", {phrases.effect(after.difference, scaled)}"
-    return said + phrases.near(arms.level(replace(condition, measure=scaled), after.arm), "it")
+    near = phrases.near(replace(condition, measure=scaled), after.arm)
+    return f"{said}; {near}" if near else said
 
 
 def has_scaled(condition: Condition) -> bool:
@@ -174,9 +183,7 @@ def _on_probabilities(condition: Condition) -> list[str]:
         worse = sum(one.conclusion == "higher" for one in found)
         mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
         gap = "" if ece is None else f" and an ECE of {phrases.percent(ece)} %"
-        many = f"{worse} {'has' if worse == 1 else 'have'} a higher one"
-        if worse == sum(bool(one.differences) for one in found):
-            many = f"all {worse} others have a higher one" if worse > 1 else "the other's is higher"
+        many = f"{worse} {'is' if worse == 1 else 'are'} shown to have a higher one"
         said = [
             f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which "
             f"has {phrases.number(mean, nll)} nats{gap}; {many}{_scaled(condition, base)}."
@@ -226,44 +233,69 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
             else ""
         )
         said.append(
-            f"{phrases.valued(c.mean, m)} {m.name} in the last epoch: the baseline {against} "
+            f"{phrases.valued(c.mean, m)} {m.name}{m.when}: the baseline {against} "
             f"(n={c.n}{span}{few})."
         )
     ordered = phrases.ordered(condition, results)
     said += [_best(condition, ordered, against)] if len(ordered) > 1 else []
-    for word in WORDS:
-        mine = [one for one in ordered if one.conclusion == word]
-        above = [one for one in mine if (one.difference.mean or 0) > 0]
-        below = [one for one in mine if one not in above]
-        if len(mine) <= MOST_NAMED:
-            above, below = mine, []
-        for side in filter(None, (above, below)):
+    order = WORDS if m.higher_is_better else (WORDS[1], WORDS[0], *WORDS[2:])
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for one in sorted(ordered, key=lambda one: order.index(one.conclusion)):
+        groups[phrases.shown(one, m)].append(one)
+    for told, mine in groups.items():
+        sides = [mine]
+        if len(mine) > MOST_NAMED:
+            above = [one for one in mine if (one.difference.mean or 0) > 0]
+            sides = [above, [one for one in mine if one not in above]]
+        for side in filter(None, sides if m.higher_is_better else reversed(sides)):
             listed = [
                 f"{phrases.effect(one.difference, m)} for {code(one.arm.label)}" for one in side
             ]
             if len(side) > MOST_NAMED:
                 listed = [listed[0], f"{len(side) - 2} between", listed[-1]]
-            told = f"{phrases.concluded(word, m)}{phrases.GROUNDS.get(word, '')}"
             said.append(f"{'; '.join(listed)}: {told}, against {against}.")
-    said += _cost(condition)
+    said += _power(condition, ordered) + _cost(condition)
     return said + _on_probabilities(condition) + _calibrated(measured)
+
+
+def _power(condition: Condition, ordered: Sequence[Result]) -> list[str]:
+    """Which true difference these seeds could find."""
+    m = condition.measure
+    found = [d for one in ordered if (d := detectable(one.difference)) is not None]
+    if not found:
+        return []
+    return [
+        f"80 % of such surveys would find a true difference of {phrases.plain(median(found), m)}, "
+        "for the median loss and before Holm's correction; after it a difference must be larger to "
+        "be found as often, and losses of more seeds need less."
+    ]
 
 
 def _cost(condition: Condition) -> list[str]:
     """What a run costs by its loss, on the kind of machine that made the baseline."""
+    if (told := spent(condition)) is None:
+        return []
+    (least, first), (most, last), usual, unit = told
+    return [
+        f"Runs took {least:.0f} ({code(first)}) to {most:.0f} {unit} ({code(last)}) of training in "
+        f"the mean of a loss, of {code(condition.against)} {usual:.0f}, on machines that may have "
+        "had other work beside."
+    ]
+
+
+def spent(
+    condition: Condition,
+) -> tuple[tuple[float, str], tuple[float, str], float, str] | None:
+    """The least and the most seconds of training, each with its loss, those of the baseline, and
+    what they are; None where nothing can be compared."""
     base = condition.baseline
     if base is None or condition.judge.untrained:
-        return []
+        return None
     held = {arm.label: seconds for arm in condition.arms if (seconds := costs(arm, condition)[0])}
     if base.label not in held or len(held) < 2:
-        return []
+        return None
     least, *_, most = sorted((mean(v), label) for label, v in held.items())
-    unit, usual = costs(base, condition)[1], mean(held[base.label])
-    return [
-        f"Runs took {least[0]:.0f} ({code(least[1])}) to {most[0]:.0f} {unit} ({code(most[1])}) of "
-        f"training in the mean of a loss, of {code(base.label)} {usual:.0f}, on machines that may "
-        "have had other work beside."
-    ]
+    return least, most, mean(held[base.label]), costs(base, condition)[1]
 
 
 def comparison(found: Found, a: str, b: str) -> list[str]:
@@ -324,12 +356,16 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
     plain = sum(
         one.outcome == "holds" and one.here.conclusion == "not resolved" for one in repeated
     )
-    told = ", ".join(
-        f"{counts[what]} {what if counts[what] == 1 else PLURAL.get(what, what)}"
-        + (f" ({plain} as not resolved in both)" if what == "holds" and plain else "")
-        for what in OUTCOMES
-        if counts[what] and what != "not there"
-    )
+    also = {"holds": f"{plain} as not resolved in both"} if plain else {}
+    for what in ("not confirmed", "turned over"):
+        also[what] = phrases.named([one.here.arm.label for one in repeated if one.outcome == what])
+    told = []
+    for what in OUTCOMES:
+        if what == "not there" or (not counts[what] and what != "turned over"):
+            continue
+        verb = (PLURAL if counts[what] > 1 else ONE).get(what, what)
+        told.append(f"{counts[what] or 'none'} {verb}")
+        told[-1] += f" ({also[what]})" if also.get(what) else ""
     there = [one.there for one in repeated if one.there is not None]
     same = sum(
         {*one.there.arm.by_seed("seed")} <= {*one.here.arm.by_seed("seed")}
@@ -340,8 +376,8 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
     if same:
         which = "all" if same == len(there) else f"{same} of them"
         by = f"; {which} by the same seeds, which tests the machine and not the luck of the seeds"
-    said = [f"{len(there)} of {len(repeated)} statements are in {code(name)}, too: {told}{by}."]
-    return said + [
+    many = f"{len(there)} of {len(repeated)} statements are in {code(name)}, too"
+    return [f"{many}: {', '.join(told)}{by}."] + [
         f"{beside(one)}." for one in repeated if one.outcome in ("turned over", "not confirmed")
     ]
 

@@ -125,7 +125,7 @@ def main_table(
             "means. They are free of that choice, not of the choice of the loss that is called "
             "best, for which all seeds count."
         )
-    caption = f"{capital(measure.name)} in the last epoch: {condition.title}"
+    caption = f"{capital(measure.name)}{measure.when}: {condition.title}"
     return table(caption, head, body, notes)
 
 

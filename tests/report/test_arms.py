@@ -218,11 +218,16 @@ def test_variances_that_are_not_moderated_are_not_said_to_be():
         assert ("that all arms of the scenario suggest" in notes) is not own
 
 
-def test_a_baseline_of_few_seeds_is_said():
-    condition, found = only(survey(cross_entropy=BASE[:4], focal=BASE[:3]))
-    said = sentences.answer(condition, list(found.values()))
-    assert "n=4, 95 % interval" in said[0]
-    assert "; 8 seeds are asked for, because its own error is in every difference)." in said[0]
+def test_a_baseline_of_few_seeds_is_said_before_anything():
+    runs = survey(cross_entropy=BASE[:4], focal=BASE[:3])
+    condition, found = only(runs)
+    results = list(found.values())
+    assert "n=4, 95 % interval" in sentences.answer(condition, results)[0]
+    [notice] = sentences.notices([(condition, results)], runs)
+    assert notice.startswith("**Few seeds of the baseline:** 4 in `clean` (recipe `quick`, model")
+    assert notice.endswith("8 are asked for, because its own error is in every difference.")
+    more = survey(cross_entropy=BASE, focal=BASE[:3])
+    assert sentences.notices([(only(more)[0], list(only(more)[1].values()))], more) == []
 
 
 def test_equal_values_everywhere_are_no_test():
@@ -280,15 +285,16 @@ def test_losses_of_several_scenarios_stand_side_by_side():
         (c, arms.results(c))
         for c in arms.conditions([*runs, *(one | {"scenario": "noise"} for one in there)], [])
     ]
-    told = tables.beside_table(found)
-    assert told["head"] == ["Loss", "clean (recipe quick)", "noise (recipe quick)"]
-    [[name, clean, noise]] = told["rows"]  # what one scenario alone has says nothing here
+    families = dict.fromkeys(("cross_entropy", "focal", "gce", "mae"), "likelihood")
+    told = tables.beside_table(found, families)
+    assert told["head"] == ["Loss", "family", "clean (recipe quick)", "noise (recipe quick)"]
+    [[name, _, clean, noise]] = told["rows"]  # what one scenario alone has says nothing here
     assert (name["text"], name["loss"]) == ("gce", "gce")
     assert re.fullmatch(r"−9\.05 \[−\S+, −\S+\] ▼", clean["text"])
     assert re.fullmatch(r"\+8\.95 \[\+\S+, \+\S+\] ▲", noise["text"])
-    assert tables.beside_table(found[:1]) is None
+    assert tables.beside_table(found[:1], families) is None
     few = [(c, [one for one in results if one.arm.loss != "gce"]) for c, results in found]
-    assert tables.beside_table(few) is None
+    assert tables.beside_table(few, families) is None
 
 
 def test_a_metric_that_there_is_not_is_refused():
@@ -399,7 +405,7 @@ def test_losses_of_other_machines_than_the_baselines_are_named():
     runs += [row("focal", s, 0.5, cpu="Intel") for s in (0, 1)]
     runs += [row("gce", 0, 0.5, cpu="Intel"), row("gce", 1, 0.5, cpu="AMD")]
     condition, found = only(runs)
-    _, told = sentences.notices([(condition, list(found.values()))], runs)
+    *_, told = sentences.notices([(condition, list(found.values()))], runs)
     assert told.startswith("**Other machines than the baseline's** in `clean` (")
     assert told.endswith(
         "): `focal` (all of 2 seeds), `gce` (1 of 2 seeds). A difference to it may be in part one "

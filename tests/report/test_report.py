@@ -228,9 +228,12 @@ def test_tuning_runs_are_not_part_of_the_comparison(html, markdown, report):
 
 
 def test_the_rates_are_shown_with_what_they_took(markdown):
-    assert "| cross_entropy | 0.375 | 70.12 | 1 + 3 | 66 |" in markdown
-    assert "| focal | 1.125 | 68.12 | 0 + 2 | 42 | at the edge of what is tried |" in markdown
-    assert "| nt_xent | 0.125 | 34.12 | 0 + 2 | 60 |" in markdown
+    assert "| cross_entropy | likelihood | 0.375 | 70.12 | 1 + 3 | 66 |" in markdown
+    assert (
+        "| focal | likelihood | 1.125 | 68.12 | 0 + 2 | 42 | at the edge of what is tried |"
+        in markdown
+    )
+    assert "| nt_xent | contrastive_two_view | 0.125 | 34.12 | 0 + 2 | 60 |" in markdown
     line = next(r for r in markdown.splitlines() if r.startswith("| focal ") and "(tuned)" in r)
     assert line.endswith("| 2 |")
 

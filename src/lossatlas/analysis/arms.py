@@ -111,6 +111,11 @@ class Result:
     diverged: int
     calibrated: bool | None
 
+    @property
+    def hint(self) -> str:
+        """Where the interval lies, if only Holm's correction leaves the difference unresolved."""
+        return self.difference.side if self.conclusion == "not resolved" else ""
+
 
 Found = Sequence[tuple[Condition, Sequence[Result]]]  # conditions, each with its results
 

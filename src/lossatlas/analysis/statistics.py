@@ -55,6 +55,13 @@ class Difference(NamedTuple):
     high: float | None = None
     p: float | None = None
 
+    @property
+    def side(self) -> str:
+        """Where the interval lies: `higher` or `lower` than 0, or empty if it holds 0."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return ""
+        return "higher" if self.low > 0 else "lower"
+
 
 def cell(values: Sequence[float]) -> Cell:
     """Mean, sd (n - 1) and 95 % t-interval of the finite values.

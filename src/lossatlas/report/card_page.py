@@ -87,8 +87,7 @@ class Experiments(NamedTuple):
 
 
 def experiments(reports: Sequence[Path], out: Path) -> list[Experiments]:
-    """The results of reports, `results.csv`, the one of most rows first; and those of the run store
-    besides.
+    """The results of reports, `results.csv`, the newest first; and those of the run store besides.
 
     Pages in the folder `out` link to a table if it stands beside that folder.
 
@@ -96,7 +95,8 @@ def experiments(reports: Sequence[Path], out: Path) -> list[Experiments]:
         UserError: a table is no table of results.
     """
     read = [(path, table_of_results(path)) for path in reports]
-    read.sort(key=lambda one: (-len(one[1]), one[0]))
+    newest = {path: max((row.get("started", 0) for row in rows), default=0) for path, rows in read}
+    read.sort(key=lambda one: (-newest[one[0]], one[0]))
     sources = [(path.as_posix(), rows) for path, rows in read]
     known = {row.get("run_id") for _, rows in sources for row in rows}
     own = [row for row in arms.rows(results.load()) if row.get("run_id") not in known]

@@ -116,8 +116,10 @@ def assemble(
                 one
                 for one in (
                     tables.comparison_table(found, *asked.pair) if asked.pair else None,
-                    tables.checked_table(repeated, asked.other[0]) if asked.other else None,
-                    tables.beside_table(found),
+                    tables.checked_table(repeated, asked.other[0], families)
+                    if asked.other
+                    else None,
+                    tables.beside_table(found, families),
                     *map(tables.across_table, overall),
                 )
                 if one is not None
@@ -128,7 +130,9 @@ def assemble(
         "differing": differing,
         "shared": shared,
         "notices": sentences.notices(found, rows, source.unmade),
-        "tuned": [document | {"table": tables.rates_table(document)} for document in rates],
+        "tuned": [
+            document | {"table": tables.rates_table(document, families)} for document in rates
+        ],
         "losses": tables.losses_table({n: (cards.get(n), families[n]) for n in losses}),
         "machines": tables.machines_table(machines.between(found)),
         "reading": measures.words(rows),

@@ -17,8 +17,14 @@ MOST_SAID = 6  # sentences of the answer
 MOST_NEAR = 6  # losses that are named as near the best; the section of the scenario has all
 MOST_PROBABLE = 3  # conditions whose best probabilities the answer names
 MOST_COSTS = 4  # scenarios of which the cost of a run is told
-MANNER = {"too few seeds": "with too few seeds", "no test": "without a test"}
-COUNTED = ("equivalent", "not resolved", *MANNER.values())
+BUT = " but for Holm's correction"
+COUNTS = {
+    "equivalent": "equivalent",
+    "not resolved": "not resolved",
+    "too few seeds": "with too few seeds",
+    "no test": "without a test",
+}
+COUNTED = ("better", "worse", f"better{BUT}", f"worse{BUT}", *COUNTS.values())
 LEAST_SHARED = 5  # losses in all conditions, from which the answer tells what holds over these
 
 
@@ -100,10 +106,12 @@ def _best(
     good, bad = ("higher", "lower")[:: 1 if m.higher_is_better else -1]
     first, highest = ordered[0], "highest" if m.higher_is_better else "lowest"
     top = next((one for one in ordered if one.conclusion == good), None)
-    words = {good: "better", bad: "worse"} | MANNER
-    left = Counter(words.get(one.conclusion, one.conclusion) for one in ordered)
-    left[words.get((top or first).conclusion, (top or first).conclusion)] -= 1
-    others = [f"{left[w]} {w}" for w in ("better", "worse", *COUNTED) if left[w]]
+    words = {good: "better", bad: "worse"} | COUNTS
+    left: Counter[str] = Counter()
+    for one in ordered:
+        if one is not (top or first):
+            left[words[one.hint] + BUT if one.hint else words[one.conclusion]] += 1
+    others = [f"{left[w]} {w}" for w in COUNTED if left[w]]
     counted = f"; the others: {', '.join(others)}." if others else "."
     if top is None:
         effect = phrases.effect(first.difference, m)

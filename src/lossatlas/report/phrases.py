@@ -63,16 +63,11 @@ def effect(d: Difference, m: Measure) -> str:
     return f"{changed(d.mean, m)} ({span}, n={d.n} against {d.m})"
 
 
-def is_hint(d: Difference) -> bool:
-    """Whether the interval of a difference leaves out 0."""
-    return d.low is not None and d.high is not None and not d.low <= 0 <= d.high
-
-
 def shown(one: Result, m: Measure) -> str:
     """What is said of the difference of a loss to the baseline, and on what ground."""
-    hint = one.conclusion == "not resolved" and is_hint(one.difference)
-    ground = HOLM if hint else GROUNDS.get(one.conclusion, "")
-    return concluded(one.conclusion, m) + ground
+    if one.hint:
+        return f"{concluded(one.hint, m)} before Holm's correction, not after it"
+    return concluded(one.conclusion, m) + GROUNDS.get(one.conclusion, "")
 
 
 def concluded(text: str, m: Measure) -> str:
@@ -103,7 +98,7 @@ def near(condition: Condition, top: Arm, most: int = MOST_LISTED) -> str:
     level = arms.level(condition, top)
     same = [arm.label for arm, _ in level if arms.same_weights(arm, top)]
     rest = [(arm.label, d) for arm, d in level if arm.label not in same]
-    inside = [label for label, d in rest if not is_hint(d)]
+    inside = [label for label, d in rest if not d.side]
     said = [f"in every seed the same weights as {named(same)}"] if same else []
     said += [f"not shown to differ from {code(top.label)}: {named(inside, most)}"] if inside else []
     if far := len(rest) - len(inside):

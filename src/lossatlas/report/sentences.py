@@ -23,10 +23,10 @@ from lossatlas.report.tables import costs
 from lossatlas.results.travel import machine
 
 ALWAYS = (
-    "*Not resolved* means that a difference is not shown once the number of losses is corrected "
-    "for; it does not mean that the two are equal, and an interval without 0 is then a hint, no "
-    "finding. *Equivalent* means that the 95 % interval of the difference lies within half a "
-    "point on either side.",
+    "*Not resolved* means that a difference is not shown; it does not mean that the two are equal. "
+    "What is higher or lower before Holm's correction and not after it is a hint, no finding: of "
+    "so many losses some look like that by chance. *Equivalent* means that the 95 % interval of "
+    "the difference lies within half a point on either side.",
     "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md of "
     "Loss Atlas.",
     "The best of many losses is the best partly by luck: new seeds tend to show it smaller.",
@@ -85,7 +85,7 @@ def _best(condition: Condition, ordered: Sequence[Result], than: str) -> str:
     if top is None:
         said = f"No loss is shown to be better than {than}{phrases.reach(ordered, m)}"
         level = [one for one in ordered if one.conclusion == "not resolved"]
-        inside = [one.arm.label for one in level if not phrases.is_hint(one.difference)]
+        inside = [one.arm.label for one in level if not one.hint]
         said += f"; not shown to differ from it: {phrases.named(inside)}" if inside else ""
         far = len(level) - len(inside)
         said += f", and {far} more{phrases.HOLM}" if inside and far else ""
@@ -227,14 +227,8 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         c = next(one.cell for one in results if one.arm is base)
         low, high = (phrases.number(end, m) for end in (c.low, c.high))
         span = "" if c.low is None else f", 95 % interval {low} to {high}"
-        few = (
-            f"; {BASELINE_SEEDS} seeds are asked for, because its own error is in every difference"
-            if c.n < BASELINE_SEEDS
-            else ""
-        )
         said.append(
-            f"{phrases.valued(c.mean, m)} {m.name}{m.when}: the baseline {against} "
-            f"(n={c.n}{span}{few})."
+            f"{phrases.valued(c.mean, m)} {m.name}{m.when}: the baseline {against} (n={c.n}{span})."
         )
     ordered = phrases.ordered(condition, results)
     said += [_best(condition, ordered, against)] if len(ordered) > 1 else []
@@ -411,6 +405,16 @@ def notices(found: Found, runs: Sequence[Row], unmade: int = 0) -> list[str]:
             "that everything is connected. Their numbers say nothing about a loss and are compared "
             "with no others."
         )
+    few: dict[int, list[str]] = defaultdict(list)
+    for condition, results in found:
+        counts = [one.cell.n for one in results if one.arm is condition.baseline]
+        if any(one.differences for one in results) and counts and counts[0] < BASELINE_SEEDS:
+            few[counts[0]].append(phrases.place(condition))
+    said += [
+        f"**Few seeds of the baseline:** {n} in {'; '.join(places)}. {BASELINE_SEEDS} are asked "
+        "for, because its own error is in every difference."
+        for n, places in sorted(few.items())
+    ]
     kinds = Counter(sorted(map(machine, filter(is_finished, runs))))
     if len(kinds) > 1:
         told = "; ".join(f"{code(kind)} ({n} row{'s' * (n != 1)})" for kind, n in kinds.items())

@@ -24,9 +24,12 @@ ENVIRONMENT = (
     "torch", "lightning", "lossatlas",
 )  # fmt: skip
 SIGN = {
-    "higher": "▲ higher", "lower": "▼ lower", "equivalent": "= equivalent",
+    "higher": "▲ higher",
+    "lower": "▼ lower",
+    "equivalent": "= equivalent",
     "not resolved": "≈ not resolved",
-}  # fmt: skip
+}
+HINT = {"higher": "△ higher but for Holm", "lower": "▽ lower but for Holm"}  # fmt: skip
 IMPROPER = (
     "† Its card does not call it strictly proper: it may not aim at what is read as its "
     "probabilities here, the softmax of its scores or what its card's link makes of them. Under "
@@ -206,7 +209,7 @@ def comparison_table(found: Found, a: str, b: str) -> Table | None:
     return table(f"{a} minus {b}", head, body, [note]) if body else None
 
 
-def beside_table(found: Found) -> Table | None:
+def beside_table(found: Found, families: Mapping[str, str]) -> Table | None:
     """Losses that two or more conditions have compared, a column a condition: what a gain in one
     costs in another. None without such losses, or with more conditions than a page has columns."""
     shown = [(c, results) for c, results in found if any(one.differences for one in results)]
@@ -221,19 +224,18 @@ def beside_table(found: Found) -> Table | None:
                 held.setdefault(one.arm.label, [None] * len(shown))[i] = one
     several = {k: many for k, many in held.items() if sum(one is not None for one in many) > 1}
     measure, body = shown[0][0].measure, []
-    for label, many in several.items():
-        loss = next(one.arm.loss for one in many if one is not None)
-        cells = [_beside(one, measure) for one in many]
-        body.append([{"text": label, "loss": loss, "sort": None}, *cells])
+    for many in several.values():
+        arm = next(one.arm for one in many if one is not None)
+        body.append([*_named(arm, families), *(_beside(one, measure) for one in many)])
     alike = len({c.setting for c, _ in shown}) == len(shown)
-    head = ["Loss", *(f"{c.setting} (recipe {c.recipe})" if alike else c.title for c, _ in shown)]
+    head = [f"{c.setting} (recipe {c.recipe})" if alike else c.title for c, _ in shown]
     unit = f", {measure.unit}" if measure.unit else ""
     notes = [
-        "▲ higher, ▼ lower, = equivalent, ≈ not resolved; a dash: not measured there. Recipes "
-        "differ as said under Settings that differ."
+        "▲ higher, ▼ lower, △ and ▽ the same but for Holm's correction, = equivalent, ≈ not "
+        "resolved; a dash: not measured there. Recipes differ as said under Settings that differ."
     ]
     title = f"Differences in {measure.name}{unit}, scenarios side by side"
-    return table(title, head, body, notes) if body else None
+    return table(title, ["Loss", "family", *head], body, notes) if body else None
 
 
 def _beside(one: Result | None, measure: Measure) -> dict[str, Any]:
@@ -243,7 +245,7 @@ def _beside(one: Result | None, measure: Measure) -> dict[str, Any]:
     d = one.difference
     if d.low is None:
         return value(f"{signed(d.mean, measure)} ({one.conclusion})", d.mean)
-    sign = SIGN.get(one.conclusion, "").partition(" ")[0]
+    sign = concluded(one)[0] if one.hint or one.conclusion in SIGN else ""
     return value(f"{_spanned(d, measure)} {sign}".rstrip(), d.mean)
 
 
@@ -300,11 +302,13 @@ def machines_table(told: Sequence[Between]) -> Table | None:
     return table(name, [*head, "largest difference"], body, notes, words=True) if body else None
 
 
-def checked_table(repeated: Sequence[Again], name: str) -> Table | None:
+def checked_table(
+    repeated: Sequence[Again], name: str, families: Mapping[str, str]
+) -> Table | None:
     """Statements beside those of other runs, as far as these make them; None if none of them."""
     body = [
         [
-            value(one.here.arm.label),
+            *_named(one.here.arm, families),
             value(one.outcome),
             *_stated(one.here, one.condition.measure),
             *_stated(one.there, one.condition.measure),
@@ -315,7 +319,15 @@ def checked_table(repeated: Sequence[Again], name: str) -> Table | None:
     ]
     if not body:
         return None
-    head = ["Loss", "outcome", "here [95 % interval]", "conclusion", "there", "conclusion there"]
+    head = [
+        "Loss",
+        "family",
+        "outcome",
+        "here [95 % interval]",
+        "conclusion",
+        "there",
+        "conclusion there",
+    ]
     notes = [
         "Holds: the intervals overlap and the conclusion is the same; turned over: neither; not "
         "confirmed: one of the two. A conclusion there is corrected over as many losses as one "
@@ -359,7 +371,7 @@ def used_rates(tuned: Tuned, runs: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
-def rates_table(document: Mapping[str, Any]) -> Table:
+def rates_table(document: Mapping[str, Any], families: Mapping[str, str]) -> Table:
     """The rate of each loss, its held-out score, and what it took to find it."""
     body = []
     for loss, rate in document["chosen"].items():
@@ -369,13 +381,22 @@ def rates_table(document: Mapping[str, Any]) -> Table:
         seconds = sum(trial["cpu_s"] for trial in trials)
         body.append([
             {"text": loss, "loss": loss, "sort": None},
+            value(families.get(loss, "–")),
             value(f"{rate:g}", rate),
             value(percent(score), score),
             value(f"{len(trials) - len(full)} + {len(full)}", len(trials)),
             value(f"{seconds:.0f}", seconds),
             value(document["said"].get(loss, "")),
         ])  # fmt: skip
-    head = ["Loss", "rate", "score, %", "trials, short + full", "CPU s", "said of the choice"]
+    head = [
+        "Loss",
+        "family",
+        "rate",
+        "score, %",
+        "trials, short + full",
+        "CPU s",
+        "said of the choice",
+    ]
     return table(f"Learning rates: {document['scenario']}", head, body)
 
 
@@ -434,7 +455,7 @@ def losses_table(losses: Mapping[str, tuple[Card | None, str]]) -> Table:
 
 def concluded(one: Result) -> str:
     """The conclusion as tables show it."""
-    text = SIGN.get(one.conclusion, one.conclusion)
+    text = HINT.get(one.hint) or SIGN.get(one.conclusion, one.conclusion)
     return f"{text} (=)" if one.within and one.conclusion in ("higher", "lower") else text
 
 
@@ -511,7 +532,7 @@ def _stated(one: Result | None, measure: Measure) -> list[dict[str, Any]]:
     if one is None:
         return [value("–"), value("–")]
     d = one.difference
-    return [value(f"{_spanned(d, measure)} (n={d.n})", d.mean), value(SIGN[one.conclusion])]
+    return [value(f"{_spanned(d, measure)} (n={d.n})", d.mean), value(concluded(one))]
 
 
 def _spanned(d: statistics.Difference, measure: Measure) -> str:

@@ -34,7 +34,7 @@ function sortable(table) {
   }
 }
 
-const plain = text => text.replace(/^[▲▼=≈]\s/, "").replaceAll("−", "-");
+const plain = text => text.replace(/^[▲▼△▽=≈]\s/, "").replaceAll("−", "-");
 const latexed = text => plain(text).replace(/[\\{}&%$#_~^]/g, c => ({ "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" })[c] ?? "\\" + c)
   .replace(/-(?=\d)/g, "$-$").replaceAll("±", "$\\pm$").replaceAll("†", "$\\dagger$").replaceAll("<", "$<$").replaceAll("–", "--");
 const FORMATS = {

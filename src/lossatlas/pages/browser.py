@@ -17,6 +17,7 @@ from lossatlas.pages.formulas import mathml, renderer
 
 # Lines of our templates; texts have no <.
 ANCHOR = re.compile(r'<a id="([^"<>\s]+)"></a>')
+WORDS = ("text", "code_inline")  # a cell without any is read out as the heading of nothing
 FOLD = re.compile(
     r'</details>|<details(?: id="[\w-]+")?><summary>(?:[^<>]|<b(?: class="\w+")?>|</b>)*</summary>'
 )
@@ -135,7 +136,7 @@ def _rows(inside: Sequence[Token]) -> Iterator[list[Token]]:
         if token.type == "th_open":
             token.attrSet("scope", "col")
         elif token.type == "inline" and row[-1].type == "td_open" and row[-2].type == "tr_open":
-            if token.content:  # an empty cell is the heading of nothing
+            if any(one.content.strip() for one in token.children or () if one.type in WORDS):
                 row[-1].tag, row[-1].attrs = "th", {"scope": "row"}
         elif token.type == "td_close" and not any(one.type == "td_close" for one in row):
             token.tag = row[1].tag

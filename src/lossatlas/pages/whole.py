@@ -11,7 +11,7 @@ from lossatlas.pages.publish import Text, publish
 
 COMMAND = "pages"
 FIRST = ("REPORT.md", "README.md")  # the page that a folder of pages begins with
-DATA = ("results.csv", "rows.parquet")
+DATA = ("results.csv", "rows*.parquet")
 OURS = re.compile(r"<!-- Made by 'lossatlas (\w+)'[^\n]*\n# ([^\n]*)\s+([^\n]*)")
 MOST = 5_000  # characters of a page in which its title and first sentence are
 LINK = r"\[([^\]]*)\]\([^)]*\)"
@@ -52,7 +52,7 @@ def _described(folder: Path) -> dict[str, Any] | None:
     for name in FIRST:
         found = _begins(folder / name)
         if found is not None and (folder / "index.html").is_file():
-            files = [one for one in DATA if (folder / one).is_file()]
+            files = [path.name for one in DATA for path in sorted(folder.glob(one))]
             return {
                 "command": found[1],
                 "title": found[2],

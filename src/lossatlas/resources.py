@@ -14,9 +14,9 @@ def folder(name: str) -> Path:
     raise FileNotFoundError(f"this installation of lossatlas lacks its folder '{name}'")
 
 
-def published_rows() -> Path:
-    """The rows of the published survey; only a source checkout has the file."""
-    return CHECKOUT / "reports" / "quick" / "results.csv"
+def published_rows() -> list[Path]:
+    """The rows of the published reports; only a source checkout has them."""
+    return sorted(CHECKOUT.glob("reports/*/results.csv")) if is_checkout() else []
 
 
 def is_checkout() -> bool:

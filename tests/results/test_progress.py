@@ -85,14 +85,15 @@ def test_what_was_not_measured_here_is_borrowed_and_said_to_be(tmp_path):
     pd.DataFrame([KIND | busy | {"loss": "ce", "state": "done", "epochs": 4}]).to_csv(
         tmp_path / "results.csv"
     )
-    costs = Costs(None, tmp_path / "results.csv")
+    costs = Costs(None, [tmp_path / "results.csv"])
     sweep = [Member(planned("a"), {}, "planned")]
-    text = "1 planned; about 20 s left with 1 at once, by the timings of reports/quick"
+    text = "1 planned; about 20 s left with 1 at once, by the timings of the published "
+    text += "reports"
     assert progress.describe(sweep, costs, 0.0, 1) == text
-    costs = Costs(None, tmp_path / "results.csv")
+    costs = Costs(None, [tmp_path / "results.csv"])
     costs.add(KIND | {"loss": "ce", "epochs": 4, "wall_s": 40.0})
     assert progress.describe(sweep, costs, 0.0, 1) == "1 planned; about 40 s left with 1 at once"
-    assert Costs(None, tmp_path / "none.csv").of(planned("a")) is None
+    assert Costs(None, [tmp_path / "none.csv"]).of(planned("a")) is None
 
 
 def test_what_is_left_counts_what_was_made():

@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
@@ -109,11 +109,11 @@ class Costs:
     """Wall-clock seconds of a run, as medians over finished runs of its kind.
 
     The seconds of an epoch grow with its training images; what comes before and after the epochs
-    does not. What a store has not measured is taken from the published survey, and `borrowed` then
+    does not. What a store has not measured is taken from published results, and `borrowed` then
     says so.
     """
 
-    def __init__(self, table: pd.DataFrame | None = None, published: Path | None = None):
+    def __init__(self, table: pd.DataFrame | None = None, published: Sequence[Path] = ()):
         self._measured: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
         self._published, self.borrowed = published, False
         if table is not None and {"wall_s", "epochs", *KIND} <= set(table):
@@ -156,9 +156,8 @@ class Costs:
 
     @cached_property
     def _elsewhere(self) -> "Costs":
-        assert self._published is not None
         try:
-            found = pd.read_csv(self._published)
+            found = pd.concat([pd.read_csv(path) for path in self._published])
             number = {c: pd.to_numeric(found[c], "coerce") for c in (*SECONDS, "epochs")}
         except (OSError, ValueError, KeyError):  # none, or damaged: nothing is known
             return Costs()
@@ -193,13 +192,17 @@ def describe(sweep: list[Member], costs: Costs, now: float, workers: int) -> str
     """One line on a sweep: how many runs are in which state, and about how long it will take."""
     counts = {state: sum(member.state == state for member in sweep) for state in STATES}
     text = ", ".join(f"{n} {state}" for state, n in counts.items() if n)
+    return "; ".join([text, *ahead(sweep, costs, now, workers)])
+
+
+def ahead(sweep: Iterable[Member], costs: Costs, now: float, workers: int) -> list[str]:
+    """About how long what is left of a sweep will take, as far as that is known."""
     seconds, unknown = left(sweep, costs, now)
+    said = []
     if seconds:
-        text += f"; about {duration(seconds / workers)} left with {workers} at once"
-        text += ", by the timings of reports/quick" if costs.borrowed else ""
-    if unknown:
-        text += f"; {unknown} of a kind not measured yet"
-    return text
+        by = ", by the timings of the published reports" if costs.borrowed else ""
+        said.append(f"about {duration(seconds / workers)} left with {workers} at once{by}")
+    return said + ([f"{unknown} of a kind not measured yet"] if unknown else [])
 
 
 def duration(seconds: float) -> str:

@@ -182,7 +182,13 @@ class ResumableSweeper(Sweeper):
         also = f" ({failed} failed; --retry failed makes them again)" if failed else ""
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
-        console.print(f"{_runs(len(plan))} in {root}: {ended}, {len(missing)} to do")
+        todo = [
+            member._replace(state="planned") if self._again(member) else member
+            for member in missing
+        ]
+        cost = progress.ahead(todo, costs, time.time(), size)
+        said = "; ".join([f"{ended}, {len(missing)} to do", *cost])
+        console.print(f"{_runs(len(plan))} in {root}: {said}")
         for line in _told(left_out) + _elsewhere(root, table, missing) + _doubted(missing):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
@@ -216,8 +222,8 @@ class ResumableSweeper(Sweeper):
             )
         if not self._cells:
             return 0
+        print(rates.cost(self._cells, self._trial, how[-1]))
         if self.plan_only:
-            print(rates.cost(self._cells, self._trial, how[-1]))
             return 0
 
         def make(lines: list[list[str]], plan: list[Planned]) -> None:

@@ -63,7 +63,9 @@ def atlas(table: pd.DataFrame) -> Picture:
         drawn = svg(figure)
         for among in shared.values():
             drawn = _named(drawn, f"loss-{among[0]}", list(table["id"].iloc[among]))
-        return Picture("atlas.svg", caption, alt, drawn)
+        columns = ["id", "family", "x", "y"]
+        data = table.to_csv(columns=columns, index=False, float_format="%.2f", lineterminator="\n")
+        return Picture("atlas.svg", caption, alt, drawn, data)
 
 
 def _label(names: Sequence[str]) -> str:

@@ -154,9 +154,11 @@ def _cell(prop: str, record: Mapping[str, Any] | None) -> dict[str, Any]:
 def _rendered(
     name: str, content: dict[str, Any], page: str, pictures: Sequence[Picture | None]
 ) -> dict[str, Text]:
-    files: dict[str, Text] = {f"figures/{one.file}": one.svg for one in pictures if one}
+    shown = [one for one in pictures if one]
+    files: dict[str, Text] = {f"figures/{one.file}": one.svg for one in shown}
     files[f"{name}.html"] = render.in_browser(content, COMMAND, files, page=page, beside=True)
     files[f"{name}.md"] = render.markdown(content, COMMAND, page)
+    files |= {f"figures/{one.file[:-4]}.csv": one.data for one in shown if one.data}
     return files
 
 

@@ -91,6 +91,11 @@ class Picture(NamedTuple):
     svg: str
     data: str = ""
 
+    @property
+    def csv(self) -> str:
+        """The file name of the data."""
+        return self.file.removesuffix(".svg") + ".csv"
+
 
 def drawing() -> AbstractContextManager[None]:
     """The style of all figures, in force inside a `with`."""

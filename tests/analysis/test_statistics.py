@@ -150,6 +150,7 @@ def test_pairing_uses_only_the_seeds_that_both_have():
     found = paired({0: 0.9, 1: 0.8, 7: 0.1}, {1: 0.7, 0: 0.7, 3: 0.0})
     assert found.n == 2
     assert found.mean == pytest.approx(0.15)
+    assert (found.low, found.p) == (None, None)  # of two pairs nothing is said
     assert paired({0: 0.7}, {1: 0.6})[:3] == (0, 0, None)
     assert paired({0: 0.7, 1: 0.7}, {0: 0.7, 1: 0.7}).p is None
 

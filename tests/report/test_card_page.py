@@ -151,7 +151,11 @@ def test_a_second_build_is_byte_identical(
 ) -> None:
     book.build(None, tmp_path / "again", [results])
     names = sorted(p.relative_to(built) for p in built.rglob("*") if p.is_file())
-    assert len(names) == 2 * 7 + 21 + 1 + 1  # pages, figures of losses, the map, the manifest
+    assert len(names) == 2 * 7 + 21 + 2 + 1  # pages, figures of losses, the map, the manifest
+    places = (built / "figures" / "atlas.csv").read_text().splitlines()
+    assert places[0] == "id,family,x,y"
+    assert any(line.startswith("gce,noise_robust,") for line in places)
+    assert "[The data of this figure](figures/atlas.csv)" in (built / "README.md").read_text()
     again = tmp_path / "again"
     assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
     for name in names:

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from lossatlas.analysis import across, arms, measures
-from lossatlas.report import sentences
+from lossatlas.report import sentences, tables
 from lossatlas.report.headline import MOST_SAID, headline
 from rows import BASE, only, row, survey
 
@@ -62,11 +62,11 @@ def test_where_no_loss_is_better_the_answer_says_how_much_it_could_be_at_most():
         "accuracy; the highest of 2, `gce`, has −0.05 points (95 % interval −"
     )
     assert first.endswith(
-        "not resolved; the highest end of their 2 intervals is "
+        "not resolved; the highest end of the 2 intervals is "
         f"+{100 * high:.2f} points; the others: 1 worse."
     )
     assert sentences.answer(condition, list(found.values()))[1] == (
-        "No loss is shown to be better than `cross_entropy`; the highest end of their 2 intervals "
+        "No loss is shown to be better than `cross_entropy`; the highest end of the 2 intervals "
         f"is +{100 * high:.2f} points; not shown to differ from it: `gce`."
     )
 
@@ -81,7 +81,7 @@ def test_how_much_it_could_be_at_most_of_a_measure_of_which_less_is_better():
     first, _ = headline([(condition, found := arms.results(condition))], [])
     low = next(one.difference.low for one in found if one.arm.label == "focal")
     assert "the lowest of 2, `focal`, has −0.001 nats (95 % interval −0.0" in first
-    assert f"; the lowest end of their 2 intervals is −{-low:.3f} nats; the oth" in first
+    assert f"; the lowest end of the 2 intervals is −{-low:.3f} nats; the oth" in first
 
 
 def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits():
@@ -98,7 +98,7 @@ def test_the_answer_has_six_sentences_at_most_and_names_every_scenario_that_fits
     assert "Nothing is compared in `alone`, `lonely`: no run of `cross_entropy` is there." in said
     assert "in `clean` `focal` has +2.9" in said[1]
     assert said[-1].endswith(
-        "ll with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
+        "All with recipe `quick`, model `airnet`, data `cifar10`; 6 more scenarios are in the "
         "tables."
     )
 
@@ -155,11 +155,12 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
         "nats (95 % interval −0.10"
     )
     assert said.endswith(
-        "**, 0.802 against 0.901, ECE 6.70 % against 29.00 %; after temperature scaling none."
+        "**, 0.802 against 0.901 nats, ECE 6.70 % against 29.00 %, after temperature scaling no "
+        "loss is shown to have a lower one."
     )
     said = sentences.answer(condition, list(found.values()))[-1]
     assert (
-        "in NLL, the lowest that is shown, 0.802 against 0.901; ECE 6.70 % against 29.00 %; "
+        "in NLL, the lowest that is shown, 0.802 against 0.901 nats; ECE 6.70 % against 29.00 %; "
         "temperature scaling by the scenario's own labels brings the NLL of "
         "`cross_entropy` from 0.901 to 0.500, and no loss is shown to have a lower one then."
         in said
@@ -176,7 +177,7 @@ def test_the_best_probabilities_have_a_sentence_also_after_scaling():
         [one | {"test_nll_ts": one["test_nll_ts"] + one["seed"] / 1000} for one in both]
     )
     said = headline([(condition, list(found.values()))], [])[1]
-    assert said.endswith("; after temperature scaling `mae`, 0.402 against 0.502.")
+    assert said.endswith(", after temperature scaling `mae`, 0.402 against 0.502 nats.")
     alone = [one | {"test_nll_ts": None} if one["loss"] != "cross_entropy" else one for one in runs]
     condition, found = only([{k: v for k, v in one.items() if v is not None} for one in alone])
     assert "scaling" not in "".join(sentences.answer(condition, list(found.values())))
@@ -223,17 +224,17 @@ def test_the_best_probabilities_name_what_cannot_be_told_from_them():
     ]
     condition, found = only(runs)
     said = headline([(condition, list(found.values()))], [])[1]
-    assert "0.802 against 0.901, ECE 10.00 % against 10.00 %, not shown to differ from" in said
+    assert "0.802 against 0.901 nats, ECE 10.00 % against 10.00 %, not shown to differ from" in said
     assert said.endswith("from `focal`: `gce`.")
     said = sentences.answer(condition, list(found.values()))[-1]
-    assert "shown, 0.802 against 0.901; not shown to differ from `focal`: `gce`; ECE" in said
+    assert "shown, 0.802 against 0.901 nats; not shown to differ from `focal`: `gce`; ECE" in said
     for one in runs:
         one["weights_sha256"] = (
             "of gce and focal" if one["loss"] in ("focal", "gce") else one["loss"]
         )
     condition, found = only(runs)
     said = sentences.answer(condition, list(found.values()))[-1]
-    assert "0.802 against 0.901; in every seed the same weights as `gce`; ECE" in said
+    assert "0.802 against 0.901 nats; in every seed the same weights as `gce`; ECE" in said
 
 
 def test_a_run_of_every_scenario_has_its_cost_and_epochs_are_told_where_all_have_as_many():
@@ -245,8 +246,9 @@ def test_a_run_of_every_scenario_has_its_cost_and_epochs_are_told_where_all_have
     ]
     found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
     assert headline(found, [])[-1] == (
-        "A run trains, by its loss, for 45 to 60 CPU s in `clean` (baseline 50), 45 to 60 CPU s in "
-        "`noise` (baseline 50); all with recipe `quick` (3 epochs), model `airnet`, data `cifar10`."
+        "Training took, in the mean of a loss, 45 to 60 CPU s in `clean` (baseline 50), 45 to 60 "
+        "CPU s in `noise` (baseline 50), on machines that may have had other work beside; all with "
+        "recipe `quick` (3 epochs), model `airnet`, data `cifar10`."
     )
     longer = [one | {"epochs": 30} if one["scenario"] == "noise" else one for one in runs]
     found = [(c, arms.results(c)) for c in arms.conditions(longer, [])]
@@ -259,3 +261,82 @@ def test_an_oracle_is_not_said_to_be_of_the_last_epoch():
     [condition] = arms.conditions(runs, [], measure=measures.find("best_test_accuracy"))
     said = sentences.answer(condition, arms.results(condition))[0]
     assert said.startswith("70.10 % best test accuracy (an oracle): the baseline")
+
+
+def test_what_only_the_correction_leaves_open_is_a_hint():
+    wide = {f"x{i}": [0.60 + 0.001 * i, 0.64, 0.68] for i in range(8)}
+    runs = survey(cross_entropy=BASE, focal=[0.745, 0.70, 0.76], gce=[0.655, 0.64, 0.685], **wide)
+    condition, found = only(runs)
+    hints = [one.arm.label for one in found.values() if one.hint == "lower"]
+    assert hints
+    assert all(found[label].difference.high < 0 for label in hints)
+    assert all(found[label].conclusion == "not resolved" for label in hints)
+    results = list(found.values())
+    first = headline([(condition, results)], [])[0]
+    assert f"{len(hints)} worse but for Holm's correction" in first
+    said = " ".join(sentences.answer(condition, results))
+    assert "lower (worse) but for Holm's correction, against `cross_entropy`." in said
+    families = dict.fromkeys(found, "a family")
+    shown = str(tables.main_table(condition, results, families)["rows"])
+    assert shown.count("▽ lower but for Holm") == len(hints)
+
+
+def test_the_best_loss_says_if_its_probabilities_are_worse():
+    nll = {"cross_entropy": 0.9, "ldam": 1.1}
+    runs = [
+        one | {"test_nll": nll[one["loss"]] + one["seed"] / 1000}
+        for one in survey(cross_entropy=BASE, ldam=[0.75, 0.751, 0.749])
+    ]
+    condition, found = only(runs)
+    first = headline([(condition, list(found.values()))], [])[0]
+    assert "; its NLL is worse, 1.101 against 0.903 nats" in first
+
+
+def test_scaling_that_makes_the_baseline_worse_is_no_advice():
+    def runs(scaled):
+        return [
+            row(loss, s, 0.7 + s / 1000, test_nll=nll + s / 1000, test_nll_ts=scaled + s / 1000)
+            for loss, nll in (("cross_entropy", 0.9001), ("focal", 0.8))
+            for s in range(4)
+        ]
+
+    condition, found = only(runs(1.1))
+    said = headline([(condition, list(found.values()))], [])[1]
+    worse = "temperature scaling by the scenario's own labels makes the NLL of `cross_entropy`"
+    assert said.endswith(f"{worse} worse, 0.902 to 1.102.")
+    condition, found = only(runs(0.90014))
+    assert "worse" not in headline([(condition, list(found.values()))], [])[1]  # as printed
+    part = [one for one in runs(0.95) if one["seed"] < 2]
+    part += [{k: v for k, v in one.items() if k != "test_nll_ts"} for one in runs(0.95)[2:4]]
+    condition, _ = only(runs(0.95)[4:] + part)
+    assert sentences.scaling(condition.baseline) == ("0.901", "0.950")  # of the seeds with both
+
+
+def test_the_same_weights_are_those_of_the_same_seeds():
+    runs = [row("focal", s, 0.8 + s / 1000, weights_sha256=f"w{s}") for s in range(3)]
+    runs += [row("gce", s, 0.8 + s / 1000, weights_sha256=f"w{s}") for s in (2, 3, 4)]
+    runs += survey(cross_entropy=BASE)
+    condition, found = only(runs)
+    assert not arms.same_weights(found["focal"].arm, found["gce"].arm)
+    assert arms.same_weights(found["focal"].arm, found["focal"].arm)
+    assert not arms.same_weights(condition.baseline, condition.baseline)  # nothing is known
+    first = headline([(condition, list(found.values()))], [])[0]
+    assert "not shown to differ from `gce`: `focal`" in first
+
+
+def test_embedding_losses_are_told_against_their_own_encoder_on_clean_labels_too():
+    knn = {"nt_xent": 0.50, "byol": 0.45}
+    runs = [
+        row(loss, s, scenario=name, target="two_view", knn_accuracy=mean + s / 500,
+            knn_accuracy_untrained=0.4)
+        for name in ("clean", "noise")
+        for loss, mean in knn.items()
+        for s in range(3)
+    ]  # fmt: skip
+    found = [(c, arms.results(c)) for c in arms.conditions(runs, [])]
+    told = headline(found, [])[1]
+    assert "in `clean` `nt_xent` has +10.20 points" in told
+    assert "against the untrained encoder there: higher (better)" in told
+    logits = [one | {"recipe": "other"} for one in survey(cross_entropy=BASE, gce=[0.6] * 3)]
+    found = [(c, arms.results(c)) for c in arms.conditions([*runs, *logits], [])]
+    assert any("in `clean` `nt_xent` has +10.20" in one for one in headline(found, []))

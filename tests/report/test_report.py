@@ -574,11 +574,11 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert f"{outcome}: `clean` (recipe `quick`" in out
         markdown = (tmp_path / "out" / "REPORT.md").read_text()
         by = "all by the same seeds, which tests the machine and not the luck of the seeds."
-        none = ", none turns over"
+        none, named = ", none turns over", "(`focal` in `clean`)"
         told = {
             "holds": f"1 holds{none}",
-            "not confirmed": f"1 is not confirmed (`focal`){none}",
-            "turned over": "1 turns over (`focal`)",
+            "not confirmed": f"1 is not confirmed {named}{none}",
+            "turned over": f"1 turns over {named}",
         }[outcome]
         assert f"1 of 1 statements are in `{name}`, too: {told}; {by}" in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()

@@ -54,12 +54,11 @@ def _among(
     """For each result the one of the others, concluded in its place; None where there is none."""
     told = [others.get((place, one.arm.label)) for one in results]
     both = [one if other is None else other for one, other in zip(results, told, strict=True)]
-    enough = [one.difference.p if one.difference.n >= statistics.LEAST else None for one in both]
     margin = condition.measure.margin
     return [
         other
         and replace(other, p_holm=p, conclusion=statistics.conclusion(other.difference, p, margin))
-        for other, p in zip(told, statistics.holm(enough), strict=True)
+        for other, p in zip(told, statistics.holm([one.difference.p for one in both]), strict=True)
     ]
 
 

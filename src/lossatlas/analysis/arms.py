@@ -243,8 +243,8 @@ def results(condition: Condition) -> list[Result]:
             difference = statistics.by_arms(list(ours.values()), list(theirs.values()), told)
             enough = pairs.n >= statistics.LEAST_PAIRS and pairs.low is not None
             found.append((seeds, difference, pairs if enough else None))
-    # With fewer seeds nothing is said of a difference, so that it corrects no other one either.
-    adjusted = statistics.holm([d.p if d.n >= statistics.LEAST else None for _, d, _ in found])
+    # Of few seeds there is no p, so that what is not said corrects nothing either.
+    adjusted = statistics.holm([d.p for _, d, _ in found])
     return [
         Result(
             arm=arm,
@@ -297,11 +297,10 @@ def level(condition: Condition, top: Arm) -> list[tuple[Arm, statistics.Differen
 def ahead(condition: Condition, top: Arm) -> list[Arm]:
     """The losses that are shown to be better than `top`, the best first, after Holm's correction
     over all that are compared with it."""
-    sign = 1 if condition.measure.higher_is_better else -1
     return [
         arm
         for arm, d, p in _beside(condition, top)
-        if p < statistics.ALPHA and sign * (d.mean or 0) > 0
+        if p < statistics.ALPHA and condition.measure.sign * (d.mean or 0) > 0
     ]
 
 
@@ -323,11 +322,10 @@ def _beside(condition: Condition, top: Arm) -> list[tuple[Arm, statistics.Differ
 
 
 def same_weights(a: Arm, b: Arm) -> bool:
-    """Whether two losses left the same weights in every seed that both have, as those do that
-    differ by a constant or by a rate that was found for each."""
-    digests = [{run["seed"]: run.get("weights_sha256") for run in one.runs} for one in (a, b)]
-    both = digests[0].keys() & digests[1].keys()
-    return bool(both) and all(digests[0][s] == digests[1][s] is not None for s in both)
+    """Whether two losses have the same seeds and left the same weights in each, as those do that
+    differ by a constant."""
+    ours, theirs = ({r["seed"]: r.get("weights_sha256") for r in one.runs} for one in (a, b))
+    return bool(ours) and ours == theirs and None not in ours.values()
 
 
 def compare(condition: Condition, a: str, b: str) -> statistics.Difference | None:

@@ -28,6 +28,21 @@ class Measure:
     there: str = ON_LOGITS
 
     @property
+    def sign(self) -> int:
+        """1 where more is better, else -1."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def better(self) -> str:
+        """The conclusion that is good news."""
+        return "higher" if self.higher_is_better else "lower"
+
+    @property
+    def best(self) -> str:
+        """What the best value is of all."""
+        return "highest" if self.higher_is_better else "lowest"
+
+    @property
     def when(self) -> str:
         """When it is measured, as it stands behind the name."""
         return "" if self.field.startswith("best_") else " in the last epoch"

@@ -217,7 +217,7 @@ def conclusion(difference: Difference, p_holm: float | None, margin: float | Non
 
 def is_within(difference: Difference, margin: float | None) -> bool:
     """Whether the 95 % interval lies within the margin on both sides."""
-    if margin is None or min(difference.n, difference.m) < LEAST:
+    if margin is None:
         return False
     p = p_equivalent(difference, margin)
     return p is not None and p < ALPHA / 2

@@ -158,7 +158,7 @@ def _rendered(
     files: dict[str, Text] = {f"figures/{one.file}": one.svg for one in shown}
     files[f"{name}.html"] = render.in_browser(content, COMMAND, files, page=page, beside=True)
     files[f"{name}.md"] = render.markdown(content, COMMAND, page)
-    files |= {f"figures/{one.file[:-4]}.csv": one.data for one in shown if one.data}
+    files |= {f"figures/{one.csv}": one.data for one in shown if one.data}
     return files
 
 

@@ -17,7 +17,7 @@ from lossatlas.drawing import Picture
 from lossatlas.losses import examples, kinds, registry
 from lossatlas.pages import escape
 from lossatlas.pages.tables import Table, table, value
-from lossatlas.report import card_figures, evidence, usage
+from lossatlas.report import card_figures, evidence, phrases, usage
 from lossatlas.report.advice import HOLDS, advice
 from lossatlas.report.build import table_of_results
 from lossatlas.report.phrases import percent, points
@@ -95,8 +95,7 @@ def experiments(reports: Sequence[Path], out: Path) -> list[Experiments]:
         UserError: a table is no table of results.
     """
     read = [(path, table_of_results(path)) for path in reports]
-    newest = {path: max((row.get("started", 0) for row in rows), default=0) for path, rows in read}
-    read.sort(key=lambda one: (-newest[one[0]], one[0]))
+    read.sort(key=lambda one: (-max((row.get("started", 0) for row in one[1]), default=0), one[0]))
     sources = [(path.as_posix(), rows) for path, rows in read]
     known = {row.get("run_id") for _, rows in sources for row in rows}
     own = [row for row in arms.rows(results.load()) if row.get("run_id") not in known]
@@ -361,16 +360,19 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
     ]
     head += ["seeds", "after Holm", *(["ECE, %"] if measures.find("ece") in judge.measures else [])]
     shown, strips, measurements = [], [], []
-    told: set[tuple[str, ...]] = set()  # what a report of more rows has is not told again
-    for one in measured:
-        mine = [
-            (condition, result)
-            for condition, found in one.found
-            for result in found
-            if result.arm.loss == card.id and result.cell.mean is not None
-            if one.own or (condition.title, result.arm.label) not in told
-        ]
-        told |= {(condition.title, result.arm.label) for condition, result in mine}
+    told: dict[
+        tuple[str, str], Result
+    ] = {}  # by place and label: the most seeds, the newest report
+    ours = [
+        [(c, r) for c, found in one.found for r in found
+         if r.arm.loss == card.id and r.cell.mean is not None]
+        for one in measured
+    ]  # fmt: skip
+    for c, r in (pair for many in ours for pair in many):
+        if (key := (c.title, r.arm.label)) not in told or r.cell.n > told[key].cell.n:
+            told[key] = r
+    for one, many in zip(measured, ours, strict=True):
+        mine = [(c, r) for c, r in many if one.own or told[c.title, r.arm.label] is r]
         if mine:
             body = [[value(t) for t in _measured(c, r)[: len(head)]] for c, r in mine]
             source = escape.plain(one.source)
@@ -404,7 +406,7 @@ def _measured(condition: Condition, one: Result) -> tuple[str, ...]:
         f"{percent(one.cell.mean)}{spread}",
         "the baseline" if one.arm is condition.baseline else points(d.mean) + span,
         str(one.cell.n),
-        "–" if one.arm is condition.baseline else one.conclusion,
+        "–" if one.arm is condition.baseline else phrases.shown(one, condition.measure),
         "–" if ece is None else f"{percent(ece)} (floor {percent(floor)})",
     )
 

@@ -16,15 +16,12 @@ from lossatlas.report import phrases, sentences
 MOST_SAID = 6  # sentences of the answer
 MOST_NEAR = 6  # losses that are named as near the best; the section of the scenario has all
 MOST_PROBABLE = 3  # conditions whose best probabilities the answer names
-MOST_COSTS = 4  # scenarios of which the cost of a run is told
-BUT = " but for Holm's correction"
-COUNTS = {
-    "equivalent": "equivalent",
-    "not resolved": "not resolved",
-    "too few seeds": "with too few seeds",
-    "no test": "without a test",
-}
-COUNTED = ("better", "worse", f"better{BUT}", f"worse{BUT}", *COUNTS.values())
+MOST_COSTS = 4  # scenarios; of more, what a run costs is told with each
+AS = {"too few seeds": "with too few seeds", "no test": "without a test"}  # in a count
+COUNTED = (
+    "better", "worse", f"better{phrases.BUT}", f"worse{phrases.BUT}", "equivalent", "not resolved",
+    *AS.values(),
+)  # fmt: skip
 LEAST_SHARED = 5  # losses in all conditions, from which the answer tells what holds over these
 
 
@@ -101,27 +98,28 @@ def _best(
 ) -> str:
     """The best loss of a condition, and whether it is shown to be better than the baseline."""
     m, base, ordered = condition.measure, condition.baseline, phrases.ordered(condition, results)
-    than = condition.judge.against or code(base.label if base is not None else "")
+    than = phrases.reference(condition)
     beside = "" if base is None else f" ({phrases.valued(base.cell(m.field).mean, m)})"
-    good, bad = ("higher", "lower")[:: 1 if m.higher_is_better else -1]
-    first, highest = ordered[0], "highest" if m.higher_is_better else "lowest"
-    top = next((one for one in ordered if one.conclusion == good), None)
-    words = {good: "better", bad: "worse"} | COUNTS
+    first = ordered[0]
+    top = next((one for one in ordered if one.conclusion == m.better), None)
+    words = AS | {word: "better" if word == m.better else "worse" for word in ("higher", "lower")}
     left: Counter[str] = Counter()
     for one in ordered:
         if one is not (top or first):
-            left[words[one.hint] + BUT if one.hint else words[one.conclusion]] += 1
+            word = words.get(one.conclusion, one.conclusion)
+            left[words[one.hint] + phrases.BUT if one.hint else word] += 1
     others = [f"{left[w]} {w}" for w in COUNTED if left[w]]
     counted = f"; the others: {', '.join(others)}." if others else "."
     if top is None:
         effect = phrases.effect(first.difference, m)
         if len(ordered) == 1:
-            how = "worse" if first.conclusion == bad else "not shown to be better"
+            worse = words.get(first.conclusion) == "worse"
+            how = "worse" if worse else "not shown to be better"
             told = f"**{code(first.arm.label)} is {how} than {than}{beside}** in {m.name}"
             return f"In {where}: {told}, {effect}: {phrases.shown(first, m)}."
         return (
             f"In {where}: **no loss is shown to be better than {than}{beside}** in {m.name}; the "
-            f"{highest} of {len(ordered)}, {code(first.arm.label)}, has {effect}: "
+            f"{m.best} of {len(ordered)}, {code(first.arm.label)}, has {effect}: "
             f"{phrases.shown(first, m)}{phrases.reach(ordered, m)}{counted}"
         )
     said = [
@@ -129,12 +127,12 @@ def _best(
     ]
     said[0] += f"{phrases.fresh(top, m)}, better than {than}"
     if base is not None:
-        said[0] += f", {phrases.against((top.arm, base), m)}{' %' if m.unit == 'points' else ''}"
+        said[0] += f", {phrases.against((top.arm, base), m)}"
     if top is not first:
         said[0] += f", the best that is shown ({code(first.arm.label)} has "
         said[0] += f"{phrases.effect(first.difference, m)}, {first.conclusion})"
-    elif len(ordered) > 1:
-        said[0] += f"; the {highest} of {len(ordered)} losses"
+    elif len(ordered) > 1 and ordered[1].difference.mean != top.difference.mean:
+        said[0] += f"; the {m.best} of {len(ordered)} losses"
     said += [
         phrases.near(condition, top.arm, MOST_NEAR),
         _by_size(condition, top.arm),
@@ -149,9 +147,10 @@ def _by_size(condition: Condition, ours: Arm) -> str:
     parts, base = [], condition.baseline
     for size in ("few", "many"):
         m = MEASURES[f"test_{size}_accuracy"]
-        if base is not None and condition.measure is not m and ours.values(m.field):
+        held = base is not None and base.values(m.field) and ours.values(m.field)
+        if base is not None and held and condition.measure is not m:
             told = phrases.against((ours, base), m)
-            parts.append(f"of classes with {size} training images {told} %")
+            parts.append(f"of classes with {size} training images {told}")
             more = arms.ahead(replace(condition, measure=m), ours) if size == "few" else []
             if more:
                 most = phrases.percent(more[0].cell(m.field).mean)
@@ -172,7 +171,7 @@ def _worse_nll(condition: Condition, ours: Arm) -> str:
         return ""
     found = arms.results(replace(condition, measure=nll))
     worse = any(one.arm is ours and one.conclusion == "higher" for one in found)
-    return f"its NLL is worse, {phrases.against((ours, base), nll)} nats" if worse else ""
+    return f"its NLL is worse, {phrases.against((ours, base), nll)}" if worse else ""
 
 
 def _on_clean(
@@ -185,7 +184,7 @@ def _on_clean(
     cost = next((one for one in clean[1] if one.arm.label == ours.label), None)
     if cost is None or cost.difference.mean is None:
         return ""
-    told, base = phrases.effect(cost.difference, m), code(clean[0].against)
+    told, base = phrases.effect(cost.difference, m), phrases.reference(clean[0])
     said = f"{code(ours.label)} has {told} against {base} there: {phrases.shown(cost, m)}"
     if clean[0].recipe == condition.recipe:
         return f"in {code(clean[0].setting)} {said}"
@@ -213,9 +212,10 @@ def _probabilities(compared: Sequence[tuple[Condition, str]]) -> list[str]:
         if base is None or not sentences.has_nll(condition):
             continue
         if top is None:
-            mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
-            gap = "" if ece is None else f", ECE {phrases.percent(ece)} %"
-            none.append(f"{where} ({code(base.label)} {phrases.valued(mean, nll)}{gap})")
+            gap = base.cell("test_ece").mean
+            held = phrases.valued(base.cell(nll.field).mean, nll)
+            held += "" if gap is None else f", ECE {phrases.percent(gap)} %"
+            none.append(f"{where} ({code(base.label)} {held})")
             continue
         both = top.arm, base
         said = f"in {where} **{code(top.arm.label)} {phrases.effect(top.difference, nll)}**, "
@@ -238,16 +238,15 @@ def _scaled(condition: Condition, base: Arm) -> str:
     scaled = MEASURES["test_nll_ts"]
     if not sentences.has_scaled(condition):
         return ""
-    before, then = (base.cell(field).mean or 0 for field in ("test_nll", scaled.field))
-    if then > before:
-        told = f"worse, {phrases.number(before, scaled)} to {phrases.number(then, scaled)}"
+    before, then = sentences.scaling(base)
+    if float(then) > float(before):  # as they are printed
         by = "temperature scaling by the scenario's own labels"
-        return f"; {by} makes the NLL of {code(base.label)} {told}"
+        return f", {by} makes the NLL of {code(base.label)} worse, {before} to {then}"
     after = arms.lowest(condition, scaled.field)
     if after is None:
-        return "; after temperature scaling none"
+        return ", after temperature scaling no loss is shown to have a lower one"
     told = f"{code(after.arm.label)}, {phrases.against((after.arm, base), scaled)}"
-    return f"; after temperature scaling {told}"
+    return f", after temperature scaling {told}"
 
 
 def _ground(compared: Found, where: Callable[[Condition], str]) -> list[str]:
@@ -255,10 +254,11 @@ def _ground(compared: Found, where: Callable[[Condition], str]) -> list[str]:
     if not compared:
         return []
     costs = []
-    for c, _ in compared[:MOST_COSTS]:
+    for c, _ in compared if len(compared) <= MOST_COSTS else ():
         if (told := sentences.spent(c)) is not None:
             (least, _), (most, _), usual, unit = told
-            costs.append(f"{least:.0f} to {most:.0f} {unit} in {where(c)} (baseline {usual:.0f})")
+            span = phrases.ends([f"{least:.0f}", f"{most:.0f}"])
+            costs.append(f"{span} {unit} in {where(c)} (baseline {usual:.0f})")
     same = []
     if len({ground(c)[1:] for c, _ in compared}) == 1:
         c = compared[0][0]
@@ -273,6 +273,10 @@ def _ground(compared: Found, where: Callable[[Condition], str]) -> list[str]:
             long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
             same.append(f"recipe {code(c.recipe)}{long}")
         same += [f"model {code(c.model)}", f"data {code(c.data)}"]
-    said = [f"a run trains, by its loss, for {', '.join(costs)}"] if costs else []
+    said = (
+        [f"training took, in the mean of a loss, {', '.join(costs)}, {sentences.BUSY}"]
+        if costs
+        else []
+    )
     said += [f"all with {', '.join(same)}"] if same else []
     return [phrases.capital("; ".join(said)) + "."] if said else []

@@ -12,6 +12,7 @@ GROUNDS = {
     "too few seeds": f" for a statement ({LEAST} of each loss are asked for)",
     "no test": ", without spread between the seeds",
 }
+BUT = " but for Holm's correction"
 HOLM = " only because of Holm's correction"
 MOST_LISTED = 10  # losses in a list
 
@@ -66,21 +67,27 @@ def effect(d: Difference, m: Measure) -> str:
 def shown(one: Result, m: Measure) -> str:
     """What is said of the difference of a loss to the baseline, and on what ground."""
     if one.hint:
-        return f"{concluded(one.hint, m)} before Holm's correction, not after it"
+        return concluded(one.hint, m) + BUT
     return concluded(one.conclusion, m) + GROUNDS.get(one.conclusion, "")
 
 
 def concluded(text: str, m: Measure) -> str:
     """A conclusion in a sentence; what is higher is not always better."""
     if text in ("higher", "lower"):
-        return f"{text} ({'better' if (text == 'higher') is m.higher_is_better else 'worse'})"
+        return f"{text} ({'better' if text == m.better else 'worse'})"
     return f"equivalent within ±{100 * (m.margin or 0):g} points" if text == "equivalent" else text
 
 
 def against(both: Sequence[Arm], m: Measure) -> str:
-    """The mean of one arm against that of the other."""
-    ours, theirs = (number(arm.cell(m.field).mean, m) for arm in both)
-    return f"{ours} against {theirs}"
+    """The mean of one arm against that of the other, with the unit."""
+    ours, theirs = (arm.cell(m.field).mean for arm in both)
+    return f"{number(ours, m)} against {valued(theirs, m)}"
+
+
+def reference(condition: Condition) -> str:
+    """What the differences of a condition are to."""
+    base = condition.baseline
+    return condition.judge.against or code(base.label if base else condition.against)
 
 
 def fresh(one: Result, m: Measure) -> str:
@@ -94,17 +101,21 @@ def fresh(one: Result, m: Measure) -> str:
 
 
 def near(condition: Condition, top: Arm, most: int = MOST_LISTED) -> str:
-    """Losses that are not shown to differ from `top`: by name those whose interval holds 0."""
+    """Losses that are not shown to differ from `top`, and those that are one with it."""
     level = arms.level(condition, top)
     same = [arm.label for arm, _ in level if arms.same_weights(arm, top)]
     rest = [(arm.label, d) for arm, d in level if arm.label not in same]
-    inside = [label for label, d in rest if not d.side]
     said = [f"in every seed the same weights as {named(same)}"] if same else []
-    said += [f"not shown to differ from {code(top.label)}: {named(inside, most)}"] if inside else []
-    if far := len(rest) - len(inside):
-        others = f"{far} other{'s' * (far > 1)} not shown to differ from {code(top.label)}"
-        said.append((f"and {far} more" if inside else others) + HOLM)
-    return ", ".join(said)
+    return ", ".join([*said, *alike(rest, code(top.label), most)])
+
+
+def alike(level: Sequence[tuple[str, Difference]], name: str, most: int = MOST_LISTED) -> list[str]:
+    """Losses that are not shown to differ: by name those whose interval holds 0."""
+    inside = [label for label, d in level if not d.side]
+    far = len(level) - len(inside)
+    said = [f"not shown to differ from {name}: {named(inside, most)}"] if inside else []
+    others = f"{far} other{'s' * (far > 1)} not shown to differ from {name}"
+    return said + [(f"and {far} more" if inside else others) + HOLM] * (far > 0)
 
 
 def named(labels: Sequence[str], most: int = MOST_LISTED) -> str:
@@ -120,17 +131,15 @@ def reach(ordered: Sequence[Result], m: Measure) -> str:
     known = [end for one in ordered if (end := getattr(one.difference, far)) is not None]
     if not len(known) == len(ordered) > 1:
         return ""
-    end = changed((max if m.higher_is_better else min)(known), m)
-    which = "highest" if m.higher_is_better else "lowest"
-    return f"; the {which} end of their {len(known)} intervals is {end}"
+    end = max(known, key=lambda end: m.sign * end)
+    return f"; the {m.best} end of the {len(known)} intervals is {changed(end, m)}"
 
 
 def ordered(condition: Condition, results: Sequence[Result]) -> list[Result]:
     """Those with a difference, the best first."""
-    sign = -1 if condition.measure.higher_is_better else 1
     return sorted(
         (one for one in results if one.differences),
-        key=lambda one: sign * (one.difference.mean or 0),
+        key=lambda one: -condition.measure.sign * (one.difference.mean or 0),
     )
 
 

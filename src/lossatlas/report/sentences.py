@@ -24,8 +24,8 @@ from lossatlas.results.travel import machine
 
 ALWAYS = (
     "*Not resolved* means that a difference is not shown; it does not mean that the two are equal. "
-    "What is higher or lower before Holm's correction and not after it is a hint, no finding: of "
-    "so many losses some look like that by chance. *Equivalent* means that the 95 % interval of "
+    "What is higher or lower but for Holm's correction is a hint, no finding: of so many losses "
+    "some look like that by chance. *Equivalent* means that the 95 % interval of "
     "the difference lies within half a point on either side.",
     "How often such statements are wrong, and what they miss, was simulated: docs/statistics.md of "
     "Loss Atlas.",
@@ -73,6 +73,7 @@ FEW_SEEDS = (
 PLURAL = {"holds": "hold", "not confirmed": "are not confirmed", "turned over": "turn over"}
 ONE = {"not confirmed": "is not confirmed", "turned over": "turns over"}
 MOST_NAMED = 4  # differences in one sentence; of more, the first and the last
+BUSY = "on machines that may have had other work beside"
 ENOUGH = 10  # conditions; of fewer, drawing them again shows too little of how they differ
 WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no test")
 
@@ -80,18 +81,15 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 def _best(condition: Condition, ordered: Sequence[Result], than: str) -> str:
     """The best loss of a condition, what is not told from it, and how far any loss may go."""
     m = condition.measure
-    good, highest = ("higher", "highest") if m.higher_is_better else ("lower", "lowest")
-    top = next((one for one in ordered if one.conclusion == good), None)
+    top = next((one for one in ordered if one.conclusion == m.better), None)
     if top is None:
         said = f"No loss is shown to be better than {than}{phrases.reach(ordered, m)}"
-        level = [one for one in ordered if one.conclusion == "not resolved"]
-        inside = [one.arm.label for one in level if not one.hint]
-        said += f"; not shown to differ from it: {phrases.named(inside)}" if inside else ""
-        far = len(level) - len(inside)
-        said += f", and {far} more{phrases.HOLM}" if inside and far else ""
+        open_ = [one for one in ordered if one.conclusion in ("equivalent", "not resolved")]
+        level = phrases.alike([(one.arm.label, one.difference) for one in open_], "it")
+        said += f"; {', '.join(level)}" if level else ""
     else:
         of = "of those shown to be better" if top is not ordered[0] else f"of {len(ordered)} losses"
-        said = f"{code(top.arm.label)} is the {highest} {of}"
+        said = f"{code(top.arm.label)} is the {m.best} {of}"
         said += f"; {near}" if (near := phrases.near(condition, top.arm)) else ""
         said += _ahead_with_few(condition, top.arm)
     return f"{said}."
@@ -139,14 +137,14 @@ def ece(condition: Condition, both: tuple[Arm, Arm]) -> str:
 
 def _scaled(condition: Condition, base: Arm) -> str:
     """What temperature scaling does to the NLL of the baseline, and which is the lowest then."""
-    nll, scaled = MEASURES["test_nll"], MEASURES["test_nll_ts"]
+    scaled = MEASURES["test_nll_ts"]
     if not has_scaled(condition):
         return ""
-    before, mean = (phrases.number(base.cell(m.field).mean, m) for m in (nll, scaled))
+    before, then = scaling(base)
     said = (
         f"; temperature scaling by the scenario's own labels brings the NLL of {code(base.label)}"
     )
-    said += f" from {before} to {mean}"
+    said += f" from {before} to {then}"
     after = arms.lowest(condition, scaled.field)
     if after is None:
         return said + ", and no loss is shown to have a lower one then"
@@ -157,17 +155,29 @@ def _scaled(condition: Condition, base: Arm) -> str:
     return f"{said}; {near}" if near else said
 
 
+def scaling(base: Arm) -> tuple[str, str]:
+    """The NLL before and after temperature scaling, in the seeds that have both."""
+    nll, scaled = MEASURES["test_nll"], MEASURES["test_nll_ts"]
+    before, then = (base.by_seed(m.field) for m in (nll, scaled))
+    both = [seed for seed in before if seed in then]
+    told = [phrases.number(mean(many[s] for s in both), nll) for many in (before, then)]
+    return told[0], told[1]
+
+
 def has_scaled(condition: Condition) -> bool:
     """Whether losses can be compared by their NLL after temperature scaling."""
     scaled, base = MEASURES["test_nll_ts"], condition.baseline
-    held = [arm for arm in condition.arms if arm.values(scaled.field)]
+    held = [
+        arm for arm in condition.arms if {*arm.by_seed("test_nll")} & {*arm.by_seed(scaled.field)}
+    ]
     return condition.measure is not scaled and base in held and len(held) > 1
 
 
 def has_nll(condition: Condition) -> bool:
     """Whether losses can be compared by their NLL, beside what the condition is about."""
     nll, base = MEASURES["test_nll"], condition.baseline
-    return condition.measure is not nll and base is not None and bool(base.values(nll.field))
+    held = [arm for arm in condition.arms if arm.values(nll.field)]
+    return condition.measure is not nll and base in held and len(held) > 1
 
 
 def _on_probabilities(condition: Condition) -> list[str]:
@@ -181,12 +191,13 @@ def _on_probabilities(condition: Condition) -> list[str]:
     else:
         found = arms.results(replace(condition, measure=nll))
         worse = sum(one.conclusion == "higher" for one in found)
-        mean, ece = (base.cell(field).mean for field in (nll.field, "test_ece"))
-        gap = "" if ece is None else f" and an ECE of {phrases.percent(ece)} %"
+        gap = base.cell("test_ece").mean
+        held = phrases.valued(base.cell(nll.field).mean, nll)
+        also = "" if gap is None else f" and an ECE of {phrases.percent(gap)} %"
         many = f"{worse} {'is' if worse == 1 else 'are'} shown to have a higher one"
         said = [
             f"Probabilities: no loss is shown to have a lower NLL than {code(base.label)}, which "
-            f"has {phrases.number(mean, nll)} nats{gap}; {many}{_scaled(condition, base)}."
+            f"has {held}{also}; {many}{_scaled(condition, base)}."
         ]
     if all(run.get("temperature_images") == 0 for run in base.runs):
         said.append(
@@ -221,9 +232,8 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         why = why_silent(condition, results)
         said = [f"Nothing is compared: {why}."]
         return said if condition.trial else [*said, *_calibrated(measured)]
-    against, said = condition.judge.against, []
+    against, said = phrases.reference(condition), []
     if base is not None:
-        against = code(base.label)
         c = next(one.cell for one in results if one.arm is base)
         low, high = (phrases.number(end, m) for end in (c.low, c.high))
         span = "" if c.low is None else f", 95 % interval {low} to {high}"
@@ -232,7 +242,7 @@ def answer(condition: Condition, results: Sequence[Result]) -> list[str]:
         )
     ordered = phrases.ordered(condition, results)
     said += [_best(condition, ordered, against)] if len(ordered) > 1 else []
-    order = WORDS if m.higher_is_better else (WORDS[1], WORDS[0], *WORDS[2:])
+    order = sorted(WORDS, key=lambda word: word != m.better)
     groups: dict[str, list[Result]] = defaultdict(list)
     for one in sorted(ordered, key=lambda one: order.index(one.conclusion)):
         groups[phrases.shown(one, m)].append(one)
@@ -259,9 +269,8 @@ def _power(condition: Condition, ordered: Sequence[Result]) -> list[str]:
     if not found:
         return []
     return [
-        f"80 % of such surveys would find a true difference of {phrases.plain(median(found), m)}, "
-        "for the median loss and before Holm's correction; after it a difference must be larger to "
-        "be found as often, and losses of more seeds need less."
+        f"80 % of such surveys would find a true difference of {phrases.plain(median(found), m)}"
+        + (", for the median loss and before Holm's correction." if len(found) > 1 else ".")
     ]
 
 
@@ -270,10 +279,10 @@ def _cost(condition: Condition) -> list[str]:
     if (told := spent(condition)) is None:
         return []
     (least, first), (most, last), usual, unit = told
+    base = phrases.reference(condition)
     return [
-        f"Runs took {least:.0f} ({code(first)}) to {most:.0f} {unit} ({code(last)}) of training in "
-        f"the mean of a loss, of {code(condition.against)} {usual:.0f}, on machines that may have "
-        "had other work beside."
+        f"Training took {least:.0f} ({code(first)}) to {most:.0f} {unit} ({code(last)}) in the "
+        f"mean of a loss, of {base} {usual:.0f}, {BUSY}."
     ]
 
 
@@ -352,7 +361,12 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
     )
     also = {"holds": f"{plain} as not resolved in both"} if plain else {}
     for what in ("not confirmed", "turned over"):
-        also[what] = phrases.named([one.here.arm.label for one in repeated if one.outcome == what])
+        where: dict[str, list[str]] = defaultdict(list)
+        for one in repeated:
+            if one.outcome == what:
+                where[one.condition.setting].append(one.here.arm.label)
+        lists = [f"{phrases.named(labels)} in {code(key)}" for key, labels in where.items()]
+        also[what] = "; ".join(lists)
     told = []
     for what in OUTCOMES:
         if what == "not there" or (not counts[what] and what != "turned over"):
@@ -362,7 +376,7 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
         told[-1] += f" ({also[what]})" if also.get(what) else ""
     there = [one.there for one in repeated if one.there is not None]
     same = sum(
-        {*one.there.arm.by_seed("seed")} <= {*one.here.arm.by_seed("seed")}
+        one.there.arm.by_seed("seed") == one.here.arm.by_seed("seed")
         for one in repeated
         if one.there is not None
     )
@@ -378,8 +392,9 @@ def checked(repeated: Sequence[Again], name: str) -> list[str]:
 
 def beside(one: Again) -> str:
     """A statement, here and there."""
+    m = one.condition.measure
     here, *there = (
-        f"{phrases.effect(found.difference, one.condition.measure)}: {found.conclusion}"
+        f"{phrases.effect(found.difference, m)}: {phrases.shown(found, m)}"
         for found in (one.here, one.there)
         if found is not None
     )

@@ -245,8 +245,7 @@ def _beside(one: Result | None, measure: Measure) -> dict[str, Any]:
     d = one.difference
     if d.low is None:
         return value(f"{signed(d.mean, measure)} ({one.conclusion})", d.mean)
-    sign = concluded(one)[0] if one.hint or one.conclusion in SIGN else ""
-    return value(f"{_spanned(d, measure)} {sign}".rstrip(), d.mean)
+    return value(f"{_spanned(d, measure)} {concluded(one)[0]}", d.mean)
 
 
 def across_table(told: Across) -> Table:
@@ -461,10 +460,10 @@ def concluded(one: Result) -> str:
 
 def best_first(condition: Condition) -> Callable[[Result], tuple[float, str]]:
     """The key that sorts by the measure of the condition, the best first, the unmeasured last."""
-    sign = -1 if condition.measure.higher_is_better else 1
+    sign = condition.measure.sign
 
     def key(one: Result) -> tuple[float, str]:
-        return (math.inf if one.cell.mean is None else sign * one.cell.mean, one.arm.label)
+        return (math.inf if one.cell.mean is None else -sign * one.cell.mean, one.arm.label)
 
     return key
 

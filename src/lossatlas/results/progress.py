@@ -156,15 +156,18 @@ class Costs:
 
     @cached_property
     def _elsewhere(self) -> "Costs":
-        try:
-            found = pd.concat([pd.read_csv(path) for path in self._published])
-            number = {c: pd.to_numeric(found[c], "coerce") for c in (*SECONDS, "epochs")}
-        except (OSError, ValueError, KeyError):  # none, or damaged: nothing is known
-            return Costs()
-        # It was made beside other work: of the time that passed, what the processor worked.
-        share = (number["cpu_s"] / number["train_s"]).clip(upper=1).fillna(1)
-        number |= {c: number[c] * share for c in ("wall_s", "train_s")}
-        return Costs(found.assign(**number))
+        tables = []
+        for path in self._published:
+            try:
+                found = pd.read_csv(path)
+                number = {c: pd.to_numeric(found[c], "coerce") for c in (*SECONDS, "epochs")}
+            except (OSError, ValueError, KeyError):  # none, or damaged: nothing is known of it
+                continue
+            # It was made beside other work: of the time that passed, what the processor worked.
+            share = (number["cpu_s"] / number["train_s"]).clip(upper=1).fillna(1)
+            number |= {c: number[c] * share for c in ("wall_s", "train_s")}
+            tables.append(found.assign(**number))
+        return Costs(pd.concat(tables)) if tables else Costs()
 
 
 def left(sweep: Iterable[Member], costs: Costs, now: float) -> tuple[float, int]:
@@ -172,7 +175,7 @@ def left(sweep: Iterable[Member], costs: Costs, now: float) -> tuple[float, int]
 
     A running run whose like was never measured is judged by its own epochs so far.
     """
-    seconds, unknown = 0.0, 0
+    seconds, unknown, costs.borrowed = 0.0, 0, False
     for planned, row, state in sweep:
         if state not in OPEN:
             continue

@@ -165,11 +165,14 @@ class ResumableSweeper(Sweeper):
                 sys.exit(unmade)
             if not self.plan_only:
                 root, plan, left_out = self.plan(arguments)
-                members = progress.members(plan, store.table(root))
+                table = store.table(root)
+                members = progress.members(plan, table)
+                costs = Costs(table, resources.published_rows())
+                how = launcher, size, costs
+        ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
+        missing = [member for member in ahead if member.state in progress.OPEN]
         if self.plan_only:
             print(_table(members, costs, self._again))
-            ahead = [m._replace(state="planned") if self._again(m) else m for m in members]
-            missing = [member for member in ahead if member.state in progress.OPEN]
             print(progress.describe(ahead, costs, time.time(), size))
             for line in _told(left_out) + _elsewhere(root, table, missing) + _doubted(members):
                 print(line)
@@ -177,22 +180,17 @@ class ResumableSweeper(Sweeper):
         damaged = [m for m in members if m.state == "damaged"]  # left alone
         for member in damaged:
             console.print(printable(f"{member.planned.run_id}: damaged: {member.row['reason']}"))
-        missing = [m for m in members if m.state in progress.OPEN or self._again(m)]
-        failed = sum(m.state == "failed" and not self._again(m) for m in members)
+        failed = sum(member.state == "failed" for member in ahead)
         also = f" ({failed} failed; --retry failed makes them again)" if failed else ""
         also += f", {len(damaged)} damaged" if damaged else ""
         ended = f"{len(plan) - len(missing) - len(damaged)} finished{also}"
-        todo = [
-            member._replace(state="planned") if self._again(member) else member
-            for member in missing
-        ]
-        cost = progress.ahead(todo, costs, time.time(), size)
+        cost = progress.ahead(missing, costs, time.time(), size)
         said = "; ".join([f"{ended}, {len(missing)} to do", *cost])
         console.print(f"{_runs(len(plan))} in {root}: {said}")
         for line in _told(left_out) + _elsewhere(root, table, missing) + _doubted(missing):
             console.print(line, markup=False)
         folder = sweeps.write(root, self.study, self._lines(arguments), plan, left_out)
-        for member in filter(self._again, missing):
+        for member in filter(self._again, members):
             store.remove(root, member.planned.run_id)
         well = not missing or self._make(folder, [member.planned for member in missing], *how)
         if damaged or not well:
@@ -222,9 +220,11 @@ class ResumableSweeper(Sweeper):
             )
         if not self._cells:
             return 0
-        print(rates.cost(self._cells, self._trial, how[-1]))
+        cost = rates.cost(self._cells, self._trial, how[-1])
         if self.plan_only:
+            print(cost)
             return 0
+        terminal.console().print(printable(cost), markup=False, highlight=False)
 
         def make(lines: list[list[str]], plan: list[Planned]) -> None:
             missing = [

@@ -55,12 +55,6 @@ def markdown(report: Path) -> str:
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures are composed but not drawn, nine tenths of the work: for what is not in them."""
-    monkeypatch.setattr(figures, "svg", lambda _: '<svg xmlns="http://www.w3.org/2000/svg"></svg>')
-
-
-@pytest.fixture
 def few(runs: Path, tmp_path: Path, undrawn: None) -> Path:
     """One run of cross-entropy alone, quick to build from."""
     kept = "cross_entropy-clean-quick-s0-00000000000d"

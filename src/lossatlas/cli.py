@@ -619,7 +619,8 @@ def report(
     baseline: Annotated[str | None, typer.Option(help="The loss to compare with.")] = None,
     compare: Annotated[str | None, typer.Option(help="Two losses besides: A,B.")] = None,
     check: Annotated[
-        Path | None, typer.Option(**PATH, help="Other runs: do the statements hold there?")
+        list[Path] | None,
+        typer.Option(**PATH, help="Other runs: do the statements hold there? May be repeated."),
     ] = None,
     rows: Annotated[
         Path | None, typer.Option(**PATH, help="A file of rows, instead of --runs.")
@@ -642,13 +643,14 @@ def report(
     runs = rows or path or store.runs_dir()
     store.tell_earlier(runs)
     pages = folder(out, "--out")
-    built = build(runs, pages, tables, only, sweep, metric, baseline, compare, check)
+    built = build(runs, pages, tables, only, sweep, metric, baseline, compare, check or ())
     print(built.page)
     from lossatlas.report.sentences import beside
 
-    for one in built.repeated:
-        print(beside(one))
-    if any(one.outcome == "turned over" for one in built.repeated):
+    for name, told in built.repeated.items():
+        for one in told:
+            print(f"{name}: {beside(one)}")
+    if any(one.outcome == "turned over" for told in built.repeated.values() for one in told):
         raise typer.Exit(1)
 
 

@@ -577,7 +577,7 @@ def test_statements_hold_or_not_in_other_runs(with_results, tmp_path, command):
         assert f"1 of 1 statements are in `{name}`, too: {told}; {by}" in markdown
         assert f"Made again from {name}" in (tmp_path / "out" / "index.html").read_text()
     other = store_of(tmp_path / "again", HERE)
-    [one] = build(other, tmp_path / "out", check=results).repeated
+    [[one]] = build(other, tmp_path / "out", check=[results]).repeated.values()
     assert (one.here.arm.label, one.here.conclusion, one.outcome) == ("focal", "higher", "holds")
 
 
@@ -586,13 +586,13 @@ def test_runs_do_not_confirm_themselves(with_results, tmp_path):
     here, results = with_results
     for same in (here, results):
         with pytest.raises(UserError, match=r"holds the runs of .* cannot confirm themselves"):
-            build(here, tmp_path / "out", check=same)
+            build(here, tmp_path / "out", check=[same])
     assert not (tmp_path / "out").exists()
     more = shutil.copytree(here, tmp_path / "more")
     for loss in HERE:
         for seed in (8, 9, 10):
             add_run(more, loss, "clean", seed, test_accuracy=0.7 + seed / 1000)
-    [one] = build(here, tmp_path / "out", check=more).repeated
+    [[one]] = build(here, tmp_path / "out", check=[more]).repeated.values()
     assert (one.there.difference.n, one.there.difference.m) == (3, 3)  # the new seeds alone
 
 
@@ -626,7 +626,7 @@ def test_a_table_of_results_that_is_damaged_is_one_sentence(
     table.loc[1, field] = value
     table.to_csv(path, index=False)
     with pytest.raises(UserError, match=re.escape(str(path))) as caught:
-        build(here, tmp_path / "out", check=path)
+        build(here, tmp_path / "out", check=[path])
     assert says in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -635,9 +635,9 @@ def test_a_check_without_counterparts_is_refused(tmp_path):
     here = store_of(tmp_path / "here", HERE)
     few = store_of(tmp_path / "few", {loss: many[:2] for loss, many in HERE.items()})
     with pytest.raises(UserError, match=r"makes none of the 1 statements of .* again"):
-        build(here, tmp_path / "out", check=few)
+        build(here, tmp_path / "out", check=[few])
     with pytest.raises(UserError, match="there is no such folder of runs"):
-        build(here, tmp_path / "out", check=tmp_path / "nowhere")
+        build(here, tmp_path / "out", check=[tmp_path / "nowhere"])
     assert not (tmp_path / "out").exists()
 
 

@@ -23,10 +23,10 @@ TEXTS = [name for name, kind in get_type_hints(files.Row).items() if str in (*ge
 
 
 class Built(NamedTuple):
-    """The page index.html, and the report's statements beside those of the folder to check with."""
+    """The page index.html, and its statements beside those of other runs, by their name."""
 
     page: Path
-    repeated: list[again.Again]
+    repeated: dict[str, list[again.Again]]
 
 
 def build(
@@ -38,7 +38,7 @@ def build(
     metric: str | None = None,
     baseline: str | None = None,
     compare: str | None = None,
-    check: Path | None = None,
+    check: Sequence[Path] = (),
 ) -> Built:
     """Write REPORT.md, index.html, results.csv and figures/*.svg, each with what it shows as
     *.csv, into `out`.
@@ -49,8 +49,8 @@ def build(
     link: the same inputs give the same bytes. Of the runs, those are in it whose id fits the shell
     pattern `only` and that the sweep `sweep` has planned, whichever sweep has made them. Losses are
     compared by the field `metric` with the loss `baseline`, and the two of `compare` ("A,B") with
-    each other. The report says which of its statements hold in `check`, another folder of runs,
-    a file of rows or a results.csv.
+    each other. The report says which of its statements hold in each of `check`: other folders
+    of runs, files of rows or a results.csv.
 
     Raises:
         UserError: `place` is missing or holds no such runs, no run has such a metric or is of such
@@ -65,14 +65,16 @@ def build(
     pair = _pair(compare, rows)
     against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
     asked = content.Asked(_measure(metric, rows, place), against, pair)
-    if check is not None:
-        asked = asked._replace(other=(check.name, _others(check, rows, place)))
-    repeated = content.checked(rows, asked)
-    if check is not None and all(one.there is None for one in repeated):
-        raise UserError(
-            f"--check {check}: makes none of the {len(repeated)} statements of {place} again (same "
-            "scenario, recipe, model, data and loss, at least 3 seeds of it and of the baseline)"
-        )
+    repeated = {}
+    for path in check:
+        told = content.checked(rows, _others(path, rows, place), asked)
+        if all(one.there is None for one in told):
+            raise UserError(
+                f"--check {path}: makes none of the {len(told)} statements of {place} again (same "
+                "scenario, recipe, model, data and loss, at least 3 seeds of it and of the "
+                "baseline)"
+            )
+        repeated[path.name if path.name not in repeated else path.as_posix()] = told
     report = content.assemble(source, tuning, asked, repeated)
     report["pages"] = [
         name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()

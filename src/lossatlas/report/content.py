@@ -1,6 +1,7 @@
 """The report as plain data, assembled once and rendered by every page."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -25,26 +26,25 @@ class Asked(NamedTuple):
     measure: Measure = ACCURACY
     against: str = arms.BASELINE
     pair: tuple[str, str] | None = None
-    other: tuple[str, Sequence[arms.Row]] | None = None  # the name and rows of another folder
 
 
-def checked(rows: Sequence[arms.Row], asked: Asked) -> list[again.Again]:
-    """The statements of `rows`, each beside what the other folder says; none without one."""
-    if asked.other is None:
-        return []
+def checked(
+    rows: Sequence[arms.Row], others: Sequence[arms.Row], asked: Asked
+) -> list[again.Again]:
+    """The statements of `rows`, each beside what other runs say."""
     order = list(registry.index())
     found = [
         [(c, arms.results(c)) for c in arms.conditions(one, order, asked.against, asked.measure)]
-        for one in (rows, asked.other[1])
+        for one in (rows, others)
     ]
     return again.compare(*found)
 
 
 def assemble(
     source: Source,
-    tuned: tables.Tuned = (),
-    asked: Asked = Asked(),  # noqa: B008  (it cannot be changed)
-    repeated: Sequence[again.Again] = (),
+    tuned: tables.Tuned,
+    asked: Asked,
+    repeated: Mapping[str, Sequence[again.Again]],
 ) -> dict[str, Any]:
     """Everything that a page says: sentences, tables and pictures."""
     rows = source.rows
@@ -96,7 +96,7 @@ def assemble(
         )
     ]
     pairs = sentences.comparison(found, *asked.pair) if asked.pair else []
-    again_told = sentences.checked(repeated, asked.other[0]) if asked.other else []
+    again_told = [sentences.checked(told, name) for name, told in repeated.items()]
     differing, shared = tables.settings_tables(
         row | whole(source.config, row, {}) for row in rows if row["state"] != "damaged"
     )
@@ -104,21 +104,19 @@ def assemble(
         "measure": asked.measure,
         "names": losses,
         "against": asked.against,
-        "answer": headline(found, overall, pairs[:2], again_told[:1]),
+        "answer": headline(found, overall, pairs[:2], [told[0] for told in again_told]),
         "conditions": parts,
         "over_all": {
             "sentences": [
                 *pairs,
-                *again_told,
+                *itertools.chain(*again_told),
                 *(line for one in overall for line in sentences.across(one)),
             ],
             "tables": [
                 one
                 for one in (
                     tables.comparison_table(found, *asked.pair) if asked.pair else None,
-                    tables.checked_table(repeated, asked.other[0], families)
-                    if asked.other
-                    else None,
+                    *(tables.checked_table(t, name, families) for name, t in repeated.items()),
                     tables.beside_table(found, families),
                     *map(tables.across_table, overall),
                 )

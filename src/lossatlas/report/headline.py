@@ -130,7 +130,7 @@ def _best(
         said[0] += f", {phrases.against((top.arm, base), m)}"
     if top is not first:
         said[0] += f", the best that is shown ({code(first.arm.label)} has "
-        said[0] += f"{phrases.effect(first.difference, m)}, {first.conclusion})"
+        said[0] += f"{phrases.effect(first.difference, m)}, {phrases.shown(first, m)})"
     elif len(ordered) > 1 and ordered[1].difference.mean != top.difference.mean:
         said[0] += f"; the {m.best} of {len(ordered)} losses"
     said += [

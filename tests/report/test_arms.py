@@ -546,6 +546,20 @@ def test_a_card_page_counts_no_trial_as_a_result(tmp_path, monkeypatch):
         assert bool(found["experiments"]) is shown
 
 
+def test_a_card_page_tells_of_two_reports_the_one_of_more_seeds(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSATLAS_RUNS", str(tmp_path / "none"))
+    card = registry.get_card("focal")
+    for name, seeds, started in (("older", 5, 1.0), ("newer", 3, 2.0), ("newest", 3, 3.0)):
+        made = [row("focal", s, 0.5 + s / 100) for s in range(seeds)]
+        table = pd.DataFrame(whole(f"{name}-{i}") | one for i, one in enumerate(made))
+        table.assign(started=started).to_csv(tmp_path / f"{name}.csv")
+    for names, told in ((("older", "newer"), "older"), (("newer", "newest"), "newest")):
+        reports = [tmp_path / f"{name}.csv" for name in names]
+        measured = card_page.experiments(reports, tmp_path / "cards")
+        [table] = card_page._experiments(card, "#000000", measured)["experiments"]
+        assert f"{told}.csv" in table["notes"][0]
+
+
 def test_the_seeds_that_no_choice_was_made_on_stand_alone_beside_all():
     runs = survey(cross_entropy=BASE, focal=[0.75, 0.76, 0.77], gce=[0.60, 0.61, 0.62])
     runs += [row("focal", 3 + i, a, chosen_on="0, 1, 2") for i, a in enumerate((0.71, 0.73))]

@@ -1,6 +1,7 @@
 """One loss on one page: its card, its curves, the verdicts on its mathematics, its results."""
 
 import inspect
+import itertools
 import os
 import re
 import unicodedata
@@ -360,15 +361,15 @@ def _experiments(card: Card, colour: str, measured: Sequence[Experiments]) -> di
     ]
     head += ["seeds", "after Holm", *(["ECE, %"] if measures.find("ece") in judge.measures else [])]
     shown, strips, measurements = [], [], []
-    told: dict[
-        tuple[str, str], Result
-    ] = {}  # by place and label: the most seeds, the newest report
+    # Of what several reports have, the one of most seeds is told, of as many the newest.
+    told: dict[tuple[str, str], Result] = {}
     ours = [
         [(c, r) for c, found in one.found for r in found
          if r.arm.loss == card.id and r.cell.mean is not None]
         for one in measured
     ]  # fmt: skip
-    for c, r in (pair for many in ours for pair in many):
+    published = (many for one, many in zip(measured, ours, strict=True) if not one.own)
+    for c, r in itertools.chain(*published):
         if (key := (c.title, r.arm.label)) not in told or r.cell.n > told[key].cell.n:
             told[key] = r
     for one, many in zip(measured, ours, strict=True):

@@ -19,6 +19,7 @@ from lossatlas.pages import escape, formulas
 from lossatlas.report import build, figures, source
 from lossatlas.results import store, sweeps
 from report.fakes import add_run
+from rows import BASE
 
 pytestmark = pytest.mark.xdist_group("report")  # one worker, which builds its pages once
 
@@ -548,7 +549,6 @@ def store_of(root, accuracies, **more):
     return root
 
 
-BASE = [0.700, 0.702, 0.699, 0.701, 0.700, 0.703, 0.698, 0.701]
 HERE = {"cross_entropy": BASE, "focal": [0.75, 0.751, 0.749]}
 
 

@@ -52,7 +52,9 @@ def test_runs_have_the_classes_of_their_data(k, loss, more, make_cfg, tmp_path):
     assert train.labels.max() == k - 1
     assert (test.logits is None) == (loss == "nt_xent")
     assert test.logits is None or test.logits.shape == (k, k)
-    page = content.assemble(source.read(tmp_path / "runs"), (), content.Asked(), {})
+    read = source.read(tmp_path / "runs")
+    asked = content.Asked()
+    page = content.assemble(read, content.compared(read.rows, asked), (), asked, {})
     [found] = page["conditions"]
     assert f"data {row['data']})" in found["condition"].title
     recall = [picture for picture in found["pictures"] if "recall" in picture.file]

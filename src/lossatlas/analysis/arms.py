@@ -276,15 +276,21 @@ def _fresh(
     return statistics.by_arms(ours, theirs, told)
 
 
+def best(condition: Condition, results: Sequence[Result]) -> Result | None:
+    """The loss that is shown to be better than the baseline, by most; None without one."""
+    m = condition.measure
+    shown = [one for one in results if one.conclusion == m.better]
+    return max(shown, key=lambda one: m.sign * (one.difference.mean or 0), default=None)
+
+
 def lowest(condition: Condition, field: str) -> Result | None:
     """The loss of which one measure of probabilities is shown to be lower than the baseline's, by
     most; None without one."""
     measure = MEASURES[field]
     if measure not in condition.judge.measures or condition.measure is measure:
         return None
-    found = results(replace(condition, measure=measure))
-    better = [one for one in found if one.conclusion == "lower"]
-    return min(better, key=lambda one: one.difference.mean or 0, default=None)
+    beside = replace(condition, measure=measure)
+    return best(beside, results(beside))
 
 
 def level(condition: Condition, top: Arm) -> list[tuple[Arm, statistics.Difference]]:

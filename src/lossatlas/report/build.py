@@ -65,9 +65,9 @@ def build(
     pair = _pair(compare, rows)
     against = _known(baseline, rows, "--baseline") if baseline else arms.BASELINE
     asked = content.Asked(_measure(metric, rows, place), against, pair)
-    repeated = {}
+    found, repeated = content.compared(rows, asked), {}
     for path in check:
-        told = content.checked(rows, _others(path, rows, place), asked)
+        told = again.compare(found, content.compared(_others(path, rows, place), asked))
         if all(one.there is None for one in told):
             raise UserError(
                 f"--check {path}: makes none of the {len(told)} statements of {place} again (same "
@@ -75,7 +75,7 @@ def build(
                 "baseline)"
             )
         repeated[path.name if path.name not in repeated else path.as_posix()] = told
-    report = content.assemble(source, tuning, asked, repeated)
+    report = content.assemble(source, found, tuning, asked, repeated)
     report["pages"] = [
         name for name in report["names"] if (out.parent / f"cards/{name}.md").is_file()
     ]
@@ -85,7 +85,7 @@ def build(
         for picture in (part.get("forest"), *part["pictures"]):
             if picture is not None:
                 files[f"figures/{picture.file}"] = picture.svg
-                files[f"figures/{Path(picture.file).stem}.csv"] = picture.data
+                files[f"figures/{picture.csv}"] = picture.data
     files["results.csv"] = _csv(rows)
     files["REPORT.md"] = render.markdown(report)
     files["index.html"] = render.in_browser(report, "report", files, sorting=True)

@@ -28,25 +28,21 @@ class Asked(NamedTuple):
     pair: tuple[str, str] | None = None
 
 
-def checked(
-    rows: Sequence[arms.Row], others: Sequence[arms.Row], asked: Asked
-) -> list[again.Again]:
-    """The statements of `rows`, each beside what other runs say."""
-    order = list(registry.index())
-    found = [
-        [(c, arms.results(c)) for c in arms.conditions(one, order, asked.against, asked.measure)]
-        for one in (rows, others)
-    ]
-    return again.compare(*found)
+def compared(rows: Sequence[arms.Row], asked: Asked) -> arms.Found:
+    """The conditions of some rows, each with what it shows."""
+    conditions = arms.conditions(rows, list(registry.index()), asked.against, asked.measure)
+    return [(c, arms.results(c)) for c in conditions]
 
 
 def assemble(
     source: Source,
+    found: arms.Found,
     tuned: tables.Tuned,
     asked: Asked,
     repeated: Mapping[str, Sequence[again.Again]],
 ) -> dict[str, Any]:
-    """Everything that a page says: sentences, tables and pictures."""
+    """Everything that a page says: sentences, tables and pictures; `found` is what the rows of the
+    source show."""
     rows = source.rows
     order = list(registry.index())
     names = {row["loss"] for row in rows if "loss" in row}
@@ -56,8 +52,6 @@ def assemble(
         str(row["loss"]): str(row["family"]) for row in rows if {"loss", "family"} <= row.keys()
     }
     families = {n: told.get(n, cards[n].family if n in cards else "–") for n in losses}
-    conditions = arms.conditions(rows, order, asked.against, asked.measure)
-    found = [(c, arms.results(c)) for c in conditions]
     overall = across.summaries(found)
     rates = tables.used_rates(tuned, rows)
     wrong: dict[tuple[str, str], arms.Row] = {}  # what is damaged beside rows that are whole
@@ -78,7 +72,7 @@ def assemble(
         palette=colours,
     )
     improper = [name for name, card in cards.items() if not _is_proper(card)]
-    settings = [c.setting + c.judge.whose for c in conditions]
+    settings = [c.setting + c.judge.whose for c, _ in found]
     parts = [
         {
             "condition": condition,

@@ -101,7 +101,7 @@ def _best(
     than = phrases.reference(condition)
     beside = "" if base is None else f" ({phrases.valued(base.cell(m.field).mean, m)})"
     first = ordered[0]
-    top = next((one for one in ordered if one.conclusion == m.better), None)
+    top = arms.best(condition, ordered)
     words = AS | {word: "better" if word == m.better else "worse" for word in ("higher", "lower")}
     left: Counter[str] = Counter()
     for one in ordered:
@@ -151,10 +151,9 @@ def _by_size(condition: Condition, ours: Arm) -> str:
         if base is not None and held and condition.measure is not m:
             told = phrases.against((ours, base), m)
             parts.append(f"of classes with {size} training images {told}")
-            more = arms.ahead(replace(condition, measure=m), ours) if size == "few" else []
-            if more:
-                most = phrases.percent(more[0].cell(m.field).mean)
-                parts[-1] += f" (the most that is shown: {code(more[0].label)}, {most} %)"
+            if size == "few" and (more := sentences.ahead_with_few(condition, ours)):
+                most = phrases.valued(more[0].cell(m.field).mean, m)
+                parts[-1] += f" (the most that is shown: {code(more[0].label)}, {most})"
     if not parts:
         return ""
     # Balanced accuracy is accuracy where all classes have as many test images.
@@ -195,12 +194,16 @@ def _on_clean(
 
 def _length(condition: Condition) -> str:
     """How long the runs of a condition are; empty where they differ in it."""
-    runs = [run for arm in condition.arms for run in arm.runs]
-    epochs = {run["epochs"] for run in runs if "epochs" in run}
-    sizes = {run["train_size"] for run in runs if "train_size" in run}
+    epochs, sizes = (_values([condition], field) for field in ("epochs", "train_size"))
     if len(epochs) != 1 or len(sizes) != 1:
         return ""
     return f"{epochs.pop():g} epochs of {sizes.pop():,.0f} images"
+
+
+def _values(conditions: Sequence[Condition], field: str) -> set[float]:
+    """The values of a row's field in all runs of some conditions."""
+    runs = (run for c in conditions for arm in c.arms for run in arm.runs)
+    return {run[field] for run in runs if field in run}
 
 
 def _probabilities(compared: Sequence[tuple[Condition, str]]) -> list[str]:
@@ -263,13 +266,7 @@ def _ground(compared: Found, where: Callable[[Condition], str]) -> list[str]:
     if len({ground(c)[1:] for c, _ in compared}) == 1:
         c = compared[0][0]
         if len({ground(c) for c, _ in compared}) == 1:
-            epochs = {
-                run["epochs"]
-                for c, _ in compared
-                for arm in c.arms
-                for run in arm.runs
-                if "epochs" in run
-            }
+            epochs = _values([c for c, _ in compared], "epochs")
             long = f" ({min(epochs):g} epochs)" if len(epochs) == 1 else ""
             same.append(f"recipe {code(c.recipe)}{long}")
         same += [f"model {code(c.model)}", f"data {code(c.data)}"]

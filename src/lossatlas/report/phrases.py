@@ -120,9 +120,9 @@ def alike(level: Sequence[tuple[str, Difference]], name: str, most: int = MOST_L
 
 def named(labels: Sequence[str], most: int = MOST_LISTED) -> str:
     """Losses by name; of more than `most` the first, and how many there are beside them."""
-    shown = labels if len(labels) <= most else labels[: most - 1]
-    said = ", ".join(map(code, shown))
-    return said + (f" and {len(labels) - len(shown)} more" if len(shown) < len(labels) else "")
+    kept = labels if len(labels) <= most else labels[: most - 1]
+    said = ", ".join(map(code, kept))
+    return said + (f" and {len(labels) - len(kept)} more" if len(kept) < len(labels) else "")
 
 
 def reach(ordered: Sequence[Result], m: Measure) -> str:

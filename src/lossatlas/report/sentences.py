@@ -10,12 +10,7 @@ from lossatlas.analysis.across import Across
 from lossatlas.analysis.again import OUTCOMES, Again
 from lossatlas.analysis.arms import TRIALS, Arm, Condition, Found, Result, Row, is_finished
 from lossatlas.analysis.measures import MEASURES
-from lossatlas.analysis.statistics import (
-    BASELINE_SEEDS,
-    LEAST,
-    conclusion,
-    detectable,
-)
+from lossatlas.analysis.statistics import BASELINE_SEEDS, LEAST, conclusion, detectable
 from lossatlas.data.described import names, says
 from lossatlas.pages.escape import code
 from lossatlas.report import phrases
@@ -81,7 +76,7 @@ WORDS = ("higher", "lower", "equivalent", "not resolved", "too few seeds", "no t
 def _best(condition: Condition, ordered: Sequence[Result], than: str) -> str:
     """The best loss of a condition, what is not told from it, and how far any loss may go."""
     m = condition.measure
-    top = next((one for one in ordered if one.conclusion == m.better), None)
+    top = arms.best(condition, ordered)
     if top is None:
         said = f"No loss is shown to be better than {than}{phrases.reach(ordered, m)}"
         open_ = [one for one in ordered if one.conclusion in ("equivalent", "not resolved")]
@@ -91,22 +86,19 @@ def _best(condition: Condition, ordered: Sequence[Result], than: str) -> str:
         of = "of those shown to be better" if top is not ordered[0] else f"of {len(ordered)} losses"
         said = f"{code(top.arm.label)} is the {m.best} {of}"
         said += f"; {near}" if (near := phrases.near(condition, top.arm)) else ""
-        said += _ahead_with_few(condition, top.arm)
+        if more := ahead_with_few(condition, top.arm):
+            few = MEASURES["test_few_accuracy"]
+            others = "another is" if len(more) == 1 else f"{len(more)} others are"
+            most = f"{code(more[0].label)} {'' if len(more) == 1 else 'the most, '}"
+            most += f"with {phrases.valued(more[0].cell(few.field).mean, few)}"
+            said += f"; in {few.name} {others} shown to be better, {most}"
     return f"{said}."
 
 
-def _ahead_with_few(condition: Condition, ours: Arm) -> str:
-    """Which loss does more than the best one for classes with few images, if any is shown to."""
+def ahead_with_few(condition: Condition, ours: Arm) -> list[Arm]:
+    """The losses that are shown to do more than the best one for classes with few images."""
     few = MEASURES["test_few_accuracy"]
-    if condition.measure is few:
-        return ""
-    more = arms.ahead(replace(condition, measure=few), ours) if ours.values(few.field) else []
-    if not more:
-        return ""
-    share = phrases.percent(more[0].cell(few.field).mean)
-    others = "another is" if len(more) == 1 else f"{len(more)} others are"
-    best = f"{code(more[0].label)} {'' if len(more) == 1 else 'the most, '}with {share} %"
-    return f"; in {few.name} {others} shown to be better, {best}"
+    return [] if condition.measure is few else arms.ahead(replace(condition, measure=few), ours)
 
 
 def _lowest_nll(condition: Condition, base: Arm, top: Result) -> str:
@@ -323,7 +315,7 @@ def across(told: Across) -> list[str]:
     first = losses[0]
     bases = {c.baseline.label for c in told.conditions if c.baseline is not None}
     others = [one for one in losses if one.label not in bases]
-    most = (max if m.higher_is_better else min)(others, key=lambda one: one.iqm)
+    most = max(others, key=lambda one: m.sign * one.iqm)
     n = len(told.conditions)
     where = f"over {n} scenarios and recipes on {code(told.conditions[0].data)}"
     these = f"of the {len(others)} losses that all of them have beside the baseline"

@@ -24,12 +24,10 @@ ENVIRONMENT = (
     "torch", "lightning", "lossatlas",
 )  # fmt: skip
 SIGN = {
-    "higher": "▲ higher",
-    "lower": "▼ lower",
-    "equivalent": "= equivalent",
+    "higher": "▲ higher", "lower": "▼ lower", "equivalent": "= equivalent",
     "not resolved": "≈ not resolved",
-}
-HINT = {"higher": "△ higher but for Holm", "lower": "▽ lower but for Holm"}  # fmt: skip
+}  # fmt: skip
+HINT = {"higher": "△ higher but for Holm", "lower": "▽ lower but for Holm"}
 IMPROPER = (
     "† Its card does not call it strictly proper: it may not aim at what is read as its "
     "probabilities here, the softmax of its scores or what its card's link makes of them. Under "
